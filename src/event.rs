@@ -1,0 +1,110 @@
+//! The closed list of what the daemon logs, and the one way an error's chain is printed.
+//!
+//! Levels say what a person must do: `WARN`, nothing is lost and it mends itself; `ERROR`, somebody must come. No event
+//! carries a payload.
+
+use std::error::Error;
+
+macro_rules! log_events {
+    ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
+        /// What a log line is about; stands in its field `event`.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum LogEvent {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl LogEvent {
+            /// Every event.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// The name in the log.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$name => stringify!($name),)*
+                }
+            }
+
+            /// What it means, for the manual.
+            pub const fn meaning(self) -> &'static str {
+                match self {
+                    $(Self::$name => $text,)*
+                }
+            }
+        }
+    };
+}
+
+log_events! {
+    /// The ledger is open and every scanner was opened or reported away.
+    DaemonReady = "The ledger is open and every configured scanner was opened or reported away.",
+    /// The daemon has drained.
+    DaemonStopped = "Asked to stop; every scanner was answered and the ledger is closed.",
+    /// No election or envelope format is configured.
+    NothingMarked = "No election or no envelope format is configured: scans are recorded, no ballot is marked.",
+    /// A scanner's port is open.
+    ScannerOpened = "A scanner's port is open.",
+    /// A scanner cannot be reached.
+    ScannerLost = "A scanner cannot be reached; it is tried again until it is back.",
+    /// A scanner sent half a frame.
+    NoRead = "A scanner sent half a frame and fell silent; the half was dropped and answered bad.",
+    /// A scanner does not take its answers.
+    AnswersStalled = "A scanner does not take its answers; scanning goes on without them.",
+    /// A picture could not be read.
+    PictureFailed = "A picture could not be read; it was moved to the folder `failed`.",
+    /// Somebody connected who is not allowed.
+    ConnectionRefused = "A connection came from an address that is not on the scanner's allow list.",
+    /// A commit failed.
+    CommitFailed = "A commit failed: its scans were answered with the alarm, and the ledger is opened anew.",
+    /// The ledger works again.
+    LedgerReopened = "The ledger was opened anew after a failed commit; what had been written was found and synced.",
+    /// The ledger cannot be opened again.
+    LedgerAway = "The ledger cannot be opened: every scan is answered with the alarm until it can.",
+    /// Changes of status are on their way again.
+    RelayBack = "The relay takes changes again.",
+    /// The relay does not take changes.
+    RelayAway = "The relay does not take changes; all wait, and it is asked again.",
+    /// The relay is gone for good.
+    RelayGone = "The relay answered 410: nothing more is sent until `outbox retry` or a restart.",
+    /// One change was refused.
+    DeliveryRefused = "The relay refused one change; it is set aside for a supervisor, and later ones of that ballot wait.",
+    /// A command from the socket failed.
+    CommandFailed = "A command that came over the socket could not be carried out.",
+}
+
+/// The error and what caused it, one after the other: `a: b: c`.
+pub fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+/// The text with everything that could steer a terminal or a log escaped, cut at 200 characters.
+pub fn printable(text: &str) -> String {
+    text.chars().take(200).flat_map(char::escape_debug).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("outer")]
+    struct Outer(#[source] std::io::Error);
+
+    #[test]
+    fn a_chain_names_each_cause_once() {
+        let error = Outer(std::io::Error::other("inner"));
+        assert_eq!(chain(&error), "outer: inner");
+    }
+
+    #[test]
+    fn printable_text_steers_no_terminal() {
+        assert_eq!(printable("a\u{1b}[2J\n"), "a\\u{1b}[2J\\n");
+        assert_eq!(printable(&"x".repeat(300)).len(), 200);
+    }
+}

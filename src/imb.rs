@@ -1,0 +1,73 @@
+//! The fields of an Intelligent Mail bar code, from the 20 to 31 digits that hand imagers send (USPS-B-3200, section 3).
+
+/// Why digits are no Intelligent Mail bar code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ImbError {
+    /// Something other than an ASCII digit.
+    #[error("it holds something other than digits")]
+    NotDigits,
+    /// Tracking code of 20 digits and a routing code of 0, 5, 9 or 11.
+    #[error("it has {0} digits, not 20, 25, 29 or 31")]
+    Length(usize),
+    /// The second digit of the barcode identifier is 0 to 4.
+    #[error("its second digit is {0}, above 4")]
+    BarcodeId(char),
+}
+
+/// The digits, split into fields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ImbFields<'a> {
+    /// 2 digits.
+    pub barcode_id: &'a str,
+    /// 3 digits: what mail it is.
+    pub service_type: &'a str,
+    /// 6 digits, or 9 when the first is a 9.
+    pub mailer_id: &'a str,
+    /// 9 digits, or 6 beside a mailer id of 9.
+    pub serial: &'a str,
+    /// Mailer id and serial together, 15 digits: what a mailer makes unique for a piece.
+    pub piece: &'a str,
+    /// 0, 5, 9 or 11 digits.
+    pub routing: &'a str,
+}
+
+/// Splits 20, 25, 29 or 31 digits into their fields.
+pub fn fields(digits: &str) -> Result<ImbFields<'_>, ImbError> {
+    if !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(ImbError::NotDigits);
+    }
+    if !matches!(digits.len(), 20 | 25 | 29 | 31) {
+        return Err(ImbError::Length(digits.len()));
+    }
+    let (barcode_id, rest) = digits.split_at(2);
+    let (service_type, rest) = rest.split_at(3);
+    let (piece, routing) = rest.split_at(15);
+    if let Some(second @ '5'..='9') = barcode_id.chars().nth(1) {
+        return Err(ImbError::BarcodeId(second));
+    }
+    let (mailer_id, serial) = piece.split_at(if piece.starts_with('9') { 9 } else { 6 });
+    Ok(ImbFields { barcode_id, service_type, mailer_id, serial, piece, routing })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_nine_digit_mailer_starts_with_nine() {
+        let nine = fields("0077790123456700000180301").unwrap();
+        assert_eq!((nine.mailer_id, nine.serial, nine.routing), ("901234567", "000001", "80301"));
+        assert_eq!((nine.barcode_id, nine.service_type), ("00", "777"));
+        let six = fields("00777123456000000001").unwrap();
+        assert_eq!((six.mailer_id, six.serial, six.routing), ("123456", "000000001", ""));
+        assert_eq!(six.piece, "123456000000001");
+    }
+
+    #[test]
+    fn what_is_none_says_why() {
+        assert_eq!(fields("0077712345600000000"), Err(ImbError::Length(19)));
+        assert_eq!(fields("007771234560000000012"), Err(ImbError::Length(21)));
+        assert_eq!(fields("05777123456000000001"), Err(ImbError::BarcodeId('5')));
+        assert_eq!(fields("0077712345600000000\u{0661}"), Err(ImbError::NotDigits));
+    }
+}

@@ -1,0 +1,8 @@
+//! What stands between a returned ballot envelope and the voter who is told "received".
+
+// Words: values and pure rules.
+pub mod ballot;
+pub mod clock;
+pub mod event;
+pub mod imb;
+pub mod scan;
