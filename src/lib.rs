@@ -3,6 +3,9 @@
 // Words: values and pure rules.
 pub mod ballot;
 pub mod clock;
+pub mod delivery;
 pub mod event;
 pub mod imb;
 pub mod scan;
+
+pub mod ledger;

@@ -1,5 +1,6 @@
 //! What a scan is: symbols as a scanner delivers them, the envelope face they spell, and the verdict that comes back.
 
+use crate::ballot::{BallotId, Status};
 use crate::clock::Micros;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -299,6 +300,54 @@ pub struct Scan {
     pub face: Face,
     /// The symbols themselves; of a frame, one. They leave memory with the answer.
     pub symbols: Vec<Symbol>,
+}
+
+/// A scan's verdict with what the clerk is told beside it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judged {
+    /// Which scan of its scanner.
+    pub id: ScanId,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// The ballot, where there is one.
+    pub ballot: Option<BallotId>,
+    /// Where the ballot stands now.
+    pub status: Option<Status>,
+    /// Why, in words.
+    pub reason: Option<String>,
+    /// Of a ballot that stands there already: when, where and in which batch that was.
+    pub earlier: Option<Earlier>,
+    /// The batch the scan belongs to; 0 for none.
+    pub batch: u32,
+    /// Its position there, from 1; 0 for none.
+    pub position: i64,
+}
+
+impl Judged {
+    /// The alarm: not known to be committed.
+    pub const fn fault(id: ScanId) -> Self {
+        Self {
+            id,
+            verdict: Verdict::Fault,
+            ballot: None,
+            status: None,
+            reason: None,
+            earlier: None,
+            batch: 0,
+            position: 0,
+        }
+    }
+}
+
+/// The event that put a ballot where it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Earlier {
+    /// When.
+    pub at: Micros,
+    /// Which scanner, or who.
+    pub by: String,
+    /// The batch, of a scan.
+    pub batch: Option<u32>,
 }
 
 /// What the ledger says of a scan (`design`, section 3, has the clerk's side of each).

@@ -1,0 +1,42 @@
+//! The append-only record of a station, and everything that derives from it.
+//!
+//! Constraints, on which the design stands:
+//!
+//! - One thread owns the one writing connection ([`Ledger`]). Readers open their own, beside it ([`Reader`]).
+//! - A scan, its link in the chain, the ballot's status, the counts and what the relay is owed are one transaction in a
+//!   write-ahead log with `synchronous=FULL`. No verdict leaves before its commit.
+//! - Every row of `event` is RFC 8785 JSON; its hash is SHA-256 over the hash before it and the body. Everything else derives
+//!   from the bodies and the imported rows by one function, which a rebuild runs again, and which `verify` compares.
+//! - A power cut loses what was not answered, and nothing else.
+//! - Bounds: requests waiting, rows in a transaction, pages in memory and in the log, rows of an import in memory: each a
+//!   named constant in its file.
+
+mod apply;
+mod body;
+mod book;
+mod correct;
+mod fact;
+mod import;
+mod judge;
+mod key;
+mod lock;
+mod outbox;
+mod report;
+mod rows;
+mod schema;
+mod tally;
+mod unanswered;
+mod verify;
+mod writer;
+
+pub use book::{OpenError, Settings, WriteError};
+pub use correct::{Moved, NotMoved, SetRequest};
+pub use fact::Counts;
+pub use import::{ImportRefused, ImportRow, ImportedFile, RefusedRow};
+pub use key::KeyError;
+pub use lock::{Holder, Lock, LockError};
+pub use outbox::OutboxEntry;
+pub use report::{BallotStory, BatchReport, Chapter, ReadError, Reader, Report};
+pub use schema::SchemaError;
+pub use verify::{Verified, VerifyError, VerifyFault, rebuild, verify};
+pub use writer::{Ledger, NotKnown, Reply, Request, StartError, Told};

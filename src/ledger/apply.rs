@@ -1,0 +1,268 @@
+//! What an event does to everything that derives from it: one function, run when the event is appended and when a ledger is
+//! derived anew.
+
+use super::fact::{BatchOpened, Event, Fact, Imported, Release, ScanFact, SetFact};
+use super::tally::{Scope, Tally};
+use super::body::{self, Origin};
+use super::rows::{self, BallotRow};
+use super::import::{ImportRow, import_row};
+use crate::ballot::{ElectionId, Status, import_moves};
+use crate::clock::Micros;
+use rusqlite::{Connection, params};
+use std::time::Duration;
+
+/// Where a change stands on its way to the relay. The numbers are what the outbox holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(i64)]
+pub(super) enum State {
+    /// Held back: a correction now means that it is never sent.
+    Held = 0,
+    /// Owed to the relay; number and body are frozen.
+    Owed = 1,
+    /// Refused by the relay; waits for a supervisor.
+    SetAside = 2,
+    /// Taken by the relay.
+    Delivered = 3,
+    /// Corrected while it was held back.
+    Withdrawn = 4,
+}
+
+impl State {
+    pub(super) const ALL: [Self; 5] =
+        [Self::Held, Self::Owed, Self::SetAside, Self::Delivered, Self::Withdrawn];
+
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Held => "held",
+            Self::Owed => "owed",
+            Self::SetAside => "set_aside",
+            Self::Delivered => "delivered",
+            Self::Withdrawn => "withdrawn",
+        }
+    }
+
+    pub(super) fn from_number(number: i64) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| *state as i64 == number)
+    }
+}
+
+/// What derives from events, as it is written.
+pub(super) struct Projection<'a> {
+    pub(super) conn: &'a Connection,
+    pub(super) tally: &'a mut Tally,
+    pub(super) hold_back: Duration,
+    pub(super) origin: &'a Origin,
+}
+
+impl Projection<'_> {
+    /// Applies the event of row `seq`. `row` is the ballot that it names, as it stood before.
+    pub(super) fn apply(
+        &mut self,
+        seq: i64,
+        event: &Event,
+        row: Option<&BallotRow>,
+    ) -> rusqlite::Result<()> {
+        match &event.fact {
+            Fact::Opened(_) => Ok(()),
+            Fact::BatchOpened(batch) => self.batch_opened(seq, batch),
+            Fact::Scan(scan) => self.scanned(seq, event.at, scan, row),
+            Fact::Set(set) => self.set(seq, event.at, set, row),
+            Fact::Imported(imported) => self.imported(seq, imported),
+            Fact::Released { changes } => {
+                changes.iter().try_for_each(|release| self.released(*release))
+            }
+            Fact::Delivered { of } => {
+                of.iter().try_for_each(|seq| self.moved(*seq, State::Delivered, None))
+            }
+            Fact::SetAside { of, why } => self.moved(*of, State::SetAside, Some(why)),
+            Fact::Retried { of, .. } => {
+                of.iter().try_for_each(|seq| self.moved(*seq, State::Owed, None))
+            }
+        }
+    }
+
+    fn batch_opened(&self, seq: i64, batch: &BatchOpened) -> rusqlite::Result<()> {
+        self.conn
+            .prepare_cached(
+                "INSERT INTO batch (number, seq, mode, received_by, day) VALUES (?, ?, ?, ?, ?)",
+            )?
+            .execute(params![
+                batch.batch,
+                seq,
+                batch.mode.name(),
+                batch.received_by,
+                batch.day
+            ])?;
+        Ok(())
+    }
+
+    fn scanned(
+        &mut self,
+        seq: i64,
+        at: Micros,
+        scan: &ScanFact,
+        row: Option<&BallotRow>,
+    ) -> rusqlite::Result<()> {
+        self.tally.add(Scope::Batch(scan.batch), scan.verdict.name(), 1);
+        match (row, scan.to) {
+            (Some(row), Some(to)) => {
+                // What a scan moves gets the batch's reason; a `voided` or `refused` reason is not the ballot's.
+                self.stands(seq, row, to, scan.reason.as_deref())?;
+                self.owes(seq, at, row)
+            }
+            (Some(row), None) => self.named(seq, row),
+            (None, _) => Ok(()),
+        }
+    }
+
+    fn set(
+        &mut self,
+        seq: i64,
+        at: Micros,
+        set: &SetFact,
+        row: Option<&BallotRow>,
+    ) -> rusqlite::Result<()> {
+        let Some(row) = row else { return Ok(()) };
+        self.stands(seq, row, set.to, set.reason.as_deref())?;
+        if let Some(held) = set.withdraws {
+            self.moved(held, State::Withdrawn, None)?;
+        }
+        if set.previous.is_some() { self.owes(seq, at, row) } else { Ok(()) }
+    }
+
+    /// The ballot stands at `to` from here on.
+    fn stands(
+        &mut self,
+        seq: i64,
+        row: &BallotRow,
+        to: Status,
+        reason: Option<&str>,
+    ) -> rusqlite::Result<()> {
+        self.conn
+            .prepare_cached(
+                "UPDATE ballot SET status = ?, reason = ?, status_seq = ?, last_seq = ? \
+                 WHERE key = ?",
+            )?
+            .execute(params![to.number(), reason, seq, seq, row.key])?;
+        self.counted(&row.election, row.status, -1);
+        self.counted(&row.election, to, 1);
+        Ok(())
+    }
+
+    fn counted(&mut self, election: &ElectionId, status: Status, n: i64) {
+        self.tally.add(Scope::Ballots(election.clone()), status.name(), n);
+    }
+
+    fn named(&self, seq: i64, row: &BallotRow) -> rusqlite::Result<()> {
+        self.conn
+            .prepare_cached("UPDATE ballot SET last_seq = ? WHERE key = ?")?
+            .execute(params![seq, row.key])?;
+        Ok(())
+    }
+
+    fn owes(&mut self, seq: i64, at: Micros, row: &BallotRow) -> rusqlite::Result<()> {
+        self.conn
+            .prepare_cached("INSERT INTO outbox (seq, ballot, prev, state, due) VALUES (?, ?, ?, 0, ?)")?
+            .execute(params![seq, row.key, row.owed_seq, at.plus(self.hold_back).0])?;
+        self.conn
+            .prepare_cached("UPDATE ballot SET owed_seq = ? WHERE key = ?")?
+            .execute(params![seq, row.key])?;
+        self.tally.add(Scope::Outbox, State::Held.name(), 1);
+        Ok(())
+    }
+
+    fn released(&mut self, release: Release) -> rusqlite::Result<()> {
+        let ballot: i64 = self
+            .conn
+            .prepare_cached("SELECT ballot FROM outbox WHERE seq = ?")?
+            .query_row([release.of], |row| row.get(0))?;
+        let row = rows::by_key(self.conn, ballot)?;
+        let change = rows::event(self.conn, release.of)?;
+        let body = body::of_change(self.origin, &change, &row, release.sequence);
+        self.moved(release.of, State::Owed, None)?;
+        self.conn
+            .prepare_cached("UPDATE outbox SET sequence = ?, body = ? WHERE seq = ?")?
+            .execute(params![release.sequence, body, release.of])?;
+        self.conn
+            .prepare_cached("UPDATE ballot SET sent = ? WHERE key = ?")?
+            .execute(params![release.sequence, ballot])?;
+        Ok(())
+    }
+
+    /// The change of row `seq` stands at `state` from here on. One that needs no sending any more needs no body either.
+    fn moved(&mut self, seq: i64, state: State, why: Option<&str>) -> rusqlite::Result<()> {
+        let before: i64 = self
+            .conn
+            .prepare_cached("SELECT state FROM outbox WHERE seq = ?")?
+            .query_row([seq], |row| row.get(0))?;
+        self.conn
+            .prepare_cached(
+                "UPDATE outbox SET state = ?2, last_error = ?3, \
+                 body = CASE WHEN ?2 < 3 THEN body END WHERE seq = ?1",
+            )?
+            .execute(params![seq, state as i64, why])?;
+        if let Some(before) = State::from_number(before) {
+            self.tally.add(Scope::Outbox, before.name(), -1);
+        }
+        self.tally.add(Scope::Outbox, state.name(), 1);
+        Ok(())
+    }
+
+    /// Ballots that an import staged count from its event on.
+    fn imported(&mut self, seq: i64, imported: &Imported) -> rusqlite::Result<()> {
+        self.conn
+            .execute("UPDATE import SET seq = ? WHERE number = ?", [seq, imported.import])?;
+        self.tally.take_over(self.conn, imported.import)
+    }
+
+    /// What import `number`, decided at row `seq`, says of a ballot that was there already. A status that it announces is
+    /// left to the event that announces it.
+    pub(super) fn imported_change(
+        &mut self,
+        seq: i64,
+        change: &Change<'_>,
+    ) -> rusqlite::Result<()> {
+        let Change { import, key, row: new, announces } = change;
+        let row = rows::by_key(self.conn, *key)?;
+        let before = self
+            .conn
+            .prepare_cached(
+                "SELECT election, ballot, voter, imb, style, status, reason, mailed, receive_until \
+                 FROM ballot WHERE key = ?",
+            )?
+            .query_row([key], import_row)?;
+        let before = serde_json_canonicalizer::to_string(&before)
+            .map_err(|e| rows::foreign(0, &e.to_string()))?;
+        self.conn
+            .prepare_cached(
+                "UPDATE ballot SET voter = ?, imb = ?, style = ?, mailed = ?, receive_until = ? WHERE key = ?",
+            )?
+            .execute(params![
+                new.voter.as_str(),
+                new.imb,
+                new.style,
+                new.mailed.map(|at| at.0),
+                new.receive_until.map(|at| at.0),
+                key
+            ])?;
+        if import_moves(row.status, new.status) && !announces.contains(&new.status) {
+            self.conn
+                .prepare_cached("UPDATE ballot SET status = ?, reason = ?, status_seq = ? WHERE key = ?")?
+                .execute(params![new.status.number(), new.reason, seq, key])?;
+            self.counted(&row.election, row.status, -1);
+            self.counted(&row.election, new.status, 1);
+        }
+        self.conn
+            .prepare_cached("UPDATE import_change SET done = 1, before = ? WHERE ballot = ? AND import = ?")?
+            .execute(params![before, key, import])?;
+        Ok(())
+    }
+}
+
+/// A row of an import that changes a ballot.
+pub(super) struct Change<'a> {
+    pub(super) import: i64,
+    pub(super) key: i64,
+    pub(super) row: &'a ImportRow,
+    pub(super) announces: &'a [Status],
+}

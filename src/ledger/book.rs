@@ -1,0 +1,400 @@
+//! The open ledger: the one writing connection, the head of the chain, and what must be remembered between scans.
+
+use super::apply::Projection;
+use super::body::Origin;
+use super::fact::{BODY_VERSION, BatchOpened, Event, Fact, Opened};
+use super::import::Staging;
+use super::key::{KeyError, StationKey};
+use super::rows::{self, BallotRow};
+use super::schema::{self, SchemaError};
+use super::tally::{Scope, Tally};
+use super::unanswered::Unanswered;
+use crate::ballot::{ElectionId, Mode, Status};
+use crate::clock::{Micros, Zone};
+use rusqlite::{Connection, OptionalExtension as _, params};
+use sha2::{Digest as _, Sha256};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Random bytes fetched from the operating system at a time; an event id takes 10.
+const RANDOM_BYTES: usize = 2_560;
+
+/// Pages that one commit adds to the write-ahead log, about.
+const PAGES_PER_COMMIT: i64 = 8;
+
+/// How near to midnight the end of the running batch's day is placed.
+const MIDNIGHT: Duration = Duration::from_secs(1);
+
+/// More than the longest day.
+const DAY_MAX: Duration = Duration::from_secs(26 * 3_600);
+
+/// Whose ledger it is and by which rules it judges.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The SQLite file.
+    pub path: PathBuf,
+    /// The station's secret key; made at first start.
+    pub key_file: PathBuf,
+    /// `[facility] id`.
+    pub facility: String,
+    /// `[station] id`.
+    pub station: String,
+    /// The facility's time zone: the running batch is the local day's.
+    pub zone: Zone,
+    /// The election whose envelopes are scanned.
+    pub election: Option<ElectionId>,
+    /// The election's deadline, for ballots that have none of their own.
+    pub receive_until: Option<Micros>,
+    /// What scans do when no batch says otherwise.
+    pub mode: Mode,
+    /// How long a change waits for its correction before it is owed to the relay.
+    pub hold_back: Duration,
+    /// Statuses whose change by an import is owed to the relay.
+    pub announce_imports: Vec<Status>,
+}
+
+/// Why a ledger cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The file cannot be used.
+    #[error(transparent)]
+    Schema(SchemaError),
+    /// The station's key cannot be used.
+    #[error(transparent)]
+    Key(KeyError),
+    /// SQLite failed while reading it.
+    #[error("cannot read the ledger {path}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite said.
+        #[source]
+        source: rusqlite::Error,
+    },
+    /// The last row does not follow from the one before it.
+    #[error("the ledger {path} was changed: row {seq} does not follow from the row before it")]
+    Broken {
+        /// The file.
+        path: PathBuf,
+        /// The row.
+        seq: i64,
+    },
+    /// Another program reads it for so long that it cannot be made durable.
+    #[error("the ledger {path} is being read by another program")]
+    Busy {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It belongs to another station, or its key file was replaced.
+    #[error("the ledger {path} belongs to {theirs}, not to {ours}")]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// Facility, station and key in its first event.
+        theirs: String,
+        /// Ours.
+        ours: String,
+    },
+    /// The operating system gave no random bytes.
+    #[error("no random bytes for event ids")]
+    Random(#[source] getrandom::Error),
+}
+
+/// Why a transaction was given up. Whatever it was, none of it may be answered good.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    /// SQLite failed.
+    #[error("the ledger could not be written")]
+    Sqlite(#[source] rusqlite::Error),
+    /// A body could not be made.
+    #[error("an event has no JSON form")]
+    Body(#[source] serde_json::Error),
+    /// The operating system gave no random bytes.
+    #[error("no random bytes for event ids")]
+    Random(#[source] getrandom::Error),
+}
+
+impl From<rusqlite::Error> for WriteError {
+    fn from(source: rusqlite::Error) -> Self {
+        Self::Sqlite(source)
+    }
+}
+
+/// The last row of the chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Head {
+    pub(super) seq: i64,
+    pub(super) hash: [u8; 32],
+}
+
+impl Head {
+    /// Before the first row.
+    pub(super) const START: Self = Self { seq: 0, hash: [0; 32] };
+
+    /// The head once `body` is appended.
+    pub(super) fn follow(self, body: &str) -> Self {
+        let hash = Sha256::new().chain_update(self.hash).chain_update(body).finalize().into();
+        Self { seq: self.seq + 1, hash }
+    }
+}
+
+/// The batch that scans go to.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Batch {
+    pub(super) number: u32,
+    pub(super) mode: Mode,
+    /// Scans in it so far.
+    pub(super) scans: i64,
+    /// From this instant until the next the local date is that of the batch.
+    from: Micros,
+    until: Micros,
+}
+
+/// The open ledger.
+pub(super) struct Book {
+    pub(super) conn: Connection,
+    pub(super) settings: Settings,
+    pub(super) key: StationKey,
+    pub(super) tally: Tally,
+    pub(super) head: Head,
+    pub(super) unanswered: Unanswered,
+    /// The import that is being staged, or cleared away; invisible until its event.
+    pub(super) staging: Option<i64>,
+    /// What was staged so far; nothing when it is being cleared away.
+    pub(super) staged: Option<Staging>,
+    /// The import whose changes are being applied.
+    pub(super) applying: Option<i64>,
+    /// When the first change that is held back becomes due.
+    pub(super) next_due: Option<Micros>,
+    /// Pages in the write-ahead log since it was last copied into the ledger, about.
+    pub(super) wal_pages: i64,
+    batch: Option<Batch>,
+    origin: Origin,
+    random: Vec<u8>,
+}
+
+impl std::fmt::Debug for Book {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Book").field("path", &self.settings.path).field("head", &self.head).finish_non_exhaustive()
+    }
+}
+
+impl Book {
+    /// Opens the ledger, makes it if there is none, and reads what must be remembered. What scanners committed after row
+    /// `answered_to` may not have been answered.
+    pub(super) fn open(settings: Settings, answered_to: Option<i64>) -> Result<Self, OpenError> {
+        let key = StationKey::open(&settings.key_file).map_err(OpenError::Key)?;
+        let conn = schema::open_writer(&settings.path).map_err(OpenError::Schema)?;
+        let origin =
+            Origin { facility: settings.facility.clone(), station: settings.station.clone() };
+        let path = settings.path.clone();
+        let mut book = Self {
+            conn,
+            key,
+            tally: Tally::default(),
+            head: Head::START,
+            unanswered: Unanswered::default(),
+            staging: None,
+            staged: None,
+            applying: None,
+            next_due: None,
+            batch: None,
+            origin,
+            wal_pages: 0,
+            random: Vec::new(),
+            settings,
+        };
+        let at = |source| OpenError::Read { path, source };
+        match book.read_head().map_err(at.clone())? {
+            Ok(head) => book.head = head,
+            Err(seq) => return Err(OpenError::Broken { path: book.settings.path, seq }),
+        }
+        if let Some(event) =
+            book.conn.query_row("SELECT body FROM event WHERE seq = 1", [], |row| rows::event_in(row, 0)).optional().map_err(at.clone())?
+        {
+            book.check_owner(&event)?;
+        }
+        book.unanswered = Unanswered::read(&book.conn, book.head.seq, answered_to).map_err(at.clone())?;
+        book.resume_imports().map_err(at.clone())?;
+        book.next_due = book.first_due().map_err(at)?;
+        Ok(book)
+    }
+
+    /// The last row, once it was seen to follow from the one before it; else its number.
+    fn read_head(&self) -> rusqlite::Result<Result<Head, i64>> {
+        let mut last = self.conn.prepare("SELECT seq, body, hash FROM event ORDER BY seq DESC LIMIT 2")?;
+        let rows: Vec<(i64, String, [u8; 32])> = last
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+            .collect::<rusqlite::Result<_>>()?;
+        let (before, last) = match rows.as_slice() {
+            [] => return Ok(Ok(Head::START)),
+            [last] => (Head::START, last),
+            [last, before, ..] => (Head { seq: before.0, hash: before.2 }, last),
+        };
+        let head = before.follow(&last.1);
+        Ok(if head == (Head { seq: last.0, hash: last.2 }) { Ok(head) } else { Err(last.0) })
+    }
+
+    fn check_owner(&self, first: &Event) -> Result<(), OpenError> {
+        let ours = Opened {
+            facility: self.settings.facility.clone(),
+            station: self.settings.station.clone(),
+            public_key: self.key.public_key(),
+        };
+        let text = |o: &Opened| format!("station {} of {} (key {})", o.station, o.facility, o.public_key);
+        match &first.fact {
+            Fact::Opened(theirs) if *theirs == ours => Ok(()),
+            Fact::Opened(theirs) => Err(OpenError::Foreign {
+                path: self.settings.path.clone(),
+                theirs: text(theirs),
+                ours: text(&ours),
+            }),
+            _ => Err(OpenError::Broken { path: self.settings.path.clone(), seq: 1 }),
+        }
+    }
+
+    /// Begins the transaction that everything below happens in.
+    pub(super) fn begin(&mut self, now: Micros) -> Result<(), WriteError> {
+        self.conn.execute_batch("BEGIN IMMEDIATE")?;
+        if self.head == Head::START {
+            let fact = Fact::Opened(Opened {
+                facility: self.settings.facility.clone(),
+                station: self.settings.station.clone(),
+                public_key: self.key.public_key(),
+            });
+            self.append(now, fact, None)?;
+        }
+        Ok(())
+    }
+
+    /// Makes all of it durable. When this fails it is *not known* whether it is: open the ledger anew.
+    pub(super) fn commit(&mut self) -> Result<(), WriteError> {
+        self.tally.flush(&self.conn)?;
+        self.conn.execute_batch("COMMIT")?;
+        self.wal_pages += PAGES_PER_COMMIT;
+        Ok(())
+    }
+
+    /// Writes everything in the write-ahead log into the ledger and syncs that: after a sync that failed, what was found in
+    /// the log is durable only then.
+    pub(super) fn rewrite(&self) -> Result<(), OpenError> {
+        let at = |source| OpenError::Read { path: self.settings.path.clone(), source };
+        let busy: i64 = self
+            .conn
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
+            .map_err(at)?;
+        if busy == 0 { Ok(()) } else { Err(OpenError::Busy { path: self.settings.path.clone() }) }
+    }
+
+    /// Appends an event and applies it. `row` is the ballot that it names, as it stands.
+    pub(super) fn append(
+        &mut self,
+        at: Micros,
+        fact: Fact,
+        row: Option<&BallotRow>,
+    ) -> Result<Event, WriteError> {
+        let event = Event { v: BODY_VERSION, id: self.event_id(at)?, at, fact };
+        let body = event.body().map_err(WriteError::Body)?;
+        let head = self.head.follow(&body);
+        let prev = row.map(|row| row.last_seq).filter(|seq| *seq != 0);
+        self.conn
+            .prepare_cached("INSERT INTO event (seq, body, hash, ballot_prev) VALUES (?, ?, ?, ?)")?
+            .execute(params![head.seq, body, head.hash, prev])?;
+        self.head = head;
+        self.projection().apply(head.seq, &event, row)?;
+        if event.fact.owes() {
+            let due = at.plus(self.settings.hold_back);
+            self.next_due = Some(self.next_due.map_or(due, |next| next.min(due)));
+        }
+        Ok(event)
+    }
+
+    /// What derives from events, to be written.
+    pub(super) const fn projection(&mut self) -> Projection<'_> {
+        Projection {
+            conn: &self.conn,
+            tally: &mut self.tally,
+            hold_back: self.settings.hold_back,
+            origin: &self.origin,
+        }
+    }
+
+    /// The batch that a scan of this moment goes to: the station's running batch of the local day and mode.
+    pub(super) fn batch(&mut self, at: Micros) -> Result<Batch, WriteError> {
+        match self.batch {
+            Some(batch) if batch.from <= at && at < batch.until => Ok(batch),
+            _ => {
+                let batch = self.running_batch(at)?;
+                self.batch = Some(batch);
+                Ok(batch)
+            }
+        }
+    }
+
+    /// One more scan in the batch; its position.
+    pub(super) fn count_scan(&mut self) -> i64 {
+        self.batch.as_mut().map_or(0, |batch| {
+            batch.scans += 1;
+            batch.scans
+        })
+    }
+
+    fn running_batch(&mut self, at: Micros) -> Result<Batch, WriteError> {
+        let day = self.settings.zone.date(at);
+        let mode = self.settings.mode;
+        let found: Option<u32> = self
+            .conn
+            .prepare_cached("SELECT number FROM batch WHERE day = ? AND mode = ? ORDER BY number DESC LIMIT 1")?
+            .query_row([day.as_str(), mode.name()], |row| row.get(0))
+            .optional()?;
+        let number = match found {
+            Some(number) => number,
+            None => self.open_running_batch(at, &day)?,
+        };
+        self.tally.flush(&self.conn)?;
+        let scans = super::tally::read(&self.conn, &Scope::Batch(number))?.values().sum();
+        Ok(Batch { number, mode, scans, from: at, until: self.end_of_day(at, &day) })
+    }
+
+    fn open_running_batch(&mut self, at: Micros, day: &str) -> Result<u32, WriteError> {
+        let last: u32 =
+            self.conn.query_row("SELECT coalesce(max(number), 0) FROM batch", [], |row| row.get(0))?;
+        let fact = Fact::BatchOpened(BatchOpened {
+            batch: last + 1,
+            mode: self.settings.mode,
+            received_by: "mail".to_owned(),
+            day: Some(day.to_owned()),
+        });
+        self.append(at, fact, None)?;
+        Ok(last + 1)
+    }
+
+    /// A moment up to which the local date stays `day`: midnight, or a little before.
+    fn end_of_day(&self, at: Micros, day: &str) -> Micros {
+        let (mut low, mut high) = (at, at.plus(DAY_MAX));
+        while high.since(low) > MIDNIGHT {
+            let middle = low.plus(high.since(low) / 2);
+            if self.settings.zone.date(middle) == day {
+                low = middle;
+            } else {
+                high = middle;
+            }
+        }
+        low
+    }
+
+    /// A `UUIDv7` of that moment.
+    fn event_id(&mut self, at: Micros) -> Result<String, WriteError> {
+        if self.random.len() < 10 {
+            self.random.resize(RANDOM_BYTES, 0);
+            getrandom::fill(&mut self.random).map_err(WriteError::Random)?;
+        }
+        let mut random = [0; 10];
+        let left = self.random.len() - random.len();
+        for (to, from) in random.iter_mut().zip(self.random.drain(left..)) {
+            *to = from;
+        }
+        let millis = u64::try_from(at.0 / 1_000).unwrap_or(0);
+        Ok(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid().to_string())
+    }
+}

@@ -1,0 +1,299 @@
+//! What an event says: the bodies of the ledger's rows, from which everything else in it derives.
+
+use crate::ballot::{BallotId, ElectionId, Mode, Status};
+use crate::clock::Micros;
+use crate::scan::{Method, Verdict};
+use serde::{Deserialize, Serialize};
+
+/// The version of the bodies this program writes.
+pub const BODY_VERSION: u8 = 1;
+
+/// One row of the ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// [`BODY_VERSION`] of the program that wrote it.
+    pub v: u8,
+    /// `UUIDv7`, made at the commit; the id under which the relay gets it.
+    pub id: String,
+    /// When it happened. Order is by row number, never by this.
+    pub at: Micros,
+    /// What happened.
+    #[serde(flatten)]
+    pub fact: Fact,
+}
+
+impl Event {
+    /// The body as RFC 8785 canonical JSON: what the chain hashes.
+    pub fn body(&self) -> Result<String, serde_json::Error> {
+        serde_json_canonicalizer::to_string(self)
+    }
+
+    /// Reads a body back.
+    pub fn from_body(body: &str) -> Result<Self, serde_json::Error> {
+        serde_json::from_str(body)
+    }
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Fact {
+    /// The ledger was begun; always row 1.
+    Opened(Opened),
+    /// A batch was opened.
+    BatchOpened(BatchOpened),
+    /// A scan got its verdict.
+    Scan(ScanFact),
+    /// A person moved a ballot, took a scan back, or an import announced a move.
+    Set(SetFact),
+    /// A mail ballot file was imported.
+    Imported(Imported),
+    /// Hold-back ended: these changes are owed to the relay from here on.
+    Released {
+        /// Which, in order.
+        changes: Vec<Release>,
+    },
+    /// The relay took these changes.
+    Delivered {
+        /// Row numbers of the changes.
+        of: Vec<i64>,
+    },
+    /// The relay refused this one change; it and later ones of its ballot wait for a supervisor.
+    SetAside {
+        /// Row number of the change.
+        of: i64,
+        /// What the relay said.
+        why: String,
+    },
+    /// A supervisor had changes that were set aside sent again.
+    Retried {
+        /// Row numbers of the changes.
+        of: Vec<i64>,
+        /// Who.
+        by: String,
+    },
+}
+
+impl Fact {
+    /// Whether the relay is owed this change, unless it is withdrawn.
+    pub(super) const fn owes(&self) -> bool {
+        match self {
+            Self::Scan(scan) => scan.to.is_some(),
+            Self::Set(set) => set.previous.is_some(),
+            _ => false,
+        }
+    }
+}
+
+/// Whose ledger it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Opened {
+    /// `[facility] id`.
+    pub facility: String,
+    /// `[station] id`.
+    pub station: String,
+    /// The station's Ed25519 public key, 64 hexadecimal digits.
+    pub public_key: String,
+}
+
+/// How a batch begins.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BatchOpened {
+    /// Its number at this station, from 1.
+    pub batch: u32,
+    /// What its scans do.
+    pub mode: Mode,
+    /// How its envelopes came: `mail`, `drop_box`, `in_person` or `other`.
+    pub received_by: String,
+    /// The local date of the station's running batch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub day: Option<String>,
+}
+
+/// A scan and its verdict. What names an issued ballot keeps its code; anything else keeps symbology, length and MAC only.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScanFact {
+    /// What the clerk was told.
+    pub verdict: Verdict,
+    /// The scanner's configured name.
+    pub scanner: String,
+    /// How it came about.
+    pub method: Method,
+    /// The batch it belongs to.
+    pub batch: u32,
+    /// What is known of the symbology.
+    pub symbology: String,
+    /// Length of the payload in bytes.
+    pub length: u32,
+    /// The envelope format that matched or came nearest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<String>,
+    /// The ballot's election.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub election: Option<ElectionId>,
+    /// The ballot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ballot: Option<BallotId>,
+    /// The code that named it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// HMAC-SHA256 of a payload that names no ballot, under the station's key; hexadecimal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mac: Option<String>,
+    /// Where the ballot stood.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Status>,
+    /// The reason it stood there with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from_reason: Option<String>,
+    /// Where it was moved; absent when nothing changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<Status>,
+    /// Why, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The code was solved from doubtful bars.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub repaired: bool,
+}
+
+/// Who moves a ballot otherwise than by a scan; the relay's word for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum By {
+    /// A clerk took the last scan back.
+    Manual,
+    /// A supervisor set it.
+    Supervisor,
+    /// An import moved it, and its status is announced.
+    Import,
+}
+
+/// A ballot moved otherwise than by a scan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SetFact {
+    /// The ballot's election.
+    pub election: ElectionId,
+    /// The ballot.
+    pub ballot: BallotId,
+    /// Where it stood.
+    pub from: Status,
+    /// Where it stands now.
+    pub to: Status,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// What kind of act it was.
+    pub method: By,
+    /// Who: the name of the operating system's user, or the import's number.
+    pub by: String,
+    /// The id of the event it says was wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub corrects: Option<String>,
+    /// The row number of a change that was still held back, and so is never sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub withdraws: Option<i64>,
+    /// Where the ballot stood as far as the relay will know, when it is owed this change; absent when there is nothing to tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<Status>,
+}
+
+/// A mail ballot file, decided by this one event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Imported {
+    /// The import's number in this ledger.
+    pub import: i64,
+    /// The file's name, without its folder.
+    pub file: String,
+    /// SHA-256 of the file, hexadecimal.
+    pub file_sha256: String,
+    /// The layout it was read by.
+    pub layout: String,
+    /// Who: the name of the operating system's user.
+    pub by: String,
+    /// What became of its rows.
+    pub counts: Counts,
+    /// SHA-256 over the canonical rows of the ballots it issued, in order, a line feed after each; hexadecimal.
+    pub issued_sha256: String,
+    /// The same over the rows that changed a ballot.
+    pub changed_sha256: String,
+    /// Statuses whose changes become events of their own, owed to the relay.
+    pub announces: Vec<Status>,
+}
+
+/// What became of a file's rows: `rows` is the sum of all others.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Rows of the file, without its header.
+    pub rows: u64,
+    /// Ballots that were not in the ledger before.
+    pub issued: u64,
+    /// Ballots of which something changed.
+    pub updated: u64,
+    /// Rows that said nothing new.
+    pub unchanged: u64,
+    /// Ballots that the file voids.
+    pub voided: u64,
+    /// Rows that were not taken.
+    pub refused: u64,
+}
+
+/// A change that is owed to the relay from here on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Release {
+    /// Row number of the change.
+    pub of: i64,
+    /// Its number among what is sent about this ballot, from 1 without a gap.
+    pub sequence: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scan() -> Event {
+        Event {
+            v: BODY_VERSION,
+            id: "01936f3e-7c00-7000-8000-000000000001".to_owned(),
+            at: Micros(1_793_739_600_000_000),
+            fact: Fact::Scan(ScanFact {
+                verdict: Verdict::Received,
+                scanner: "left".to_owned(),
+                method: Method::Scanner,
+                batch: 1,
+                symbology: "code128".to_owned(),
+                length: 16,
+                format: Some("county".to_owned()),
+                election: ElectionId::new("202611").ok(),
+                ballot: BallotId::new("000000001").ok(),
+                code: Some("000000001".to_owned()),
+                mac: None,
+                from: Some(Status::Mailed),
+                from_reason: None,
+                to: Some(Status::Received),
+                reason: None,
+                repaired: false,
+            }),
+        }
+    }
+
+    #[test]
+    fn a_body_is_canonical_json_and_reads_back() {
+        let body = scan().body().unwrap();
+        assert_eq!(
+            body,
+            "{\"at\":1793739600000000,\"ballot\":\"000000001\",\"batch\":1,\"code\":\"000000001\",\
+             \"election\":\"202611\",\"format\":\"county\",\"from\":\"mailed\",\
+             \"id\":\"01936f3e-7c00-7000-8000-000000000001\",\"kind\":\"scan\",\"length\":16,\
+             \"method\":\"scanner\",\"scanner\":\"left\",\"symbology\":\"code128\",\
+             \"to\":\"received\",\"v\":1,\"verdict\":\"received\"}"
+        );
+        assert_eq!(Event::from_body(&body).unwrap(), scan());
+    }
+
+    #[test]
+    fn a_body_without_its_fields_is_refused() {
+        let error = Event::from_body("{\"v\":1,\"id\":\"x\",\"at\":0,\"kind\":\"scan\"}").unwrap_err();
+        assert!(error.to_string().contains("missing field"), "{error}");
+    }
+}

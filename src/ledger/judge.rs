@@ -1,0 +1,326 @@
+//! The verdict on a scan: which ballot its codes name, whether they agree, and what the mode does to it.
+
+use super::book::{Batch, Book, WriteError};
+use super::fact::{Event, Fact, ScanFact};
+use super::rows::{self, BallotRow};
+use super::tally::Scope;
+use crate::ballot::{Mode, Move, Status, scan_move};
+use crate::clock::Micros;
+use crate::scan::{
+    Capture, CodeKind, Direction, Earlier, Face, Judged, Scan, Symbol, Unreadable, Verdict,
+};
+
+/// The name under which repeats are counted.
+pub(super) const REPEATS: &str = "repeats";
+
+/// What the codes on a face come to.
+enum Named {
+    /// This ballot, by this capture.
+    One(Box<BallotRow>, Capture),
+    /// Several ballots of one voter are open.
+    SeveralOpen,
+    /// Different ballots.
+    Several,
+    /// No issued ballot.
+    None,
+}
+
+/// A verdict in the making.
+struct Ruling {
+    verdict: Verdict,
+    reason: Option<String>,
+    to: Option<Status>,
+}
+
+impl Ruling {
+    const fn plain(verdict: Verdict) -> Self {
+        Self { verdict, reason: None, to: None }
+    }
+
+    fn because(verdict: Verdict, reason: impl Into<String>) -> Self {
+        Self { verdict, reason: Some(reason.into()), to: None }
+    }
+}
+
+impl Book {
+    /// Judges a scan, appends it, and says what the clerk is told once all of it is durable.
+    pub(super) fn scan(&mut self, scan: &Scan) -> Result<Judged, WriteError> {
+        if let Some(committed) = self.unanswered.take(scan, &self.key) {
+            self.tally.add(Scope::Working, REPEATS, 1);
+            return self.judged_before(scan, &committed.event);
+        }
+        let batch = self.batch(scan.at)?;
+        let (ruling, row, capture) = self.rule(scan, batch)?;
+        let fact = self.scan_fact(scan, batch, &ruling, row.as_ref(), capture);
+        let earlier = match (ruling.verdict, &row) {
+            (Verdict::AlreadyReceived, Some(row)) => self.earlier(row)?,
+            _ => None,
+        };
+        self.append(scan.at, Fact::Scan(fact), row.as_ref())?;
+        Ok(Judged {
+            id: scan.id,
+            verdict: ruling.verdict,
+            status: ruling.to.or(row.as_ref().map(|row| row.status)),
+            ballot: row.map(|row| row.ballot),
+            reason: ruling.reason,
+            earlier,
+            batch: batch.number,
+            position: self.count_scan(),
+        })
+    }
+
+    fn rule(
+        &mut self,
+        scan: &Scan,
+        batch: Batch,
+    ) -> Result<(Ruling, Option<BallotRow>, Option<Capture>), WriteError> {
+        let captures = match &scan.face {
+            Face::Names(captures) => captures,
+            Face::WrongElection(format) => {
+                let ruling = Ruling::because(Verdict::WrongElection, format!("by {format}"));
+                return Ok((ruling, None, None));
+            }
+            Face::Mixed => {
+                let ruling = Ruling::because(Verdict::Ambiguous, "codes of two elections");
+                return Ok((ruling, None, None));
+            }
+            Face::Unreadable(why) => {
+                return Ok((Ruling::because(Verdict::Unreadable, why.to_string()), None, None));
+            }
+        };
+        Ok(match self.named(captures)? {
+            Named::None => (Ruling::plain(Verdict::NotIssued), None, None),
+            Named::Several => {
+                (Ruling::because(Verdict::Ambiguous, "codes of two ballots"), None, None)
+            }
+            Named::SeveralOpen => {
+                let why = "several open ballots of this voter";
+                (Ruling::because(Verdict::Held, why), None, None)
+            }
+            Named::One(row, capture) => {
+                let outbound = captures.iter().find(|c| c.direction == Direction::Outbound);
+                let direction = outbound.map_or(Direction::Return, |c| c.direction);
+                let ruling = self.rule_on(&row, batch.mode, direction, scan.at)?;
+                (ruling, Some(*row), Some(capture))
+            }
+        })
+    }
+
+    /// What the mode does to this ballot.
+    fn rule_on(
+        &mut self,
+        row: &BallotRow,
+        mode: Mode,
+        direction: Direction,
+        at: Micros,
+    ) -> Result<Ruling, WriteError> {
+        if direction == Direction::Outbound && !matches!(mode, Mode::Undeliverable | Mode::Lookup) {
+            return Ok(Ruling::plain(Verdict::OutboundPiece));
+        }
+        Ok(match scan_move(mode, row.status) {
+            Move::Look => Ruling::because(Verdict::Found, row.status.name()),
+            Move::Voided => Ruling { reason: row.reason.clone(), ..Ruling::plain(Verdict::Voided) },
+            Move::Already => Ruling::because(Verdict::AlreadyReceived, row.status.name()),
+            Move::Refused => {
+                let why = format!("{} does not allow {}", row.status, mode.name());
+                Ruling::because(Verdict::Refused, why)
+            }
+            Move::To(Status::Received) => self.rule_on_receipt(row, at)?,
+            Move::To(to) => {
+                let verdict = match to {
+                    Status::Accepted => Verdict::Accepted,
+                    Status::NeedsAttention => Verdict::NeedsAttention,
+                    _ => Verdict::Undeliverable,
+                };
+                Ruling { to: Some(to), ..Ruling::plain(verdict) }
+            }
+        })
+    }
+
+    /// Received, unless it came too late or another ballot of the voter is out or in.
+    fn rule_on_receipt(&mut self, row: &BallotRow, at: Micros) -> Result<Ruling, WriteError> {
+        if let Some(deadline) = self.deadline(row)
+            && at > deadline
+        {
+            let until = self.settings.zone.date_time(deadline);
+            return Ok(Ruling::because(Verdict::Late, format!("was due {until}")));
+        }
+        let mut others = rows::by_voter(&self.conn, row.election.as_str(), &row.voter)?;
+        if let Some(import) = self.applying {
+            for other in &others {
+                self.apply_change(import, other.key)?;
+            }
+            others = rows::by_voter(&self.conn, row.election.as_str(), &row.voter)?;
+        }
+        let other = others.into_iter().find(|other| {
+            other.key != row.key && Some(other.since) != self.staging && other.status != Status::Voided
+        });
+        Ok(match other {
+            Some(other) => {
+                let why = format!("ballot {} of this voter is {}", other.ballot, other.status);
+                Ruling::because(Verdict::Held, why)
+            }
+            None => Ruling { to: Some(Status::Received), ..Ruling::plain(Verdict::Received) },
+        })
+    }
+
+    fn deadline(&self, row: &BallotRow) -> Option<Micros> {
+        row.receive_until.or_else(|| {
+            self.settings.receive_until.filter(|_| self.settings.election.as_ref() == Some(&row.election))
+        })
+    }
+
+    /// Which ballot the captures name. A code that names none is passed over when another does, unless the ballot has a
+    /// different code of that kind.
+    fn named(&mut self, captures: &[Capture]) -> Result<Named, WriteError> {
+        let mut found: Option<(BallotRow, Capture)> = None;
+        let mut several_open = None;
+        let mut unknown = Vec::new();
+        for capture in captures {
+            let rows = self.look_up(capture)?;
+            match (rows.as_slice(), &found) {
+                ([], _) => unknown.push(capture),
+                ([row], None) => found = Some((row.clone(), capture.clone())),
+                ([row], Some((before, _))) if row.key == before.key => {}
+                (_, _) if capture.names == CodeKind::Voter => several_open = Some(rows),
+                (_, _) => return Ok(Named::Several),
+            }
+        }
+        match (found, several_open) {
+            (None, None) => Ok(Named::None),
+            (None, Some(_)) => Ok(Named::SeveralOpen),
+            (Some((row, _)), Some(rows)) if rows.iter().all(|other| other.key != row.key) => {
+                Ok(Named::Several)
+            }
+            (Some((row, _)), _) if unknown.iter().any(|capture| contradicts(&row, capture)) => {
+                Ok(Named::Several)
+            }
+            (Some((row, capture)), _) => Ok(Named::One(Box::new(row), capture)),
+        }
+    }
+
+    /// The ballots that a code names: of a voter's the open ones, else the one that stands furthest.
+    fn look_up(&mut self, capture: &Capture) -> Result<Vec<BallotRow>, WriteError> {
+        let Some(election) = self.settings.election.clone() else { return Ok(Vec::new()) };
+        let election = election.as_str();
+        let mut rows = self.rows_of(election, capture)?;
+        if let Some(import) = self.applying {
+            for row in &rows {
+                self.apply_change(import, row.key)?;
+            }
+            rows = self.rows_of(election, capture)?;
+            if rows.is_empty() && capture.names != CodeKind::Ballot {
+                self.apply_rest()?;
+                rows = self.rows_of(election, capture)?;
+            }
+        }
+        rows.retain(|row| Some(row.since) != self.staging);
+        if capture.names == CodeKind::Voter {
+            rows = of_voter(rows);
+        }
+        Ok(rows)
+    }
+
+    fn rows_of(&self, election: &str, capture: &Capture) -> Result<Vec<BallotRow>, WriteError> {
+        Ok(match capture.names {
+            CodeKind::Ballot => {
+                rows::by_id(&self.conn, election, &capture.code)?.into_iter().collect()
+            }
+            CodeKind::Imb => rows::by_imb(&self.conn, election, &capture.code)?,
+            CodeKind::Voter => rows::by_voter(&self.conn, election, &capture.code)?,
+        })
+    }
+
+    fn scan_fact(
+        &self,
+        scan: &Scan,
+        batch: Batch,
+        ruling: &Ruling,
+        row: Option<&BallotRow>,
+        capture: Option<Capture>,
+    ) -> ScanFact {
+        let symbol = scan.symbols.first();
+        let nearest = match &scan.face {
+            Face::Names(captures) => captures.first().map(|capture| &capture.format),
+            Face::WrongElection(format) => Some(format),
+            Face::Unreadable(why) => Unreadable::format(why),
+            Face::Mixed => None,
+        };
+        let (format, code) = match capture {
+            Some(capture) => (Some(capture.format), Some(capture.code)),
+            None => (nearest.cloned(), None),
+        };
+        ScanFact {
+            verdict: ruling.verdict,
+            scanner: scan.scanner_name.to_string(),
+            method: scan.method,
+            batch: batch.number,
+            symbology: symbol.map_or("none", |symbol| symbol.symbology.name()).to_owned(),
+            length: symbol.map_or(0, |symbol| symbol.length),
+            format: format.map(|format| format.to_string()),
+            election: row.map(|row| row.election.clone()),
+            ballot: row.map(|row| row.ballot.clone()),
+            mac: if code.is_some() { None } else { symbol.map(|s| self.key.mac(&s.payload.0)) },
+            code,
+            from: row.map(|row| row.status),
+            from_reason: ruling.to.and(row).and_then(|row| row.reason.clone()),
+            to: ruling.to,
+            reason: ruling.reason.clone(),
+            repaired: scan.symbols.iter().any(|symbol: &Symbol| symbol.repaired),
+        }
+    }
+
+    /// What put the ballot where it stands; nothing when its import did.
+    fn earlier(&self, row: &BallotRow) -> Result<Option<Earlier>, WriteError> {
+        if row.status_seq == 0 {
+            return Ok(None);
+        }
+        let event = rows::event(&self.conn, row.status_seq)?;
+        Ok(match event.fact {
+            Fact::Scan(scan) => {
+                Some(Earlier { at: event.at, by: scan.scanner, batch: Some(scan.batch) })
+            }
+            Fact::Set(set) => Some(Earlier { at: event.at, by: set.by, batch: None }),
+            _ => None,
+        })
+    }
+
+    /// The verdict that a scan had which was perhaps never answered.
+    fn judged_before(&self, scan: &Scan, event: &Event) -> Result<Judged, WriteError> {
+        let Fact::Scan(fact) = &event.fact else { return Ok(Judged::fault(scan.id)) };
+        let row = match (&fact.election, &fact.ballot) {
+            (Some(election), Some(ballot)) => {
+                rows::by_id(&self.conn, election.as_str(), ballot.as_str())?
+            }
+            _ => None,
+        };
+        Ok(Judged {
+            id: scan.id,
+            verdict: fact.verdict,
+            ballot: fact.ballot.clone(),
+            status: row.map(|row| row.status),
+            reason: fact.reason.clone(),
+            earlier: None,
+            batch: fact.batch,
+            position: 0,
+        })
+    }
+}
+
+/// Whether the ballot has another code of that kind than the one on the face.
+fn contradicts(row: &BallotRow, capture: &Capture) -> bool {
+    match capture.names {
+        CodeKind::Ballot | CodeKind::Voter => true,
+        CodeKind::Imb => row.imb.is_some(),
+    }
+}
+
+fn of_voter(rows: Vec<BallotRow>) -> Vec<BallotRow> {
+    let (open, mut closed): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.status.is_open());
+    if !open.is_empty() {
+        return open;
+    }
+    // None is open: the voter's one that is in, if there is one, says more than those that were voided.
+    closed.sort_by_key(|row| (row.status.is_in(), row.last_seq));
+    closed.pop().into_iter().collect()
+}

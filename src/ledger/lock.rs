@@ -1,0 +1,112 @@
+//! One writer, always: the lock beside the ledger, through which every command finds the daemon that holds it.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Read as _, Seek as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+/// More than a process id and a path take.
+const LOCK_BYTES_MAX: u64 = 8_192;
+
+/// Why the lock was not had.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// The lock's file cannot be used.
+    #[error("cannot use the lock {path}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What went wrong.
+        #[source]
+        source: io::Error,
+    },
+    /// Somebody writes this ledger now.
+    #[error("the ledger is in use by process {}", .0.pid)]
+    Held(Holder),
+}
+
+/// Who holds the lock, as they wrote it there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    /// The process.
+    pub pid: u32,
+    /// Where it takes commands, if it does.
+    pub socket: Option<PathBuf>,
+}
+
+/// The lock, held until it is dropped or the process ends, however it ends.
+#[derive(Debug)]
+pub struct Lock {
+    file: File,
+}
+
+impl Lock {
+    /// Takes the lock of the ledger at `ledger`, and writes there where commands are taken.
+    pub fn take(ledger: &Path, socket: Option<&Path>) -> Result<Self, LockError> {
+        let path = lock_path(ledger);
+        let at = |source| LockError::File { path: path.clone(), source };
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o640)
+            .open(&path)
+            .map_err(at)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(LockError::Held(read(&mut file).map_err(at)?)),
+            Err(TryLockError::Error(source)) => return Err(at(source)),
+        }
+        let socket = socket.map(|socket| socket.display().to_string()).unwrap_or_default();
+        let write = |file: &mut File| {
+            file.set_len(0)?;
+            file.rewind()?;
+            file.write_all(format!("{}\n{socket}\n", std::process::id()).as_bytes())
+        };
+        write(&mut file).map_err(at)?;
+        Ok(Self { file })
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // What is written there holds as long as the lock does.
+        if self.file.set_len(0).is_err() {
+            tracing::debug!("The lock's file could not be emptied.");
+        }
+    }
+}
+
+fn lock_path(ledger: &Path) -> PathBuf {
+    let mut name = ledger.as_os_str().to_owned();
+    name.push(".lock");
+    PathBuf::from(name)
+}
+
+fn read(file: &mut File) -> io::Result<Holder> {
+    let mut text = String::new();
+    file.rewind()?;
+    file.take(LOCK_BYTES_MAX).read_to_string(&mut text)?;
+    let mut lines = text.lines();
+    let pid = lines.next().and_then(|pid| pid.parse().ok()).unwrap_or(0);
+    let socket = lines.next().filter(|socket| !socket.is_empty()).map(PathBuf::from);
+    Ok(Holder { pid, socket })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_taker_learns_who_holds_the_lock() {
+        let dir = tempfile::tempdir().unwrap();
+        let ledger = dir.path().join("ledger.sqlite");
+        let socket = dir.path().join("control.sock");
+        let first = Lock::take(&ledger, Some(&socket)).unwrap();
+        let Err(LockError::Held(holder)) = Lock::take(&ledger, None) else { panic!("taken twice") };
+        assert_eq!(holder, Holder { pid: std::process::id(), socket: Some(socket) });
+        drop(first);
+        drop(Lock::take(&ledger, None).unwrap());
+    }
+}

@@ -1,0 +1,211 @@
+//! What the relay is owed: released when hold-back ends, claimed by the forwarder, settled by the relay's answer.
+
+use super::apply::State;
+use super::book::{Book, WriteError};
+use super::fact::{Fact, Release};
+use super::rows;
+use crate::clock::Micros;
+use crate::delivery::{Answer, Delivery};
+use rusqlite::{Connection, OptionalExtension as _, params};
+use std::collections::HashSet;
+
+/// Changes released in one transaction.
+const RELEASES_MAX: usize = 256;
+
+/// Attempts are counted no further.
+const ATTEMPTS_MAX: u32 = 1_000_000;
+
+/// A change that is not yet with the relay, for people.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct OutboxEntry {
+    /// Row number of the change.
+    pub seq: i64,
+    /// Its event's id.
+    pub id: String,
+    /// `held`, `owed` or `set_aside`.
+    pub state: String,
+    /// The ballot's election.
+    pub election: String,
+    /// The ballot.
+    pub ballot: String,
+    /// The status it tells.
+    pub status: String,
+    /// When it happened, RFC 3339.
+    pub at: String,
+    /// When hold-back ends, RFC 3339.
+    pub due: String,
+    /// Its number among what is sent about the ballot, once it is owed.
+    pub sequence: Option<u32>,
+    /// Attempts so far.
+    pub attempts: u32,
+    /// What the relay said last.
+    pub last_error: Option<String>,
+}
+
+impl Book {
+    /// Releases what is due; whether anything was.
+    pub(super) fn release(&mut self, now: Micros) -> Result<bool, WriteError> {
+        self.bring_near(now)?;
+        let changes = self.due(now)?;
+        let released = !changes.is_empty();
+        if released {
+            self.append(now, Fact::Released { changes }, None)?;
+        }
+        self.next_due = self.first_due()?;
+        Ok(released)
+    }
+
+    /// A clock that was set back must not hold a change longer than the hold-back.
+    fn bring_near(&self, now: Micros) -> Result<(), WriteError> {
+        let latest = now.plus(self.settings.hold_back).0;
+        self.conn
+            .prepare_cached("UPDATE outbox SET due = ?1 WHERE state = 0 AND due > ?1")?
+            .execute([latest])?;
+        Ok(())
+    }
+
+    fn due(&self, now: Micros) -> Result<Vec<Release>, WriteError> {
+        // In order of the changes up to the first that is not due, so that no ballot's later change goes before an earlier one.
+        let mut held = self.conn.prepare_cached(
+            "SELECT outbox.seq, outbox.due, outbox.ballot, ballot.sent FROM outbox \
+             JOIN ballot ON ballot.key = outbox.ballot \
+             WHERE outbox.state = 0 ORDER BY outbox.seq LIMIT ?",
+        )?;
+        let mut rows = held.query([i64::try_from(RELEASES_MAX).unwrap_or(i64::MAX)])?;
+        let mut sent = std::collections::HashMap::new();
+        let mut changes = Vec::new();
+        while let Some(row) = rows.next()? {
+            if Micros(row.get(1)?) > now {
+                break;
+            }
+            let sequence = sent.entry(row.get::<_, i64>(2)?).or_insert(row.get::<_, u32>(3)?);
+            *sequence += 1;
+            changes.push(Release { of: row.get(0)?, sequence: *sequence });
+        }
+        Ok(changes)
+    }
+
+    /// When the oldest change that is held back becomes due.
+    pub(super) fn first_due(&self) -> rusqlite::Result<Option<Micros>> {
+        self.conn
+            .prepare_cached("SELECT due FROM outbox WHERE state = 0 ORDER BY seq LIMIT 1")?
+            .query_row([], |row| row.get(0).map(Micros))
+            .optional()
+    }
+
+    /// The oldest changes that are owed, not in flight, and of ballots whose earlier changes are all settled.
+    pub(super) fn claim(
+        &self,
+        max: usize,
+        in_flight: &HashSet<i64>,
+    ) -> rusqlite::Result<Vec<Delivery>> {
+        let mut owed = self.conn.prepare_cached(
+            "SELECT outbox.seq, outbox.body, outbox.attempts, event.body FROM outbox \
+             JOIN event ON event.seq = outbox.seq \
+             WHERE outbox.state = 1 AND NOT EXISTS ( \
+                 SELECT 1 FROM outbox AS before WHERE before.seq = outbox.prev AND before.state < 3) \
+             ORDER BY outbox.seq",
+        )?;
+        let mut rows = owed.query([])?;
+        let mut deliveries = Vec::new();
+        while deliveries.len() < max
+            && let Some(row) = rows.next()?
+        {
+            let seq = row.get(0)?;
+            if !in_flight.contains(&seq) {
+                let id = rows::event_in(row, 3)?.id;
+                deliveries.push(Delivery { seq, id, body: row.get(1)?, attempts: row.get(2)? });
+            }
+        }
+        Ok(deliveries)
+    }
+
+    /// Records the relay's answers.
+    pub(super) fn settle(&mut self, now: Micros, settled: &[(i64, Answer)]) -> Result<(), WriteError> {
+        let mut delivered = Vec::new();
+        for (seq, answer) in settled {
+            if self.state_of(*seq)? != Some(State::Owed) {
+                continue;
+            }
+            self.attempted(*seq, answer.why())?;
+            match answer {
+                Answer::Delivered => delivered.push(*seq),
+                Answer::ChangeRefused { why } => {
+                    self.append(now, Fact::SetAside { of: *seq, why: why.clone() }, None)?;
+                }
+                Answer::RelayAway { .. } | Answer::RelayGone { .. } => {}
+            }
+        }
+        if !delivered.is_empty() {
+            self.append(now, Fact::Delivered { of: delivered }, None)?;
+        }
+        Ok(())
+    }
+
+    fn attempted(&self, seq: i64, why: Option<&str>) -> Result<(), WriteError> {
+        self.conn
+            .prepare_cached(
+                "UPDATE outbox SET attempts = min(attempts + 1, ?3), last_error = ?2 WHERE seq = ?1",
+            )?
+            .execute(params![seq, why, ATTEMPTS_MAX])?;
+        Ok(())
+    }
+
+    pub(super) fn state_of(&self, seq: i64) -> rusqlite::Result<Option<State>> {
+        let state: Option<i64> = self
+            .conn
+            .prepare_cached("SELECT state FROM outbox WHERE seq = ?")?
+            .query_row([seq], |row| row.get(0))
+            .optional()?;
+        Ok(state.and_then(State::from_number))
+    }
+
+    /// Owes again what was set aside; how many that is.
+    pub(super) fn retry(&mut self, now: Micros, by: &str) -> Result<usize, WriteError> {
+        let of: Vec<i64> = self
+            .conn
+            .prepare_cached("SELECT seq FROM outbox WHERE state = 2 ORDER BY seq")?
+            .query_map([], |row| row.get(0))?
+            .collect::<rusqlite::Result<_>>()?;
+        let n = of.len();
+        if n > 0 {
+            self.append(now, Fact::Retried { of, by: by.to_owned() }, None)?;
+        }
+        Ok(n)
+    }
+}
+
+/// Every change that is not yet with the relay, in order.
+pub(super) fn list(
+    conn: &Connection,
+    each: &mut dyn FnMut(OutboxEntry),
+) -> rusqlite::Result<()> {
+    let mut pending = conn.prepare(
+        "SELECT outbox.seq, outbox.state, outbox.due, outbox.sequence, outbox.attempts, \
+         outbox.last_error, event.body FROM outbox JOIN event ON event.seq = outbox.seq \
+         WHERE outbox.state < 3 ORDER BY outbox.seq",
+    )?;
+    let mut rows = pending.query([])?;
+    while let Some(row) = rows.next()? {
+        let event = rows::event_in(row, 6)?;
+        let (election, ballot, status) = match event.fact {
+            Fact::Scan(scan) => (scan.election, scan.ballot, scan.to),
+            Fact::Set(set) => (Some(set.election), Some(set.ballot), Some(set.to)),
+            _ => (None, None, None),
+        };
+        each(OutboxEntry {
+            seq: row.get(0)?,
+            id: event.id,
+            state: State::from_number(row.get(1)?).map_or("?", State::name).to_owned(),
+            election: election.map(String::from).unwrap_or_default(),
+            ballot: ballot.map(String::from).unwrap_or_default(),
+            status: status.map_or("", |status| status.name()).to_owned(),
+            at: event.at.rfc3339(),
+            due: Micros(row.get(2)?).rfc3339(),
+            sequence: row.get(3)?,
+            attempts: row.get(4)?,
+            last_error: row.get(5)?,
+        });
+    }
+    Ok(())
+}

@@ -1,0 +1,369 @@
+//! What people ask of the ledger: the day's report and one ballot's story. Read beside a running daemon.
+
+use super::apply::State;
+use super::fact::{By, Fact};
+use super::judge::REPEATS;
+use super::outbox::{self, OutboxEntry};
+use super::rows::{self, BallotRow};
+use super::schema::{self, SchemaError};
+use super::tally::{self, Scope};
+use crate::ballot::{ElectionId, Status};
+use crate::clock::{Micros, Zone};
+use crate::scan::Verdict;
+use rusqlite::{Connection, OptionalExtension as _};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Events shown of one ballot, the newest.
+const HISTORY_MAX: usize = 10_000;
+
+/// Why the ledger gave no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// It cannot be opened.
+    #[error(transparent)]
+    Open(SchemaError),
+    /// SQLite failed.
+    #[error("cannot read the ledger {path}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite said.
+        #[source]
+        source: rusqlite::Error,
+    },
+}
+
+/// The ledger, opened to read.
+#[derive(Debug)]
+pub struct Reader {
+    conn: Connection,
+    path: PathBuf,
+    zone: Zone,
+}
+
+/// The station's report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// The election that the ballots are counted of.
+    pub election: Option<String>,
+    /// When, in local time with offset.
+    pub as_of: String,
+    /// Ballots by status, zeros too.
+    pub ballots: BTreeMap<&'static str, i64>,
+    /// Scans by verdict, zeros too.
+    pub scans: BTreeMap<&'static str, i64>,
+    /// Repeats, which are no scans.
+    pub repeats: i64,
+    /// Half frames that were dropped.
+    pub no_reads: i64,
+    /// The batches, in order.
+    pub batches: Vec<BatchReport>,
+    /// Changes for the relay by where they stand.
+    pub outbox: BTreeMap<&'static str, i64>,
+}
+
+/// One batch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct BatchReport {
+    /// `<station>-<n>`.
+    pub batch: String,
+    /// The station's running batch of this local date; null for one that was opened by hand.
+    pub day: Option<String>,
+    /// What its scans do.
+    pub mode: String,
+    /// How its envelopes came.
+    pub received_by: String,
+    /// When it was opened, in local time with offset.
+    pub opened: String,
+    /// Its scans by verdict, without zeros.
+    pub scans: BTreeMap<String, i64>,
+}
+
+/// One ballot's story.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct BallotStory {
+    /// The ballot.
+    pub ballot: String,
+    /// Whose it is.
+    pub voter: String,
+    /// The election.
+    pub election: String,
+    /// Where it stands.
+    pub status: Status,
+    /// Why.
+    pub reason: Option<String>,
+    /// Other codes that name it, by kind.
+    pub codes: BTreeMap<&'static str, String>,
+    /// What happened to it, oldest first.
+    pub history: Vec<Chapter>,
+}
+
+/// One event of a ballot's story.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Chapter {
+    /// Row number of the event.
+    pub seq: i64,
+    /// The event's id.
+    pub id: String,
+    /// When, in local time with offset.
+    pub at: String,
+    /// `issued`, `imported`, `scanned`, `set` or `undone`.
+    pub what: &'static str,
+    /// Of a scan, its verdict.
+    pub verdict: Option<Verdict>,
+    /// Where it stood before.
+    pub from: Option<Status>,
+    /// Where it was moved; null when it was not.
+    pub to: Option<Status>,
+    /// Why, in words.
+    pub reason: Option<String>,
+    /// The scanner, or who.
+    pub by: String,
+    /// The batch of a scan, `<station>-<n>`.
+    pub batch: Option<String>,
+    /// The id of the event that this one says was wrong.
+    pub corrects: Option<String>,
+    /// Where the change stands on its way to the relay.
+    pub relay: Option<&'static str>,
+}
+
+impl Reader {
+    /// Opens the ledger at `path`; times are told in `zone`.
+    pub fn open(path: &Path, zone: Zone) -> Result<Self, ReadError> {
+        let conn = schema::open_reader(path).map_err(ReadError::Open)?;
+        Ok(Self { conn, path: path.to_owned(), zone })
+    }
+
+    /// The report; of `election`, else of the whole ledger's scans with no ballots.
+    pub fn report(&self, election: Option<&ElectionId>, as_of: Micros) -> Result<Report, ReadError> {
+        self.snapshot(|| self.report_of(election, as_of))
+    }
+
+    /// The story of that ballot, if it was issued.
+    pub fn ballot(&self, election: &str, ballot: &str) -> Result<Option<BallotStory>, ReadError> {
+        self.snapshot(|| {
+            let row = rows::by_id(&self.conn, election, ballot)?;
+            row.filter(|row| self.is_decided(row)).map(|row| self.story(&row)).transpose()
+        })
+    }
+
+    /// The stories of that voter's ballots.
+    pub fn voter(&self, election: &str, voter: &str) -> Result<Vec<BallotStory>, ReadError> {
+        self.snapshot(|| {
+            let rows = rows::by_voter(&self.conn, election, voter)?;
+            rows.iter().filter(|row| self.is_decided(row)).map(|row| self.story(row)).collect()
+        })
+    }
+
+    /// Every change that is not yet with the relay, in order.
+    pub fn outbox(&self, each: &mut dyn FnMut(OutboxEntry)) -> Result<(), ReadError> {
+        self.snapshot(|| outbox::list(&self.conn, each))
+    }
+
+    /// All that `ask` reads is of one moment.
+    fn snapshot<T>(&self, ask: impl FnOnce() -> rusqlite::Result<T>) -> Result<T, ReadError> {
+        let read = || {
+            self.conn.execute_batch("BEGIN")?;
+            let answer = ask();
+            self.conn.execute_batch("COMMIT")?;
+            answer
+        };
+        read().map_err(|source| ReadError::Read { path: self.path.clone(), source })
+    }
+
+    fn report_of(
+        &self,
+        election: Option<&ElectionId>,
+        as_of: Micros,
+    ) -> rusqlite::Result<Report> {
+        let ballots = match election {
+            Some(election) => tally::read(&self.conn, &Scope::Ballots(election.clone()))?,
+            None => std::collections::HashMap::new(),
+        };
+        let outbox = tally::read(&self.conn, &Scope::Outbox)?;
+        let working = tally::read(&self.conn, &Scope::Working)?;
+        let batches = self.batches()?;
+        let count = |of: &std::collections::HashMap<String, i64>, name: &str| of.get(name).copied().unwrap_or(0);
+        let scans = |verdict: Verdict| {
+            batches.iter().filter_map(|batch| batch.scans.get(verdict.name())).sum::<i64>()
+        };
+        Ok(Report {
+            election: election.map(ToString::to_string),
+            as_of: self.zone.date_time(as_of),
+            ballots: Status::ALL.map(|s| (s.name(), count(&ballots, s.name()))).into(),
+            scans: Verdict::ALL.map(|v| (v.name(), scans(v))).into(),
+            repeats: count(&working, REPEATS),
+            no_reads: count(&working, super::writer::NO_READS),
+            batches,
+            outbox: State::ALL.map(|s| (s.name(), count(&outbox, s.name()))).into(),
+        })
+    }
+
+    fn batches(&self) -> rusqlite::Result<Vec<BatchReport>> {
+        let station = self.station()?;
+        let mut batches = self.conn.prepare(
+            "SELECT number, day, mode, received_by, event.body FROM batch \
+             JOIN event ON event.seq = batch.seq ORDER BY number",
+        )?;
+        let mut rows = batches.query([])?;
+        let mut reports = Vec::new();
+        while let Some(row) = rows.next()? {
+            let number: u32 = row.get(0)?;
+            let scans = tally::read(&self.conn, &Scope::Batch(number))?;
+            reports.push(BatchReport {
+                batch: format!("{station}-{number}"),
+                day: row.get(1)?,
+                mode: row.get(2)?,
+                received_by: row.get(3)?,
+                opened: self.zone.date_time(rows::event_in(row, 4)?.at),
+                scans: scans.into_iter().filter(|(_, n)| *n != 0).collect(),
+            });
+        }
+        Ok(reports)
+    }
+
+    fn station(&self) -> rusqlite::Result<String> {
+        let first = self
+            .conn
+            .query_row("SELECT body FROM event WHERE seq = 1", [], |row| rows::event_in(row, 0))
+            .optional()?;
+        Ok(match first.map(|event| event.fact) {
+            Some(Fact::Opened(opened)) => opened.station,
+            _ => String::new(),
+        })
+    }
+
+    fn is_decided(&self, row: &BallotRow) -> bool {
+        let decided = self
+            .conn
+            .prepare_cached("SELECT 1 FROM import WHERE number = ? AND seq IS NOT NULL")
+            .and_then(|mut import| import.exists([row.since]));
+        decided.unwrap_or(false)
+    }
+
+    fn story(&self, row: &BallotRow) -> rusqlite::Result<BallotStory> {
+        let mut history = self.imports(row)?;
+        history.extend(self.events(row)?);
+        history.sort_by_key(|chapter| chapter.seq);
+        Ok(BallotStory {
+            ballot: row.ballot.to_string(),
+            voter: row.voter.clone(),
+            election: row.election.to_string(),
+            status: row.status,
+            reason: row.reason.clone(),
+            codes: row.imb.iter().map(|imb| ("imb", imb.clone())).collect(),
+            history,
+        })
+    }
+
+    /// The import that issued the ballot, and those that changed it.
+    fn imports(&self, ballot: &BallotRow) -> rusqlite::Result<Vec<Chapter>> {
+        let mut imports = self.conn.prepare(
+            "SELECT seq, ballot.issued_status, ballot.issued_reason, 'issued' FROM import \
+             JOIN ballot ON ballot.since = import.number WHERE ballot.key = ?1 \
+             UNION ALL \
+             SELECT seq, row ->> 'status', row ->> 'reason', 'imported' FROM import_change \
+             JOIN import ON import.number = import_change.import \
+             WHERE import_change.ballot = ?1 AND import.number <> ?2 AND seq IS NOT NULL ORDER BY 1",
+        )?;
+        let mut rows = imports.query([ballot.key, ballot.since])?;
+        let mut chapters = Vec::new();
+        while let Some(row) = rows.next()? {
+            let seq = row.get(0)?;
+            let event = rows::event(&self.conn, seq)?;
+            let (by, what) = match (&event.fact, row.get_ref(3)?.as_str()?) {
+                (Fact::Imported(imported), what) => {
+                    (imported.file.clone(), if what == "issued" { "issued" } else { "imported" })
+                }
+                _ => continue,
+            };
+            let to = match row.get_ref(1)? {
+                rusqlite::types::ValueRef::Integer(number) => Status::from_number(number),
+                name => name.as_str().ok().and_then(Status::from_name),
+            };
+            let (id, at) = (event.id, self.zone.date_time(event.at));
+            chapters.push(Chapter { seq, id, at, what, to, reason: row.get(2)?, by, ..Chapter::blank() });
+        }
+        Ok(chapters)
+    }
+
+    /// The events that name the ballot, newest first.
+    fn events(&self, ballot: &BallotRow) -> rusqlite::Result<Vec<Chapter>> {
+        let station = self.station()?;
+        let mut chapters = Vec::new();
+        let mut seq = ballot.last_seq;
+        while seq != 0 && chapters.len() < HISTORY_MAX {
+            let (event, prev) = self
+                .conn
+                .prepare_cached("SELECT body, coalesce(ballot_prev, 0) FROM event WHERE seq = ?")?
+                .query_row([seq], |row| Ok((rows::event_in(row, 0)?, row.get::<_, i64>(1)?)))?;
+            let state: Option<i64> = self
+                .conn
+                .prepare_cached("SELECT state FROM outbox WHERE seq = ?")?
+                .query_row([seq], |row| row.get(0))
+                .optional()?;
+            let relay = state.and_then(State::from_number).map(State::name);
+            let at = self.zone.date_time(event.at);
+            chapters.extend(chapter(&station, event.fact).map(|chapter| Chapter {
+                seq,
+                id: event.id,
+                at,
+                relay,
+                ..chapter
+            }));
+            // The chain of a ballot's events only ever leads back.
+            seq = if prev < seq { prev } else { 0 };
+        }
+        Ok(chapters)
+    }
+}
+
+impl Chapter {
+    const fn blank() -> Self {
+        Self {
+            seq: 0,
+            id: String::new(),
+            at: String::new(),
+            what: "",
+            verdict: None,
+            from: None,
+            to: None,
+            reason: None,
+            by: String::new(),
+            batch: None,
+            corrects: None,
+            relay: None,
+        }
+    }
+}
+
+fn chapter(station: &str, fact: Fact) -> Option<Chapter> {
+    match fact {
+        Fact::Scan(scan) => Some(Chapter {
+            what: "scanned",
+            verdict: Some(scan.verdict),
+            from: scan.from,
+            to: scan.to,
+            reason: scan.reason,
+            by: scan.scanner,
+            batch: Some(format!("{station}-{}", scan.batch)),
+            ..Chapter::blank()
+        }),
+        Fact::Set(set) => Some(Chapter {
+            what: match set.method {
+                By::Manual => "undone",
+                By::Supervisor => "set",
+                By::Import => "imported",
+            },
+            from: Some(set.from),
+            to: Some(set.to),
+            reason: set.reason,
+            by: set.by,
+            corrects: set.corrects,
+            ..Chapter::blank()
+        }),
+        _ => None,
+    }
+}

@@ -1,0 +1,122 @@
+//! Reading single rows of the ledger: a ballot by any code that names it, an event by its number.
+
+use super::fact::Event;
+use crate::ballot::{BallotId, ElectionId, Status};
+use crate::clock::Micros;
+use rusqlite::types::Type;
+use rusqlite::{Connection, Error, OptionalExtension as _, Row};
+
+/// Ballots looked at for one code; a voter or a mail piece with more is a fault of the file.
+const SAME_CODE_MAX: usize = 16;
+
+/// A ballot as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct BallotRow {
+    pub(super) key: i64,
+    pub(super) election: ElectionId,
+    pub(super) ballot: BallotId,
+    pub(super) voter: String,
+    pub(super) imb: Option<String>,
+    pub(super) status: Status,
+    pub(super) reason: Option<String>,
+    /// The event that set the status; 0 when the import that issued it did.
+    pub(super) status_seq: i64,
+    /// The last event that names the ballot; 0 for none.
+    pub(super) last_seq: i64,
+    /// The last change of it that the relay was owed; 0 for none.
+    pub(super) owed_seq: i64,
+    /// How many changes of it were released to the relay.
+    pub(super) sent: u32,
+    pub(super) receive_until: Option<Micros>,
+    /// The import that issued it.
+    pub(super) since: i64,
+}
+
+const COLUMNS: &str = "key, election, ballot, voter, imb, status, reason, status_seq, last_seq, owed_seq, sent, \
+                       receive_until, since";
+
+/// A stored value that is none of ours: the file was changed by somebody else.
+pub(super) fn foreign(column: usize, what: &str) -> Error {
+    Error::FromSqlConversionFailure(column, Type::Text, what.to_owned().into())
+}
+
+impl BallotRow {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        let id = |column, text: String| (column, text);
+        let (at, election) = id(1, row.get(1)?);
+        let election = ElectionId::new(&election).map_err(|e| foreign(at, &e.to_string()))?;
+        let (at, ballot) = id(2, row.get(2)?);
+        let ballot = BallotId::new(&ballot).map_err(|e| foreign(at, &e.to_string()))?;
+        let status = Status::from_number(row.get(5)?).ok_or_else(|| foreign(5, "no status"))?;
+        Ok(Self {
+            key: row.get(0)?,
+            election,
+            ballot,
+            voter: row.get(3)?,
+            imb: row.get(4)?,
+            status,
+            reason: row.get(6)?,
+            status_seq: row.get(7)?,
+            last_seq: row.get(8)?,
+            owed_seq: row.get(9)?,
+            sent: row.get(10)?,
+            receive_until: row.get::<_, Option<i64>>(11)?.map(Micros),
+            since: row.get(12)?,
+        })
+    }
+}
+
+/// The ballot of that id.
+pub(super) fn by_id(
+    conn: &Connection,
+    election: &str,
+    ballot: &str,
+) -> rusqlite::Result<Option<BallotRow>> {
+    conn.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM ballot WHERE election = ? AND ballot = ?"
+    ))?
+    .query_row([election, ballot], BallotRow::read)
+    .optional()
+}
+
+/// The ballot of that row.
+pub(super) fn by_key(conn: &Connection, key: i64) -> rusqlite::Result<BallotRow> {
+    conn.prepare_cached(&format!("SELECT {COLUMNS} FROM ballot WHERE key = ?"))?
+        .query_row([key], BallotRow::read)
+}
+
+/// The ballots whose mail piece has these 15 digits.
+pub(super) fn by_imb(
+    conn: &Connection,
+    election: &str,
+    piece: &str,
+) -> rusqlite::Result<Vec<BallotRow>> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM ballot WHERE election = ? AND imb = ? LIMIT {SAME_CODE_MAX}"
+    );
+    conn.prepare_cached(&sql)?.query_map([election, piece], BallotRow::read)?.collect()
+}
+
+/// The ballots of that voter.
+pub(super) fn by_voter(
+    conn: &Connection,
+    election: &str,
+    voter: &str,
+) -> rusqlite::Result<Vec<BallotRow>> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM ballot WHERE election = ? AND voter = ? LIMIT {SAME_CODE_MAX}"
+    );
+    conn.prepare_cached(&sql)?.query_map([election, voter], BallotRow::read)?.collect()
+}
+
+/// The event of that row.
+pub(super) fn event(conn: &Connection, seq: i64) -> rusqlite::Result<Event> {
+    conn.prepare_cached("SELECT body FROM event WHERE seq = ?")?
+        .query_row([seq], |row| event_in(row, 0))
+}
+
+/// The event whose body stands in that column.
+pub(super) fn event_in(row: &Row<'_>, column: usize) -> rusqlite::Result<Event> {
+    let body = row.get_ref(column)?.as_str().map_err(Error::from)?;
+    Event::from_body(body).map_err(|e| foreign(column, &e.to_string()))
+}

@@ -1,0 +1,206 @@
+//! The ledger's tables, how its file is opened, and the runner of its migrations.
+//!
+//! `event` is the record. Everything else derives from it and from the imported rows, but for the columns marked *working*,
+//! which a rebuild keeps.
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// SQLite before this can lose committed rows of a write-ahead log that two connections use (fixed in 3.51.3).
+const SQLITE_VERSION_MIN: i32 = 3_051_003;
+
+/// Memory that the pages in cache may take, in KiB.
+const CACHE_KIB: i32 = 8_192;
+
+/// Prepared statements kept; more than there are.
+const STATEMENTS_MAX: usize = 64;
+
+/// The write-ahead log is cut back to this once a checkpoint has emptied it.
+const WAL_BYTES_KEPT: i64 = 16 * 1024 * 1024;
+
+/// How long a reader or a foreign writer may hold the file before opening or a look-up fails.
+const BUSY: Duration = Duration::from_secs(5);
+
+/// One step per schema version; the file's `user_version` says how many it has taken.
+const MIGRATIONS: &[&str] = &[include_str!("schema/v1.sql")];
+
+/// Why the ledger's file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SchemaError {
+    /// The SQLite that was linked can lose committed rows.
+    #[error("SQLite {0} can lose committed rows; 3.51.3 or later is needed")]
+    OldSqlite(&'static str),
+    /// The file could not be opened, or is no SQLite file.
+    #[error("cannot open the ledger {path}")]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite said.
+        #[source]
+        source: rusqlite::Error,
+    },
+    /// The file system or another program's setting forbids a write-ahead log.
+    #[error("the ledger {path} cannot have a write-ahead log: its journal mode is {mode}")]
+    NoWal {
+        /// The file.
+        path: PathBuf,
+        /// The mode it stayed in.
+        mode: String,
+    },
+    /// A newer program wrote it.
+    #[error(
+        "the ledger {path} has schema version {found}; this program knows up to {known}: use the newer program"
+    )]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: usize,
+        /// The newest this program knows.
+        known: usize,
+    },
+    /// Not a ledger, or one that no daemon has opened yet.
+    #[error("{path} holds no ledger")]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A migration failed; the file is as it was.
+    #[error("cannot bring the ledger {path} to schema version {version}")]
+    Migrate {
+        /// The file.
+        path: PathBuf,
+        /// The version that was being made.
+        version: usize,
+        /// What SQLite said.
+        #[source]
+        source: rusqlite::Error,
+    },
+}
+
+/// Opens the file for the one writer, makes it if there is none, and brings it to the newest schema.
+pub(super) fn open_writer(path: &Path) -> Result<Connection, SchemaError> {
+    check_sqlite()?;
+    let at = |source| SchemaError::Open { path: path.to_owned(), source };
+    let mut conn = Connection::open(path).map_err(at)?;
+    settle(&conn).map_err(at)?;
+    let mode: String =
+        conn.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)).map_err(at)?;
+    if mode != "wal" {
+        return Err(SchemaError::NoWal { path: path.to_owned(), mode });
+    }
+    conn.execute_batch(&format!(
+        "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; \
+         PRAGMA journal_size_limit = {WAL_BYTES_KEPT};"
+    ))
+    .map_err(at)?;
+    // A checkpoint on close would sync and truncate behind the back of the recovery from a failed commit.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(at)?;
+    migrate(&mut conn, path)?;
+    Ok(conn)
+}
+
+/// Opens the file to read beside a running daemon.
+pub(super) fn open_reader(path: &Path) -> Result<Connection, SchemaError> {
+    check_sqlite()?;
+    let at = |source| SchemaError::Open { path: path.to_owned(), source };
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let conn = Connection::open_with_flags(path, flags).map_err(at)?;
+    settle(&conn).map_err(at)?;
+    match version(&conn).map_err(at)? {
+        0 => Err(SchemaError::Empty { path: path.to_owned() }),
+        found if found != MIGRATIONS.len() => {
+            Err(SchemaError::Newer { path: path.to_owned(), found, known: MIGRATIONS.len() })
+        }
+        _ => Ok(conn),
+    }
+}
+
+/// An empty ledger of the newest schema in a temporary file of SQLite's own, to derive a ledger anew beside the old one.
+pub(super) fn open_scratch() -> rusqlite::Result<Connection> {
+    let conn = Connection::open("")?;
+    settle(&conn)?;
+    conn.execute_batch("PRAGMA synchronous = OFF; PRAGMA journal_mode = OFF;")?;
+    for step in MIGRATIONS {
+        conn.execute_batch(step)?;
+    }
+    Ok(conn)
+}
+
+fn settle(conn: &Connection) -> rusqlite::Result<()> {
+    conn.busy_timeout(BUSY)?;
+    conn.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+    conn.execute_batch(&format!("PRAGMA cache_size = -{CACHE_KIB};"))
+}
+
+fn check_sqlite() -> Result<(), SchemaError> {
+    if rusqlite::version_number() < SQLITE_VERSION_MIN {
+        return Err(SchemaError::OldSqlite(rusqlite::version()));
+    }
+    Ok(())
+}
+
+fn version(conn: &Connection) -> rusqlite::Result<usize> {
+    conn.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0))
+        .map(|version| usize::try_from(version).unwrap_or(usize::MAX))
+}
+
+fn migrate(conn: &mut Connection, path: &Path) -> Result<(), SchemaError> {
+    let found = version(conn)
+        .map_err(|source| SchemaError::Open { path: path.to_owned(), source })?;
+    let known = MIGRATIONS.len();
+    if found > known {
+        return Err(SchemaError::Newer { path: path.to_owned(), found, known });
+    }
+    for (n, step) in MIGRATIONS.iter().enumerate().skip(found) {
+        let version = n + 1;
+        let run = |conn: &mut Connection| {
+            let tx = conn.transaction()?;
+            tx.execute_batch(step)?;
+            tx.pragma_update(None, "user_version", i64::try_from(version).unwrap_or(i64::MAX))?;
+            tx.commit()
+        };
+        run(conn)
+            .map_err(|source| SchemaError::Migrate { path: path.to_owned(), version, source })?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_newer_ledger_is_refused_by_both_doors() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ledger.sqlite");
+        let conn = open_writer(&path).unwrap();
+        conn.pragma_update(None, "user_version", 99).unwrap();
+        drop(conn);
+        for refused in [open_writer(&path), open_reader(&path)] {
+            let error = refused.map(|_| ()).unwrap_err();
+            assert!(matches!(error, SchemaError::Newer { found: 99, .. }), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_file_of_something_else_is_no_ledger() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ledger.sqlite");
+        std::fs::write(&path, "dear diary, ".repeat(100)).unwrap();
+        let error = open_writer(&path).map(|_| ()).unwrap_err();
+        assert!(matches!(error, SchemaError::Open { .. }), "{error}");
+    }
+
+    #[test]
+    fn a_reader_needs_a_ledger_that_is_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ledger.sqlite");
+        assert!(open_reader(&path).is_err());
+        Connection::open(&path).unwrap().execute_batch("CREATE TABLE t(x)").unwrap();
+        let error = open_reader(&path).map(|_| ()).unwrap_err();
+        assert!(matches!(error, SchemaError::Empty { .. }), "{error}");
+    }
+}

@@ -1,0 +1,95 @@
+//! Scans that were committed but perhaps never answered: before a restart, or when a commit failed and yet was found.
+//!
+//! The clerk who got no answer scans the envelope again, and a scanner that waits for one sends its frame again. Such a scan
+//! gets the verdict that it would have had, and no second row. What a scanner may have in flight is bounded, so is this; and
+//! it is over for a scanner with the first scan that is none of them.
+
+use super::fact::{Event, Fact, ScanFact};
+use super::key::StationKey;
+use super::rows;
+use crate::scan::{Face, Scan};
+use rusqlite::Connection;
+use std::collections::{HashMap, VecDeque};
+
+/// Scans that a scanner may have in flight, at most.
+const IN_FLIGHT_MAX: usize = 256;
+
+/// Rows looked at from the end.
+const ROWS_MAX: i64 = 4_096;
+
+/// A committed scan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Committed {
+    pub(super) seq: i64,
+    pub(super) event: Event,
+}
+
+/// The scans, each scanner's in order.
+#[derive(Debug, Default)]
+pub(super) struct Unanswered {
+    by_scanner: HashMap<String, VecDeque<Committed>>,
+    /// Taken in the open transaction; forgotten once that is durable.
+    taken: Vec<Committed>,
+}
+
+impl Unanswered {
+    /// Reads them from the end of the ledger: all after row `answered_to` if that is known, else what may have been in flight.
+    pub(super) fn read(conn: &Connection, head: i64, answered_to: Option<i64>) -> rusqlite::Result<Self> {
+        let from = answered_to.unwrap_or(head - ROWS_MAX);
+        let mut all = Self::default();
+        let mut rows = conn.prepare("SELECT seq, body FROM event WHERE seq > ? ORDER BY seq DESC")?;
+        let mut rows = rows.query([from])?;
+        while let Some(row) = rows.next()? {
+            all.add(Committed { seq: row.get(0)?, event: rows::event_in(row, 1)? });
+        }
+        Ok(all)
+    }
+
+    /// Adds those that an earlier opening knew of.
+    pub(super) fn and(mut self, earlier: Self) -> Self {
+        let mut earlier: Vec<_> =
+            earlier.by_scanner.into_values().flatten().chain(earlier.taken).collect();
+        earlier.sort_by_key(|committed| std::cmp::Reverse(committed.seq));
+        earlier.into_iter().for_each(|committed| self.add(committed));
+        self
+    }
+
+    fn add(&mut self, committed: Committed) {
+        let Fact::Scan(scan) = &committed.event.fact else { return };
+        let scans = self.by_scanner.entry(scan.scanner.clone()).or_default();
+        if scans.len() < IN_FLIGHT_MAX {
+            scans.push_front(committed);
+        }
+    }
+
+    /// The committed scan that this one repeats, if it does. Those before it were answered, then; if it repeats none, all were.
+    pub(super) fn take(&mut self, scan: &Scan, key: &StationKey) -> Option<Committed> {
+        let scans = self.by_scanner.get_mut(&*scan.scanner_name)?;
+        let mac = scan.symbols.first().map(|symbol| key.mac(&symbol.payload.0));
+        let found = scans.iter().position(|committed| match &committed.event.fact {
+            Fact::Scan(fact) => is_same(fact, &scan.face, mac.as_deref()),
+            _ => false,
+        });
+        let over = found.map_or(scans.len(), |position| position + 1);
+        self.taken.extend(scans.drain(..over));
+        if scans.is_empty() {
+            self.by_scanner.remove(&*scan.scanner_name);
+        }
+        found.and_then(|_| self.taken.last().cloned())
+    }
+
+    /// The transaction that took some is durable.
+    pub(super) fn settled(&mut self) {
+        self.taken.clear();
+    }
+}
+
+fn is_same(fact: &ScanFact, face: &Face, mac: Option<&str>) -> bool {
+    match (&fact.code, face) {
+        (Some(code), Face::Names(captures)) => captures.iter().any(|capture| {
+            capture.code == *code && fact.format.as_deref() == Some(&*capture.format)
+        }),
+        (Some(_), _) => false,
+        (None, _) => fact.mac.is_some() && fact.mac.as_deref() == mac,
+    }
+}

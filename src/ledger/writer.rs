@@ -1,0 +1,594 @@
+//! The ledger's thread: it alone writes. All that waits shares one transaction and one sync; answers leave after the commit.
+//!
+//! When a commit fails it is *not known* whether its rows are there. Every scan in it is answered with the alarm, the
+//! connection is dropped without a clean close, and the ledger is opened anew: what is found there is written and synced
+//! again by a checkpoint on new file handles, and the same envelope scanned again gets the verdict that it would have had.
+//! Until the ledger can be opened every scan is answered with the alarm.
+
+use super::book::{Book, OpenError, Settings, WriteError};
+use super::correct::{Moved, NotMoved, SetRequest};
+use super::fact::Counts;
+use super::import::{ImportRefused, ImportRow, ImportedFile, RefusedRow};
+use super::judge::REPEATS;
+use super::tally::Scope;
+use super::unanswered::Unanswered;
+use crate::clock::Clock;
+use crate::delivery::{Answer, Delivery};
+use crate::event::{LogEvent, chain};
+use crate::scan::{Judged, Scan, Symbol};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError};
+use std::collections::HashSet;
+use std::io;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+use tokio::sync::{Notify, broadcast, mpsc, oneshot};
+
+/// Requests that may wait for the thread beside the scans, which are bounded by what scanners may have in flight.
+const REQUESTS_MAX: usize = 64;
+
+/// Requests that share a transaction.
+const GROUP_MAX: usize = 256;
+
+/// How many verdicts a slow listener to the feed may lag behind before it misses some.
+const FEED_MAX: usize = 1_024;
+
+/// The write-ahead log is copied into the ledger when it has grown to this.
+const WAL_PAGES_MAX: i64 = 4_096;
+
+/// With nothing to do for this long, the write-ahead log is copied into the ledger.
+const IDLE: Duration = Duration::from_millis(250);
+
+/// The longest the thread waits for a request before it looks at the clock again.
+const WAIT_MAX: Duration = Duration::from_secs(60);
+
+/// The shortest time between two attempts to open a ledger that is away.
+const REOPEN_MIN: Duration = Duration::from_millis(200);
+
+/// The name under which half frames are counted.
+pub(super) const NO_READS: &str = "no_reads";
+
+/// What the ledger's thread may be asked.
+#[derive(Debug)]
+pub enum Request {
+    /// Judge a scan.
+    Scan {
+        /// The scan.
+        scan: Box<Scan>,
+        /// Where its verdict goes, after the commit. It has room for every scan that its scanner may have in flight.
+        verdicts: mpsc::Sender<Judged>,
+    },
+    /// A repeat, which is no scan, was met.
+    Repeat,
+    /// A half frame was dropped.
+    NoRead,
+    /// Hand out changes to deliver; those in flight are not handed out twice.
+    Claim {
+        /// At most so many.
+        max: usize,
+        /// Where they go.
+        reply: oneshot::Sender<Vec<Delivery>>,
+    },
+    /// Record what became of deliveries.
+    Settle {
+        /// By row number of the change.
+        settled: Vec<(i64, Answer)>,
+        /// Answered when it is durable.
+        reply: oneshot::Sender<()>,
+    },
+    /// Set a ballot by hand.
+    Set(SetRequest, Reply<Result<Moved, NotMoved>>),
+    /// Take back the last scan that changed something.
+    Undo {
+        /// Who asks.
+        by: String,
+        /// What came of it.
+        reply: Reply<Result<Moved, NotMoved>>,
+    },
+    /// Owe again what was set aside, and ask the relay at once.
+    Retry {
+        /// Who asks.
+        by: String,
+        /// How many.
+        reply: Reply<usize>,
+    },
+    /// Begin an import.
+    ImportBegin(Reply<Result<i64, ImportRefused>>),
+    /// Stage rows of it.
+    ImportRows {
+        /// Which import.
+        import: i64,
+        /// The rows.
+        rows: Vec<ImportRow>,
+        /// Those that were refused.
+        reply: Reply<Result<Vec<RefusedRow>, ImportRefused>>,
+    },
+    /// Decide it.
+    ImportCommit {
+        /// Which import.
+        import: i64,
+        /// What the event says of the file.
+        file: ImportedFile,
+        /// What became of its rows.
+        reply: Reply<Result<Counts, ImportRefused>>,
+    },
+    /// Give it up.
+    ImportAbandon {
+        /// Which import.
+        import: i64,
+        /// Rows refused before they came here.
+        refused: u64,
+        /// What would have become of its rows.
+        reply: Reply<Result<Counts, ImportRefused>>,
+    },
+    /// Make a transaction, for the watchdog.
+    Probe(oneshot::Sender<()>),
+}
+
+/// Where an answer goes; `Err` when the transaction was given up, so that it is not known what came of the request.
+pub type Reply<T> = oneshot::Sender<Result<T, NotKnown>>;
+
+/// The transaction was given up.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the ledger could not be written; it is not known whether this was")]
+pub struct NotKnown;
+
+/// What happens at the station, for whoever looks on.
+#[derive(Debug, Clone)]
+pub enum Told {
+    /// A scan got its verdict.
+    Judged {
+        /// The scanner's name.
+        scanner: Arc<str>,
+        /// The verdict.
+        judged: Judged,
+        /// The symbols, for the page until the next scan, and for nothing else.
+        symbols: Arc<[Symbol]>,
+    },
+    /// The ledger cannot be written, or can be again.
+    Ledger {
+        /// Whether it can.
+        writable: bool,
+    },
+}
+
+/// The way to the ledger's thread.
+#[derive(Debug, Clone)]
+pub struct Ledger {
+    requests: Sender<Request>,
+    feed: broadcast::Sender<Told>,
+    owed: Arc<Notify>,
+}
+
+impl Ledger {
+    /// Opens the ledger and starts its thread. `scans_max` is what all scanners together may have in flight. The thread ends,
+    /// and the ledger is closed, when the last [`Ledger`] is dropped.
+    pub fn start(
+        settings: Settings,
+        clock: Arc<dyn Clock>,
+        scans_max: usize,
+    ) -> Result<(Self, thread::JoinHandle<()>), StartError> {
+        let book = Book::open(settings.clone(), None).map_err(StartError::Open)?;
+        let (requests, inbox) = crossbeam_channel::bounded(scans_max.saturating_add(REQUESTS_MAX));
+        let feed = broadcast::Sender::new(FEED_MAX);
+        let owed = Arc::new(Notify::new());
+        let writer = Writer {
+            inbox,
+            settings,
+            clock,
+            book: Some(book),
+            away_since: Duration::ZERO,
+            lost: Unanswered::default(),
+            answered_to: None,
+            in_flight: HashSet::new(),
+            feed: feed.clone(),
+            owed: Arc::clone(&owed),
+        };
+        let thread = thread::Builder::new()
+            .name("scan-ledger".to_owned())
+            .spawn(move || writer.run())
+            .map_err(StartError::Thread)?;
+        Ok((Self { requests, feed, owed }, thread))
+    }
+
+    /// Sends a request; blocks while the thread has more than it can take. `None` when the thread has ended.
+    pub fn send(&self, request: Request) -> Option<()> {
+        self.requests.send(request).ok()
+    }
+
+    /// Sends a request unless that would block: the request back, then.
+    pub fn try_send(&self, request: Request) -> Result<(), Box<Request>> {
+        self.requests.try_send(request).map_err(|e| Box::new(e.into_inner()))
+    }
+
+    /// Asks, and waits for the answer on this thread; never from within a runtime.
+    pub fn ask<T>(&self, request: impl FnOnce(Reply<T>) -> Request) -> Result<T, NotKnown> {
+        let (reply, answer) = oneshot::channel();
+        self.send(request(reply)).ok_or(NotKnown)?;
+        answer.blocking_recv().unwrap_or(Err(NotKnown))
+    }
+
+    /// What happens at the station from here on.
+    pub fn feed(&self) -> broadcast::Receiver<Told> {
+        self.feed.subscribe()
+    }
+
+    /// Told when something may have become owed to the relay, or its retry was asked for.
+    pub fn owed(&self) -> Arc<Notify> {
+        Arc::clone(&self.owed)
+    }
+}
+
+/// Why the ledger's thread was not started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The ledger cannot be opened.
+    #[error(transparent)]
+    Open(OpenError),
+    /// The operating system gave no thread.
+    #[error("cannot start the ledger's thread")]
+    Thread(#[source] io::Error),
+}
+
+/// An answer that waits for the commit.
+enum Waiting {
+    Scan { scan: Box<Scan>, verdicts: mpsc::Sender<Judged>, judged: Option<Judged> },
+    Other(Box<dyn FnOnce(Outcome) + Send>),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    Durable,
+    NotKnown,
+}
+
+struct Writer {
+    inbox: Receiver<Request>,
+    settings: Settings,
+    clock: Arc<dyn Clock>,
+    /// `None` while the ledger is away.
+    book: Option<Book>,
+    /// When opening it was last tried.
+    away_since: Duration,
+    /// What the book that was dropped knew to be unanswered.
+    lost: Unanswered,
+    /// The last row that was answered, once one was.
+    answered_to: Option<i64>,
+    /// Changes that the forwarder has in hand.
+    in_flight: HashSet<i64>,
+    feed: broadcast::Sender<Told>,
+    owed: Arc<Notify>,
+}
+
+impl Writer {
+    fn run(mut self) {
+        loop {
+            match self.inbox.recv_timeout(self.patience()) {
+                Ok(request) => self.group(request),
+                Err(RecvTimeoutError::Timeout) => self.idle(),
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        if let Some(book) = &self.book {
+            checkpoint(book);
+        }
+    }
+
+    /// How long to wait for a request before there is something else to do.
+    fn patience(&self) -> Duration {
+        let Some(book) = &self.book else { return REOPEN_MIN };
+        if book.import_waits() {
+            return Duration::ZERO;
+        }
+        let due = book.next_due.map(|due| due.since(self.clock.now()));
+        let wait = due.unwrap_or(WAIT_MAX).min(WAIT_MAX);
+        if book.wal_pages > 0 { wait.min(IDLE) } else { wait }
+    }
+
+    /// Nothing is asked: changes are released, an import rolls forward, the write-ahead log is emptied.
+    fn idle(&mut self) {
+        if self.book.is_none() {
+            self.reopen();
+            return;
+        }
+        let worked = self.is_due() || self.book.as_ref().is_some_and(Book::import_waits);
+        if worked {
+            self.transact(Vec::new());
+        } else if let Some(book) = &mut self.book {
+            checkpoint(book);
+            book.wal_pages = 0;
+        }
+    }
+
+    fn is_due(&self) -> bool {
+        let now = self.clock.now();
+        self.book.as_ref().and_then(|book| book.next_due).is_some_and(|due| due <= now)
+    }
+
+    /// The request and all that wait behind it, up to a bound, in one transaction.
+    fn group(&mut self, first: Request) {
+        let mut requests = vec![first];
+        while requests.len() < GROUP_MAX {
+            match self.inbox.try_recv() {
+                Ok(request) => requests.push(request),
+                Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
+            }
+        }
+        if self.book.is_none() {
+            self.reopen();
+        }
+        self.transact(requests);
+        if self.book.as_ref().is_some_and(|book| book.wal_pages > WAL_PAGES_MAX)
+            && let Some(book) = &mut self.book
+        {
+            checkpoint(book);
+            book.wal_pages = 0;
+        }
+        if self.is_due() && self.inbox.is_empty() {
+            self.transact(Vec::new());
+        }
+    }
+
+    /// One transaction over the requests; with none, over what has become due.
+    fn transact(&mut self, requests: Vec<Request>) {
+        let idle = requests.is_empty();
+        let mut waiting = Vec::with_capacity(requests.len());
+        let outcome = self.attempt(requests, &mut waiting, idle);
+        match outcome {
+            Ok(released) => {
+                for answer in waiting {
+                    self.answer(answer, Outcome::Durable);
+                }
+                if released {
+                    self.owed.notify_one();
+                }
+            }
+            Err(error) => {
+                if let Some(error) = error {
+                    tracing::error!(
+                        event = LogEvent::CommitFailed.name(),
+                        error = chain(&error),
+                        "A commit failed; its scans are answered with the alarm."
+                    );
+                }
+                for answer in waiting {
+                    self.answer(answer, Outcome::NotKnown);
+                }
+                self.drop_book();
+                self.reopen();
+            }
+        }
+    }
+
+    /// Does all of it and commits; whether something was released to the relay. Whatever is asked gets its place in `waiting`,
+    /// so that it is answered in either case. The error is none while the ledger is away, which was said before.
+    fn attempt(
+        &mut self,
+        requests: Vec<Request>,
+        waiting: &mut Vec<Waiting>,
+        idle: bool,
+    ) -> Result<bool, Option<WriteError>> {
+        let now = self.clock.now();
+        let mut failed = match &mut self.book {
+            Some(book) => book.begin(now).err().map(Some),
+            None => Some(None),
+        };
+        let mut woken = false;
+        for request in requests {
+            woken |= matches!(request, Request::Retry { .. });
+            let book = self.book.as_mut().filter(|_| failed.is_none());
+            let mut desk = Desk { book, in_flight: &mut self.in_flight, clock: &*self.clock };
+            match desk.take(request) {
+                (answer, Ok(())) => waiting.push(answer),
+                (answer, Err(error)) => {
+                    waiting.push(answer);
+                    failed = Some(Some(error));
+                }
+            }
+        }
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        let Some(book) = &mut self.book else { return Err(None) };
+        let mut finish = || {
+            let released = idle && book.next_due.is_some_and(|due| due <= now) && book.release(now)?;
+            if idle {
+                book.import_step()?;
+            }
+            book.commit()?;
+            Ok(released)
+        };
+        let released = finish().map_err(Some)?;
+        book.unanswered.settled();
+        self.answered_to = Some(book.head.seq);
+        Ok(released || woken)
+    }
+
+    fn answer(&self, answer: Waiting, outcome: Outcome) {
+        match answer {
+            Waiting::Other(answer) => answer(outcome),
+            Waiting::Scan { scan, verdicts, judged } => {
+                let judged = judged
+                    .filter(|_| outcome == Outcome::Durable)
+                    .unwrap_or_else(|| Judged::fault(scan.id));
+                // The scanner may be gone by now; then the answer has nowhere to go and is known to be undelivered.
+                if verdicts.try_send(judged.clone()).is_err() {
+                    tracing::debug!(scanner = &*scan.scanner_name, "A verdict found its scanner gone.");
+                }
+                if self.feed.receiver_count() > 0 {
+                    let symbols = scan.symbols.into();
+                    self.tell(Told::Judged { scanner: scan.scanner_name, judged, symbols });
+                }
+            }
+        }
+    }
+
+    fn tell(&self, told: Told) {
+        // Nobody may be looking on, which is no error.
+        drop(self.feed.send(told));
+    }
+
+    fn drop_book(&mut self) {
+        if let Some(book) = self.book.take() {
+            self.lost = std::mem::take(&mut self.lost).and(book.unanswered);
+            self.tell(Told::Ledger { writable: false });
+        }
+    }
+
+    /// Opens the ledger anew. What a failed commit left there is made durable before anything is answered by it.
+    fn reopen(&mut self) {
+        let now = self.clock.elapsed();
+        let first = self.lost_just_now();
+        if !first && now.saturating_sub(self.away_since) < REOPEN_MIN {
+            return;
+        }
+        self.away_since = now;
+        match self.open_anew() {
+            Ok(mut book) => {
+                book.unanswered = std::mem::take(&mut book.unanswered).and(std::mem::take(&mut self.lost));
+                self.book = Some(book);
+                tracing::warn!(
+                    event = LogEvent::LedgerReopened.name(),
+                    "The ledger was opened anew after a failed commit."
+                );
+                self.tell(Told::Ledger { writable: true });
+            }
+            Err(error) => tracing::error!(
+                event = LogEvent::LedgerAway.name(),
+                error = chain(&error),
+                "The ledger cannot be opened; every scan is answered with the alarm."
+            ),
+        }
+    }
+
+    fn lost_just_now(&self) -> bool {
+        self.away_since == Duration::ZERO
+    }
+
+    fn open_anew(&self) -> Result<Book, OpenError> {
+        let book = Book::open(self.settings.clone(), self.answered_to)?;
+        // A sync that failed may have dropped the pages that it should have written, and the next one would not say so: only
+        // a checkpoint, which writes them once more elsewhere and syncs that, makes what was found durable.
+        book.rewrite()?;
+        Ok(book)
+    }
+}
+
+fn checkpoint(book: &Book) {
+    if let Err(error) = book.conn.execute_batch("PRAGMA wal_checkpoint(PASSIVE)") {
+        // The log only grows; the next commit tells whether the disk is in trouble.
+        tracing::warn!(
+            event = LogEvent::CommitFailed.name(),
+            error = chain(&error),
+            "A checkpoint failed; the write-ahead log stays as it is."
+        );
+    }
+}
+
+/// One request within the open transaction. Without a book the transaction is lost, and everything is only answered.
+struct Desk<'a> {
+    book: Option<&'a mut Book>,
+    in_flight: &'a mut HashSet<i64>,
+    clock: &'a dyn Clock,
+}
+
+impl Desk<'_> {
+    fn take(&mut self, request: Request) -> (Waiting, Result<(), WriteError>) {
+        let now = self.clock.now();
+        match request {
+            Request::Scan { scan, verdicts } => self.scan(scan, verdicts),
+            Request::Repeat => self.count(REPEATS),
+            Request::NoRead => self.count(NO_READS),
+            Request::Claim { max, reply } => self.claim(max, reply),
+            Request::Settle { settled, reply } => {
+                for (seq, _) in &settled {
+                    self.in_flight.remove(seq);
+                }
+                let done = self.book.as_mut().map_or(Ok(()), |book| book.settle(now, &settled));
+                (when_durable(reply), done)
+            }
+            Request::Set(request, reply) => self.with(reply, |book| book.set(now, &request)),
+            Request::Undo { by, reply } => self.with(reply, |book| book.undo(now, &by)),
+            Request::Retry { by, reply } => self.with(reply, |book| book.retry(now, &by)),
+            Request::ImportBegin(reply) => self.with(reply, Book::import_begin),
+            Request::ImportRows { import, rows, reply } => {
+                self.with(reply, |book| book.import_stage(import, &rows))
+            }
+            Request::ImportCommit { import, file, reply } => {
+                self.with(reply, |book| book.import_commit(now, import, &file))
+            }
+            Request::ImportAbandon { import, refused, reply } => {
+                self.with(reply, |book| Ok(book.import_abandon(import, refused)))
+            }
+            Request::Probe(reply) => (when_durable(reply), Ok(())),
+        }
+    }
+
+    fn scan(
+        &mut self,
+        scan: Box<Scan>,
+        verdicts: mpsc::Sender<Judged>,
+    ) -> (Waiting, Result<(), WriteError>) {
+        match self.book.as_mut().map(|book| book.scan(&scan)) {
+            Some(Ok(judged)) => (Waiting::Scan { scan, verdicts, judged: Some(judged) }, Ok(())),
+            Some(Err(error)) => (Waiting::Scan { scan, verdicts, judged: None }, Err(error)),
+            None => (Waiting::Scan { scan, verdicts, judged: None }, Ok(())),
+        }
+    }
+
+    fn count(&mut self, name: &'static str) -> (Waiting, Result<(), WriteError>) {
+        if let Some(book) = &mut self.book {
+            book.tally.add(Scope::Working, name, 1);
+        }
+        (Waiting::Other(Box::new(|_| ())), Ok(()))
+    }
+
+    fn claim(
+        &mut self,
+        max: usize,
+        reply: oneshot::Sender<Vec<Delivery>>,
+    ) -> (Waiting, Result<(), WriteError>) {
+        let claimed = match &self.book {
+            Some(book) => book.claim(max, self.in_flight),
+            None => Ok(Vec::new()),
+        };
+        match claimed {
+            Ok(deliveries) => {
+                // Handed out at once: they were owed before this transaction.
+                let seqs: Vec<i64> = deliveries.iter().map(|delivery| delivery.seq).collect();
+                if reply.send(deliveries).is_ok() {
+                    self.in_flight.extend(seqs);
+                }
+                (Waiting::Other(Box::new(|_| ())), Ok(()))
+            }
+            Err(error) => (Waiting::Other(Box::new(|_| drop(reply))), Err(error.into())),
+        }
+    }
+
+    fn with<T: Send + 'static>(
+        &mut self,
+        reply: Reply<T>,
+        act: impl FnOnce(&mut Book) -> Result<T, WriteError>,
+    ) -> (Waiting, Result<(), WriteError>) {
+        let (value, done) = match self.book.as_mut().map(|book| act(book)) {
+            Some(Ok(value)) => (Some(value), Ok(())),
+            Some(Err(error)) => (None, Err(error)),
+            None => (None, Ok(())),
+        };
+        let answer = move |outcome| {
+            let value = value.filter(|_| outcome == Outcome::Durable).ok_or(NotKnown);
+            // Whoever asked may be gone.
+            drop(reply.send(value));
+        };
+        (Waiting::Other(Box::new(answer)), done)
+    }
+}
+
+/// Answered when the transaction is durable; else the asker finds the reply dropped.
+fn when_durable(reply: oneshot::Sender<()>) -> Waiting {
+    Waiting::Other(Box::new(move |outcome| {
+        if outcome == Outcome::Durable {
+            drop(reply.send(()));
+        }
+    }))
+}
