@@ -9,3 +9,5 @@ pub mod imb;
 pub mod scan;
 
 pub mod ledger;
+// Stages: none imports another.
+pub mod envelope;
