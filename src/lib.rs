@@ -11,3 +11,4 @@ pub mod scan;
 pub mod ledger;
 // Stages: none imports another.
 pub mod envelope;
+pub mod scanner;
