@@ -8,7 +8,20 @@ pub mod event;
 pub mod imb;
 pub mod scan;
 
-pub mod ledger;
 // Stages: none imports another.
-pub mod envelope;
 pub mod scanner;
+
+pub mod envelope;
+
+pub mod dedupe;
+
+pub mod ledger;
+
+pub mod forward;
+
+// The stages, joined.
+pub mod pipeline;
+
+pub mod cli;
+// What the stages are told.
+pub mod config;

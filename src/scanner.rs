@@ -1,4 +1,5 @@
-//! Scanners: what is known of each model, and how their bytes become symbols.
+//! Scanners: what is known of each model, how their bytes become symbols, and where the bytes come from.
 
 pub mod framing;
+pub mod line;
 pub mod profile;

@@ -19,8 +19,8 @@ use std::time::Duration;
 /// Random bytes fetched from the operating system at a time; an event id takes 10.
 const RANDOM_BYTES: usize = 2_560;
 
-/// Pages that one commit adds to the write-ahead log, about.
-const PAGES_PER_COMMIT: i64 = 8;
+/// Pages that one event adds to the write-ahead log, about.
+const PAGES_PER_EVENT: i64 = 6;
 
 /// How near to midnight the end of the running batch's day is placed.
 const MIDNIGHT: Duration = Duration::from_secs(1);
@@ -271,7 +271,6 @@ impl Book {
     pub(super) fn commit(&mut self) -> Result<(), WriteError> {
         self.tally.flush(&self.conn)?;
         self.conn.execute_batch("COMMIT")?;
-        self.wal_pages += PAGES_PER_COMMIT;
         Ok(())
     }
 
@@ -301,6 +300,7 @@ impl Book {
             .prepare_cached("INSERT INTO event (seq, body, hash, ballot_prev) VALUES (?, ?, ?, ?)")?
             .execute(params![head.seq, body, head.hash, prev])?;
         self.head = head;
+        self.wal_pages += PAGES_PER_EVENT;
         self.projection().apply(head.seq, &event, row)?;
         if event.fact.owes() {
             let due = at.plus(self.settings.hold_back);

@@ -6,11 +6,11 @@ use crate::scan::{Method, Verdict};
 use serde::{Deserialize, Serialize};
 
 /// The version of the bodies this program writes.
-pub const BODY_VERSION: u8 = 1;
+pub(super) const BODY_VERSION: u8 = 1;
 
 /// One row of the ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Event {
+pub(super) struct Event {
     /// [`BODY_VERSION`] of the program that wrote it.
     pub v: u8,
     /// `UUIDv7`, made at the commit; the id under which the relay gets it.
@@ -24,12 +24,12 @@ pub struct Event {
 
 impl Event {
     /// The body as RFC 8785 canonical JSON: what the chain hashes.
-    pub fn body(&self) -> Result<String, serde_json::Error> {
+    pub(super) fn body(&self) -> Result<String, serde_json::Error> {
         serde_json_canonicalizer::to_string(self)
     }
 
     /// Reads a body back.
-    pub fn from_body(body: &str) -> Result<Self, serde_json::Error> {
+    pub(super) fn from_body(body: &str) -> Result<Self, serde_json::Error> {
         serde_json::from_str(body)
     }
 }
@@ -37,7 +37,7 @@ impl Event {
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
-pub enum Fact {
+pub(super) enum Fact {
     /// The ledger was begun; always row 1.
     Opened(Opened),
     /// A batch was opened.
@@ -87,7 +87,7 @@ impl Fact {
 
 /// Whose ledger it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Opened {
+pub(super) struct Opened {
     /// `[facility] id`.
     pub facility: String,
     /// `[station] id`.
@@ -98,7 +98,7 @@ pub struct Opened {
 
 /// How a batch begins.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BatchOpened {
+pub(super) struct BatchOpened {
     /// Its number at this station, from 1.
     pub batch: u32,
     /// What its scans do.
@@ -112,7 +112,7 @@ pub struct BatchOpened {
 
 /// A scan and its verdict. What names an issued ballot keeps its code; anything else keeps symbology, length and MAC only.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ScanFact {
+pub(super) struct ScanFact {
     /// What the clerk was told.
     pub verdict: Verdict,
     /// The scanner's configured name.
@@ -160,7 +160,7 @@ pub struct ScanFact {
 /// Who moves a ballot otherwise than by a scan; the relay's word for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum By {
+pub(super) enum By {
     /// A clerk took the last scan back.
     Manual,
     /// A supervisor set it.
@@ -171,7 +171,7 @@ pub enum By {
 
 /// A ballot moved otherwise than by a scan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SetFact {
+pub(super) struct SetFact {
     /// The ballot's election.
     pub election: ElectionId,
     /// The ballot.
@@ -200,7 +200,7 @@ pub struct SetFact {
 
 /// A mail ballot file, decided by this one event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Imported {
+pub(super) struct Imported {
     /// The import's number in this ledger.
     pub import: i64,
     /// The file's name, without its folder.
@@ -240,7 +240,7 @@ pub struct Counts {
 
 /// A change that is owed to the relay from here on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Release {
+pub(super) struct Release {
     /// Row number of the change.
     pub of: i64,
     /// Its number among what is sent about this ballot, from 1 without a gap.

@@ -144,6 +144,7 @@ impl Book {
             }
         }
         self.staged = Some(staged);
+        self.wal_pages += i64::try_from(piece.len()).unwrap_or(i64::MAX);
         Ok(Ok(refused))
     }
 
@@ -316,6 +317,7 @@ impl Book {
         for key in &keys {
             self.apply_change(number, *key)?;
         }
+        self.wal_pages += PIECE_ROWS;
         if keys.is_empty() {
             self.conn.execute("UPDATE import SET applied = 1 WHERE number = ?", [number])?;
             self.applying = None;

@@ -44,11 +44,6 @@ impl Tally {
         *self.deltas.entry((scope, name)).or_default() += n;
     }
 
-    /// Forgets what was not written: the transaction was rolled back.
-    pub(super) fn clear(&mut self) {
-        self.deltas.clear();
-    }
-
     /// Writes the differences into the open transaction.
     pub(super) fn flush(&mut self, conn: &Connection) -> rusqlite::Result<()> {
         let mut upsert = conn.prepare_cached(

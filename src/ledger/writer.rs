@@ -48,6 +48,15 @@ const REOPEN_MIN: Duration = Duration::from_millis(200);
 /// The name under which half frames are counted.
 pub(super) const NO_READS: &str = "no_reads";
 
+/// What is counted without a row of its own.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Uncounted {
+    /// Repeats.
+    pub repeats: u32,
+    /// Half frames that were dropped.
+    pub no_reads: u32,
+}
+
 /// What the ledger's thread may be asked.
 #[derive(Debug)]
 pub enum Request {
@@ -58,10 +67,8 @@ pub enum Request {
         /// Where its verdict goes, after the commit. It has room for every scan that its scanner may have in flight.
         verdicts: mpsc::Sender<Judged>,
     },
-    /// A repeat, which is no scan, was met.
-    Repeat,
-    /// A half frame was dropped.
-    NoRead,
+    /// Count what is no scan.
+    Count(Uncounted),
     /// Hand out changes to deliver; those in flight are not handed out twice.
     Claim {
         /// At most so many.
@@ -497,8 +504,7 @@ impl Desk<'_> {
         let now = self.clock.now();
         match request {
             Request::Scan { scan, verdicts } => self.scan(scan, verdicts),
-            Request::Repeat => self.count(REPEATS),
-            Request::NoRead => self.count(NO_READS),
+            Request::Count(uncounted) => self.count(uncounted),
             Request::Claim { max, reply } => self.claim(max, reply),
             Request::Settle { settled, reply } => {
                 for (seq, _) in &settled {
@@ -536,9 +542,10 @@ impl Desk<'_> {
         }
     }
 
-    fn count(&mut self, name: &'static str) -> (Waiting, Result<(), WriteError>) {
+    fn count(&mut self, uncounted: Uncounted) -> (Waiting, Result<(), WriteError>) {
         if let Some(book) = &mut self.book {
-            book.tally.add(Scope::Working, name, 1);
+            book.tally.add(Scope::Working, REPEATS, i64::from(uncounted.repeats));
+            book.tally.add(Scope::Working, NO_READS, i64::from(uncounted.no_reads));
         }
         (Waiting::Other(Box::new(|_| ())), Ok(()))
     }
@@ -577,8 +584,9 @@ impl Desk<'_> {
         };
         let answer = move |outcome| {
             let value = value.filter(|_| outcome == Outcome::Durable).ok_or(NotKnown);
-            // Whoever asked may be gone.
-            drop(reply.send(value));
+            if reply.send(value).is_err() {
+                tracing::debug!("Nobody waits for an answer any more.");
+            }
         };
         (Waiting::Other(Box::new(answer)), done)
     }
@@ -587,8 +595,9 @@ impl Desk<'_> {
 /// Answered when the transaction is durable; else the asker finds the reply dropped.
 fn when_durable(reply: oneshot::Sender<()>) -> Waiting {
     Waiting::Other(Box::new(move |outcome| {
-        if outcome == Outcome::Durable {
-            drop(reply.send(()));
+        // Whoever asked may be gone.
+        if outcome == Outcome::Durable && reply.send(()).is_err() {
+            tracing::debug!("Nobody waits for an answer any more.");
         }
     }))
 }

@@ -1,0 +1,494 @@
+//! The configuration: text in, and out comes one that can work, or everything that is wrong with it.
+//!
+//! Nothing here opens a file or a port: what exists only on the machine (a scanner's port, a secret) may come and go while the
+//! daemon runs, so its absence is no fault of the configuration. `deploy/config.toml` documents every key.
+
+mod envelopes;
+mod fault;
+mod read;
+mod scanners;
+mod syntax;
+mod value;
+
+use crate::ballot::{ElectionId, Mode, Status};
+use crate::clock::{Micros, Zone};
+use crate::envelope::Format;
+use crate::scanner::profile::Profile;
+use fault::Sink;
+use read::{Key, Misfit, Section, Sections, Table, Times};
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use toml::de::DeTable;
+
+pub use fault::{Fault, Faults};
+
+/// The documented configuration, every key with its default: what a package installs.
+pub const DOCUMENTED: &str = include_str!("../deploy/config.toml");
+
+/// Longest configuration that is read, in bytes.
+pub const CONFIG_BYTES_MAX: usize = 1 << 20;
+/// Longest window in which a scanner's same payload is a repeat: an envelope scanned a minute later is news.
+pub const REPEAT_WINDOW_MAX: Duration = Duration::from_mins(1);
+/// Longest time for which a change is held back from the relay.
+pub const HOLD_BACK_MAX: Duration = Duration::from_hours(24);
+
+/// A configuration that can work.
+#[derive(Debug)]
+pub struct Config {
+    /// The building.
+    pub facility: Facility,
+    /// This workstation.
+    pub station: Station,
+    /// The election whose envelopes are scanned; without one no ballot is marked.
+    pub election: Option<Election>,
+    /// The ledger.
+    pub ledger: LedgerConfig,
+    /// The envelope formats, in the order in which they are tried; without one no ballot is marked.
+    pub envelopes: Vec<Format>,
+    /// The scanners; no two have a name or a port in common.
+    pub scanners: Vec<ScannerConfig>,
+    /// Where changes are sent; without it nothing is forwarded.
+    pub relay: Option<RelayConfig>,
+}
+
+/// The building in which the stations stand.
+#[derive(Debug, Clone)]
+pub struct Facility {
+    /// 1 to 32 of `A-Z a-z 0-9 . _ -`: it stands in addresses.
+    pub id: String,
+    /// In which deadlines are written and reports are read.
+    pub timezone: Zone,
+    /// Its IANA name.
+    pub timezone_name: String,
+}
+
+/// The workstation with its scanners.
+#[derive(Debug, Clone)]
+pub struct Station {
+    /// 1 to 32 of `A-Z a-z 0-9 . _ -`: it stands in addresses and before the numbers of batches.
+    pub id: String,
+    /// Of a batch that names none.
+    pub mode: Mode,
+    /// The pages for clerk and supervisor.
+    pub page: Page,
+    /// How long after its last sight a scanner's same payload is a repeat; at most [`REPEAT_WINDOW_MAX`].
+    pub repeat_window: Duration,
+}
+
+/// Where the pages are served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Page {
+    /// Nowhere.
+    Off,
+    /// There; a loopback address, for the pages ask nobody who they are.
+    Listen(SocketAddr),
+}
+
+/// The election whose envelopes are scanned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Election {
+    /// As the county numbers it.
+    pub id: ElectionId,
+    /// Until when ballots that have no deadline of their own may come in.
+    pub receive_until: Option<Micros>,
+}
+
+/// Where the ledger lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LedgerConfig {
+    /// The database.
+    pub path: PathBuf,
+    /// The private key that signs checkpoints; made at the first start.
+    pub signing_key_file: PathBuf,
+}
+
+/// One scanner.
+#[derive(Debug, Clone)]
+pub struct ScannerConfig {
+    /// What the clerk and the ledger call it; 1 to 64 visible ASCII characters.
+    pub name: String,
+    /// The name of its model's profile.
+    pub profile_name: String,
+    /// The facts of its model.
+    pub profile: Profile,
+    /// How it is reached.
+    pub link: Link,
+}
+
+/// How a scanner is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Link {
+    /// A serial port.
+    Serial {
+        /// Nothing when it is found by its profile's USB ids.
+        path: Option<PathBuf>,
+    },
+    /// The scanner listens.
+    Connect {
+        /// Host and port.
+        address: String,
+    },
+    /// The scanner connects to the station.
+    Listen {
+        /// Where the station listens.
+        address: SocketAddr,
+        /// Who may connect; nothing means everybody on this machine, and stands only beside a loopback address.
+        allow: Option<Vec<IpAddr>>,
+    },
+    /// Pictures are put into a folder.
+    Folder {
+        /// The folder.
+        path: PathBuf,
+    },
+}
+
+/// Where changes of status are sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RelayConfig {
+    /// `https`, or `http` to this machine.
+    pub url: String,
+    /// Where the shared secret lies.
+    pub secret_file: SecretSource,
+    /// How long a change waits for its correction; at most [`HOLD_BACK_MAX`].
+    pub hold_back: Duration,
+    /// The statuses that are sent when an import brings them.
+    pub announce_imports: Vec<Status>,
+}
+
+/// Where a secret lies. It never stands in the configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SecretSource {
+    /// In this file.
+    Path(PathBuf),
+    /// In the credential that systemd hands over under this name (`LoadCredential=`).
+    Credential(String),
+}
+
+/// Finds the scanner profile of a name.
+pub type FindProfile = dyn Fn(&str) -> ProfileLookup;
+
+/// What a configuration depends on besides its text.
+#[derive(Clone, Copy)]
+pub struct ConfigWorld<'a> {
+    /// Where the ledger and its key lie when nothing else is written.
+    pub state_dir: &'a Path,
+    /// Finds the scanner profile of a name.
+    pub profile: &'a FindProfile,
+}
+
+impl fmt::Debug for ConfigWorld<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConfigWorld").field("state_dir", &self.state_dir).finish_non_exhaustive()
+    }
+}
+
+/// What is found under a profile's name.
+#[derive(Debug, Clone)]
+pub enum ProfileLookup {
+    /// The profile.
+    Found(Profile),
+    /// Something that is no profile, and why.
+    Broken(String),
+    /// Nothing.
+    Unknown {
+        /// The names there are.
+        known: Vec<String>,
+    },
+}
+
+impl ProfileLookup {
+    /// Looks among the profiles that are compiled in.
+    pub fn built_in(name: &str) -> Self {
+        match Profile::built_in(name).map(Profile::parse) {
+            Some(Ok(profile)) => Self::Found(profile),
+            Some(Err(error)) => Self::Broken(crate::event::chain(&error)),
+            None => Self::Unknown { known: Profile::names().map(str::to_owned).collect() },
+        }
+    }
+}
+
+impl Config {
+    /// Reads a configuration as it lies on disk.
+    pub fn parse_bytes(bytes: &[u8], world: &ConfigWorld<'_>) -> Result<Self, Faults> {
+        let text = String::from_utf8_lossy(bytes);
+        let mut sink = Sink::new(&text);
+        let mut offset = 0;
+        for chunk in bytes.utf8_chunks() {
+            offset += chunk.valid().len();
+            if let Some(byte) = chunk.invalid().first() {
+                let message = format!("the byte {byte:#04x} is not UTF-8; save the file as UTF-8");
+                sink.fault_of_whole(offset, message);
+                offset += char::REPLACEMENT_CHARACTER.len_utf8();
+            }
+        }
+        match sink.into_faults() {
+            Some(faults) => Err(faults),
+            None => Self::parse(&text, world),
+        }
+    }
+
+    /// Reads a configuration: one that can work, or all its faults at once.
+    pub fn parse(text: &str, world: &ConfigWorld<'_>) -> Result<Self, Faults> {
+        let mut sink = Sink::new(text);
+        let config = if text.len() > CONFIG_BYTES_MAX {
+            sink.fault_of_whole(CONFIG_BYTES_MAX, format!("longer than {CONFIG_BYTES_MAX} bytes"));
+            Self::default_for(world)
+        } else {
+            let (root, errors) = DeTable::parse_recoverable(text);
+            let config = Self::read(root.get_ref(), world, &mut sink);
+            syntax::judge(&errors, &mut sink);
+            config
+        };
+        sink.into_faults().map_or(Ok(config), Err)
+    }
+
+    /// The configuration that holds when nothing is written.
+    pub fn default_for(world: &ConfigWorld<'_>) -> Self {
+        Self::read(&DeTable::new(), world, &mut Sink::new(""))
+    }
+
+    fn read(root: &DeTable<'_>, world: &ConfigWorld<'_>, sink: &mut Sink<'_>) -> Self {
+        let sections = Sections::new(root, &TABLES, sink);
+        let facility = facility(&sections.once(&FACILITY, sink), sink);
+        let station_section = sections.once(&STATION, sink);
+        let config = Self {
+            station: station(&station_section, sink),
+            election: sections
+                .optional(&ELECTION, sink)
+                .and_then(|section| election(&section, &facility.timezone, sink)),
+            ledger: ledger(&sections.once(&LEDGER, sink), world.state_dir, sink),
+            envelopes: envelopes::read(&sections, sink),
+            scanners: scanners::read(&sections, world, sink),
+            relay: sections.optional(&RELAY, sink).and_then(|section| relay(&section, sink)),
+            facility,
+        };
+        judge_page(&config, &station_section, sink);
+        config
+    }
+}
+
+static TABLES: [&Table; 7] =
+    [&FACILITY, &STATION, &ELECTION, &LEDGER, &envelopes::ENVELOPE, &scanners::SCANNER, &RELAY];
+
+static FACILITY: Table = Table {
+    name: "facility",
+    times: Times::Once,
+    keys: &[
+        Key { name: "id", example: "\"county\"" },
+        Key { name: "timezone", example: "\"America/Denver\"" },
+    ],
+};
+
+static STATION: Table = Table {
+    name: "station",
+    times: Times::Once,
+    keys: &[
+        Key { name: "id", example: "\"intake-1\"" },
+        Key { name: "mode", example: "\"receive\"" },
+        Key { name: "page", example: "\"127.0.0.1:8760\"" },
+        Key { name: "repeat_window", example: "\"2s\"" },
+    ],
+};
+
+static ELECTION: Table = Table {
+    name: "election",
+    times: Times::Once,
+    keys: &[
+        Key { name: "id", example: "\"202611\"" },
+        Key { name: "receive_until", example: "\"2026-11-03T19:00\"" },
+    ],
+};
+
+static LEDGER: Table = Table {
+    name: "ledger",
+    times: Times::Once,
+    keys: &[
+        Key { name: "path", example: "\"/var/lib/ballot-intake/ledger.sqlite\"" },
+        Key { name: "signing_key_file", example: "\"/var/lib/ballot-intake/signing.key\"" },
+    ],
+};
+
+static RELAY: Table = Table {
+    name: "relay",
+    times: Times::Once,
+    keys: &[
+        Key { name: "url", example: "\"https://relay.example.gov/events\"" },
+        Key { name: "secret_file", example: "\"/etc/ballot-intake/relay.secret\"" },
+        Key { name: "hold_back", example: "\"10m\"" },
+        Key { name: "announce_imports", example: "[\"voided\"]" },
+    ],
+};
+
+const FACILITY_ID: &str = "county";
+const TIMEZONE: &str = "UTC";
+const STATION_ID: &str = "intake-1";
+const PAGE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8760);
+const REPEAT_WINDOW: Duration = Duration::from_secs(2);
+const HOLD_BACK: Duration = Duration::from_mins(10);
+
+fn facility(section: &Section<'_, '_>, sink: &mut Sink<'_>) -> Facility {
+    let id = section.read(sink, "id", value::name);
+    let zone = section.read(sink, "timezone", |text| {
+        let zone = Zone::named(text).ok_or_else(|| {
+            Misfit::new("no time zone of the IANA database; such as America/Denver")
+        })?;
+        Ok((zone, text.to_owned()))
+    });
+    let (timezone, timezone_name) = zone.unwrap_or((Zone::utc(), TIMEZONE.to_owned()));
+    Facility { id: id.unwrap_or_else(|| FACILITY_ID.to_owned()), timezone, timezone_name }
+}
+
+fn station(section: &Section<'_, '_>, sink: &mut Sink<'_>) -> Station {
+    let id = section.read(sink, "id", value::name);
+    let mode = section.read(sink, "mode", |text| {
+        value::one_of(text, &Mode::ALL.map(Mode::name), Mode::from_name)
+    });
+    let page = section.read(sink, "page", page);
+    let window =
+        section.read(sink, "repeat_window", |text| value::duration(text, REPEAT_WINDOW_MAX));
+    Station {
+        id: id.unwrap_or_else(|| STATION_ID.to_owned()),
+        mode: mode.unwrap_or(Mode::Receive),
+        page: page.unwrap_or(Page::Listen(PAGE)),
+        repeat_window: window.unwrap_or(REPEAT_WINDOW),
+    }
+}
+
+fn page(text: &str) -> Result<Page, Misfit> {
+    if text == "off" {
+        return Ok(Page::Off);
+    }
+    let address = value::socket(text)
+        .map_err(|Misfit(what)| Misfit::new(format!("{what}; or \"off\" for no page")))?;
+    if !address.ip().is_loopback() {
+        return Err(Misfit::new(
+            "the page asks nobody who they are, so it is for this machine only: 127.0.0.1 or [::1]",
+        ));
+    }
+    Ok(Page::Listen(address))
+}
+
+fn election(section: &Section<'_, '_>, zone: &Zone, sink: &mut Sink<'_>) -> Option<Election> {
+    let id = section.require(sink, "id", |text| {
+        ElectionId::new(text).map_err(|error| Misfit::new(error.to_string()))
+    });
+    let receive_until = section.read(sink, "receive_until", |text| match zone.instant(text) {
+        Ok(instant) if value::is_local_time(text) => Ok(instant),
+        _ => Err(Misfit::new("not a local time of the facility, such as 2026-11-03T19:00")),
+    });
+    Some(Election { id: id?, receive_until })
+}
+
+fn ledger(section: &Section<'_, '_>, state_dir: &Path, sink: &mut Sink<'_>) -> LedgerConfig {
+    let path = section.read(sink, "path", value::path);
+    let key = section.read(sink, "signing_key_file", value::path);
+    let ledger = LedgerConfig {
+        path: path.unwrap_or_else(|| state_dir.join("ledger.sqlite")),
+        signing_key_file: key.unwrap_or_else(|| state_dir.join("signing.key")),
+    };
+    if ledger.path == ledger.signing_key_file {
+        section.fault_at(sink, "signing_key_file", "the ledger itself; the key needs its own file");
+    }
+    ledger
+}
+
+fn relay(section: &Section<'_, '_>, sink: &mut Sink<'_>) -> Option<RelayConfig> {
+    let url = section.require(sink, "url", value::relay_url);
+    let secret_file = section.require(sink, "secret_file", value::secret_source);
+    let hold_back = section.read(sink, "hold_back", |text| value::duration(text, HOLD_BACK_MAX));
+    let announce_imports = section.read_list(sink, "announce_imports", |text| {
+        value::one_of(text, &Status::ALL.map(Status::name), Status::from_name)
+    });
+    Some(RelayConfig {
+        url: url?,
+        secret_file: secret_file?,
+        hold_back: hold_back.unwrap_or(HOLD_BACK),
+        announce_imports: announce_imports.unwrap_or_else(|| vec![Status::Voided]),
+    })
+}
+
+/// The page and a scanner cannot listen on one port.
+fn judge_page(config: &Config, section: &Section<'_, '_>, sink: &mut Sink<'_>) {
+    let Page::Listen(page) = config.station.page else { return };
+    let rival = config.scanners.iter().find(|scanner| match scanner.link {
+        Link::Listen { address, .. } => scanners::listen_in_each_others_way(page, address),
+        _ => false,
+    });
+    if let Some(ScannerConfig { name, .. }) = rival {
+        let what =
+            format!("scanner `{name}` listens there; give the page another port, or \"off\"");
+        section.fault_at(sink, "page", &what);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn world() -> ConfigWorld<'static> {
+        ConfigWorld { state_dir: Path::new("/state"), profile: &ProfileLookup::built_in }
+    }
+
+    /// The documented file with its examples made part of it.
+    fn uncommented() -> String {
+        let is_example =
+            |line: &str| line.starts_with(|c: char| c == '[' || c.is_ascii_lowercase());
+        DOCUMENTED
+            .lines()
+            .map(|line| line.strip_prefix('#').filter(|rest| is_example(rest)).unwrap_or(line))
+            .fold(String::new(), |text, line| text + line + "\n")
+    }
+
+    #[test]
+    fn the_documented_file_says_the_defaults() {
+        let documented = Config::parse(DOCUMENTED, &world()).unwrap();
+        let default = Config::default_for(&world());
+        assert_eq!(format!("{documented:#?}"), format!("{default:#?}"));
+    }
+
+    #[test]
+    fn the_examples_of_the_documented_file_work_together() {
+        let config = match Config::parse(&uncommented(), &world()) {
+            Ok(config) => config,
+            Err(faults) => panic!("{}", faults.render("config.toml")),
+        };
+        assert_eq!((config.envelopes.len(), config.scanners.len()), (2, 4));
+        assert!(config.election.is_some());
+        let relay = config.relay.unwrap();
+        assert_eq!((relay.hold_back, relay.announce_imports), (HOLD_BACK, vec![Status::Voided]));
+    }
+
+    #[test]
+    fn every_key_is_documented() {
+        let text = uncommented();
+        let (root, errors) = DeTable::parse_recoverable(&text);
+        assert!(errors.is_empty(), "{errors:?}");
+        for table in TABLES {
+            let written: Vec<_> = match root.get_ref().get(table.name).map(toml::Spanned::get_ref) {
+                Some(toml::de::DeValue::Table(entries)) => vec![entries],
+                Some(toml::de::DeValue::Array(elements)) => {
+                    elements.iter().filter_map(|element| element.get_ref().as_table()).collect()
+                }
+                _ => Vec::new(),
+            };
+            for key in table.keys {
+                assert!(
+                    written.iter().any(|entries| entries.contains_key(key.name)),
+                    "{} {} is not documented",
+                    table.header(),
+                    key.name
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn an_example_in_a_message_is_toml() {
+        for key in TABLES.iter().flat_map(|table| table.keys) {
+            let line = format!("{} = {}", key.name, key.example);
+            assert!(DeTable::parse(&line).is_ok(), "{line}");
+        }
+    }
+}

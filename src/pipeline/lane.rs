@@ -1,0 +1,250 @@
+//! One scanner's lane: from its symbols to scans on their way to the ledger, and from verdicts to the bytes of its answers.
+//!
+//! The lane owns everything that is remembered of its scanner. It moves no bytes itself and knows no transport. Answers leave
+//! in the order of what they answer, and a scanner has no more in flight than its profile allows: a lane without room is not
+//! fed, which holds the scanner back.
+
+use crate::clock::Clock;
+use crate::dedupe::{Delivery, Met, Repeats};
+use crate::envelope::Formats;
+use crate::ledger::{Ledger, Request, Uncounted};
+use crate::scan::{Judged, Method, Scan, ScanId, ScannerId, Symbol, Tone};
+use crate::scanner::framing::Framed;
+use crate::scanner::profile::{Answers, WaitsForAnswer};
+use std::collections::VecDeque;
+use std::num::NonZeroU16;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// Bytes of answers that wait for a scanner to take them; more are dropped, and the answers counted as undelivered.
+const OUTGOING_BYTES_MAX: usize = 64 * 1024;
+
+/// What a lane is made of.
+#[derive(Debug, Clone)]
+pub struct LaneSettings {
+    /// The scanner's number.
+    pub scanner: ScannerId,
+    /// Its configured name.
+    pub name: Arc<str>,
+    /// How its scans come about.
+    pub method: Method,
+    /// What it is sent.
+    pub answers: Answers,
+    /// Whether it scans on without an answer.
+    pub waits_for_answer: WaitsForAnswer,
+    /// How many of its scans may wait for their verdicts.
+    pub in_flight_max: NonZeroU16,
+    /// How long the same payload is the same scan.
+    pub repeat_window: Duration,
+}
+
+/// What is owed to the scanner: the answer to a scan, or to something that has its tone already.
+#[derive(Debug, Clone, Copy)]
+struct Due {
+    scan: Option<ScanId>,
+    tone: Option<Tone>,
+}
+
+/// An answer that is being sent: it is delivered when so many bytes have left in all.
+#[derive(Debug, Clone, Copy)]
+struct Sending {
+    scan: ScanId,
+    end: u64,
+}
+
+/// One scanner's lane.
+#[derive(Debug)]
+pub struct Lane {
+    settings: LaneSettings,
+    formats: Arc<Formats>,
+    ledger: Ledger,
+    clock: Arc<dyn Clock>,
+    verdicts: mpsc::Sender<Judged>,
+    repeats: Repeats,
+    next: ScanId,
+    due: VecDeque<Due>,
+    /// A scan that found the ledger's queue full.
+    waiting: Option<Box<Request>>,
+    uncounted: Uncounted,
+    outgoing: VecDeque<u8>,
+    sending: VecDeque<Sending>,
+    written: u64,
+}
+
+impl Lane {
+    /// A lane, and where its verdicts come back.
+    pub fn new(
+        settings: LaneSettings,
+        formats: Arc<Formats>,
+        ledger: Ledger,
+        clock: Arc<dyn Clock>,
+    ) -> (Self, mpsc::Receiver<Judged>) {
+        let (verdicts, verdicts_rx) = mpsc::channel(settings.in_flight_max.get().into());
+        let lane = Self {
+            repeats: Repeats::new(settings.repeat_window),
+            settings,
+            formats,
+            ledger,
+            clock,
+            verdicts,
+            next: ScanId(0),
+            due: VecDeque::new(),
+            waiting: None,
+            uncounted: Uncounted::default(),
+            outgoing: VecDeque::new(),
+            sending: VecDeque::new(),
+            written: 0,
+        };
+        (lane, verdicts_rx)
+    }
+
+    /// The scanner's name.
+    pub fn name(&self) -> &str {
+        &self.settings.name
+    }
+
+    /// Whether it may be fed.
+    pub fn has_room(&self) -> bool {
+        self.waiting.is_none() && self.due.len() < usize::from(self.settings.in_flight_max.get())
+    }
+
+    /// Whether every scan has its verdict and the ledger was told everything.
+    pub fn is_settled(&self) -> bool {
+        self.due.is_empty() && self.waiting.is_none() && self.uncounted == Uncounted::default()
+    }
+
+    /// Whether something waits for room in the ledger's queue, so that [`Lane::push`] is to be called again.
+    pub fn is_waiting(&self) -> bool {
+        self.waiting.is_some() || self.uncounted != Uncounted::default()
+    }
+
+    /// What the framer made of the scanner's bytes.
+    pub fn framed(&mut self, framed: Framed) {
+        match framed {
+            Framed::Symbol(symbol) => self.face(vec![symbol]),
+            Framed::NoRead => {
+                self.uncounted.no_reads = self.uncounted.no_reads.saturating_add(1);
+                self.due.push_back(Due { scan: None, tone: Some(Tone::Bad) });
+                self.send_answers();
+                self.push();
+            }
+        }
+    }
+
+    /// The symbols of one face: a scan, or a repeat of the last one.
+    pub fn face(&mut self, symbols: Vec<Symbol>) {
+        match self.repeats.meet(&symbols, self.next, self.clock.elapsed()) {
+            Met::New => self.scan(symbols),
+            Met::Pending(scan) => {
+                if self.settings.waits_for_answer == WaitsForAnswer::Yes {
+                    self.due.push_back(Due { scan: Some(scan), tone: None });
+                }
+                self.repeat();
+            }
+            Met::Answered(tone, delivery) => {
+                let waits = self.settings.waits_for_answer == WaitsForAnswer::Yes;
+                if waits || delivery == Delivery::Undelivered {
+                    self.due.push_back(Due { scan: None, tone: Some(tone) });
+                    self.send_answers();
+                }
+                self.repeat();
+            }
+        }
+    }
+
+    fn repeat(&mut self) {
+        self.uncounted.repeats = self.uncounted.repeats.saturating_add(1);
+        self.push();
+    }
+
+    fn scan(&mut self, symbols: Vec<Symbol>) {
+        let id = self.next;
+        self.next = ScanId(id.0 + 1);
+        let scan = Scan {
+            id,
+            scanner: self.settings.scanner,
+            scanner_name: Arc::clone(&self.settings.name),
+            at: self.clock.now(),
+            method: self.settings.method,
+            face: self.formats.face(&symbols),
+            symbols,
+        };
+        self.due.push_back(Due { scan: Some(id), tone: None });
+        let verdicts = self.verdicts.clone();
+        self.waiting = Some(Box::new(Request::Scan { scan: Box::new(scan), verdicts }));
+        self.push();
+    }
+
+    /// Hands the ledger what waits for it, as far as its queue has room.
+    pub fn push(&mut self) {
+        if let Some(request) = self.waiting.take() {
+            self.waiting = self.ledger.try_send(*request).err();
+        }
+        if self.waiting.is_none() && self.uncounted != Uncounted::default() {
+            let count = Request::Count(std::mem::take(&mut self.uncounted));
+            if let Err(request) = self.ledger.try_send(count)
+                && let Request::Count(uncounted) = *request
+            {
+                self.uncounted = uncounted;
+            }
+        }
+    }
+
+    /// A verdict came back.
+    pub fn judged(&mut self, judged: &Judged) {
+        let tone = judged.verdict.tone();
+        self.repeats.judged(judged.id, tone);
+        for due in self.due.iter_mut().filter(|due| due.scan == Some(judged.id)) {
+            due.tone = Some(tone);
+        }
+        self.send_answers();
+    }
+
+    fn send_answers(&mut self) {
+        while let Some(Due { scan, tone: Some(tone) }) = self.due.front().copied() {
+            self.due.pop_front();
+            let bytes = self.settings.answers.bytes(tone);
+            if self.outgoing.len() + bytes.len() > OUTGOING_BYTES_MAX {
+                continue;
+            }
+            self.outgoing.extend(bytes);
+            if let Some(scan) = scan {
+                let end = self.written + u64::try_from(self.outgoing.len()).unwrap_or(u64::MAX);
+                self.sending.push_back(Sending { scan, end });
+            }
+        }
+        self.settle_sent();
+    }
+
+    /// The bytes that the scanner is to get next; empty for none.
+    pub fn outgoing(&self) -> &[u8] {
+        let (first, second) = self.outgoing.as_slices();
+        if first.is_empty() { second } else { first }
+    }
+
+    /// Whether answers were dropped, or are about to be, because the scanner does not take them.
+    pub fn is_stalled(&self) -> bool {
+        self.outgoing.len() + crate::scanner::profile::ANSWER_BYTES_MAX > OUTGOING_BYTES_MAX
+    }
+
+    /// So many of them were taken.
+    pub fn sent(&mut self, n: usize) {
+        self.outgoing.drain(..n.min(self.outgoing.len()));
+        self.written += u64::try_from(n).unwrap_or(0);
+        self.settle_sent();
+    }
+
+    fn settle_sent(&mut self) {
+        while let Some(sending) = self.sending.front().filter(|sending| sending.end <= self.written) {
+            self.repeats.delivered(sending.scan);
+            self.sending.pop_front();
+        }
+    }
+
+    /// The scanner is gone: what it was to be told goes nowhere.
+    pub fn gone(&mut self) {
+        self.outgoing.clear();
+        self.sending.clear();
+    }
+}

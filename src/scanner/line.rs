@@ -1,0 +1,231 @@
+//! A scanner's line: bytes to and from a serial port or a TCP connection.
+//!
+//! A port that is gone does not say so on Linux: it reads as zero bytes for ever. Zero bytes are the end of the line here, for
+//! all transports, and whoever drives it opens it again.
+
+use super::profile::{DataBits, Flow, Line as LineSettings, Parity, StopBits};
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_serial::{SerialPortBuilderExt as _, SerialStream};
+
+/// How long a connection may take to come about.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A silent TCP peer is asked for a sign of life after this, and given up after three times this.
+const KEEP_ALIVE: Duration = Duration::from_secs(10);
+
+/// Why a line is not open.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The port is not there, or is not ours to open.
+    #[error("cannot open the port {path}")]
+    Port {
+        /// The port.
+        path: PathBuf,
+        /// What the operating system said.
+        #[source]
+        source: tokio_serial::Error,
+    },
+    /// The scanner does not answer.
+    #[error("cannot connect to {address}")]
+    Connect {
+        /// The scanner.
+        address: String,
+        /// What the operating system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the operating system said.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// Where a scanner is found.
+#[derive(Debug, Clone)]
+pub enum Place {
+    /// A serial port by its path.
+    Serial {
+        /// The path, best one under `/dev/serial/by-id`.
+        path: PathBuf,
+        /// How it talks.
+        settings: LineSettings,
+    },
+    /// A scanner that is connected to.
+    Connect {
+        /// Host and port.
+        address: String,
+    },
+    /// A scanner that connects.
+    Listen {
+        /// The address listened on.
+        address: SocketAddr,
+        /// Who may connect; everybody who can reach a loopback address, if nobody is named.
+        allow: Vec<IpAddr>,
+    },
+}
+
+/// An open line.
+#[derive(Debug)]
+pub enum Line {
+    /// A serial port in raw mode.
+    Serial(SerialStream),
+    /// A connection.
+    Tcp(TcpStream),
+}
+
+/// What opens lines of one place, again and again.
+#[derive(Debug)]
+pub struct Opener {
+    place: Place,
+    listener: Option<TcpListener>,
+}
+
+/// What came of opening.
+#[derive(Debug)]
+pub enum Opened {
+    /// A line.
+    Line(Line),
+    /// Somebody connected who is not allowed, and was turned away.
+    TurnedAway(IpAddr),
+}
+
+impl Opener {
+    /// Opens nothing yet.
+    pub const fn new(place: Place) -> Self {
+        Self { place, listener: None }
+    }
+
+    /// Where it opens lines, for people.
+    pub fn place(&self) -> String {
+        match &self.place {
+            Place::Serial { path, .. } => path.display().to_string(),
+            Place::Connect { address } => address.clone(),
+            Place::Listen { address, .. } => self.listening().unwrap_or(*address).to_string(),
+        }
+    }
+
+    /// The address that is listened on, once it is: a port 0 has become a real one.
+    pub fn listening(&self) -> Option<SocketAddr> {
+        self.listener.as_ref().and_then(|listener| listener.local_addr().ok())
+    }
+
+    /// Begins to listen, where the scanner is the one to connect. Nothing to do elsewhere.
+    pub async fn listen(&mut self) -> Result<(), OpenError> {
+        if let (Place::Listen { address, .. }, None) = (&self.place, &self.listener) {
+            let bound = TcpListener::bind(address).await;
+            self.listener =
+                Some(bound.map_err(|source| OpenError::Listen { address: *address, source })?);
+        }
+        Ok(())
+    }
+
+    /// Opens a line; waits for a connection where the scanner is the one to connect. Cancel safe.
+    pub async fn open(&mut self) -> Result<Opened, OpenError> {
+        self.listen().await?;
+        match &self.place {
+            Place::Serial { path, settings } => serial(path, settings).map(Opened::Line),
+            Place::Connect { address } => connect(address).await.map(Opened::Line),
+            Place::Listen { address, allow } => {
+                let at = |source| OpenError::Listen { address: *address, source };
+                let Some(listener) = &self.listener else {
+                    return Err(at(io::ErrorKind::NotConnected.into()));
+                };
+                let (stream, peer) = listener.accept().await.map_err(at)?;
+                if !allow.is_empty() && !allow.contains(&peer.ip().to_canonical()) {
+                    return Ok(Opened::TurnedAway(peer.ip()));
+                }
+                keep_alive(&stream).map_err(at)?;
+                Ok(Opened::Line(Line::Tcp(stream)))
+            }
+        }
+    }
+}
+
+fn serial(path: &std::path::Path, settings: &LineSettings) -> Result<Line, OpenError> {
+    let parity = match settings.parity {
+        Parity::None => tokio_serial::Parity::None,
+        Parity::Even => tokio_serial::Parity::Even,
+        Parity::Odd => tokio_serial::Parity::Odd,
+    };
+    let data_bits = match settings.data_bits {
+        DataBits::Seven => tokio_serial::DataBits::Seven,
+        DataBits::Eight => tokio_serial::DataBits::Eight,
+    };
+    let stop_bits = match settings.stop_bits {
+        StopBits::One => tokio_serial::StopBits::One,
+        StopBits::Two => tokio_serial::StopBits::Two,
+    };
+    let flow = match settings.flow {
+        Flow::None => tokio_serial::FlowControl::None,
+        Flow::Hardware => tokio_serial::FlowControl::Hardware,
+        Flow::Software => tokio_serial::FlowControl::Software,
+    };
+    tokio_serial::new(path.to_string_lossy(), settings.baud)
+        .parity(parity)
+        .data_bits(data_bits)
+        .stop_bits(stop_bits)
+        .flow_control(flow)
+        .open_native_async()
+        .map(Line::Serial)
+        .map_err(|source| OpenError::Port { path: path.to_owned(), source })
+}
+
+async fn connect(address: &str) -> Result<Line, OpenError> {
+    let connected = match tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await {
+        Ok(connected) => connected,
+        Err(_) => Err(io::ErrorKind::TimedOut.into()),
+    };
+    connected
+        .and_then(|stream| keep_alive(&stream).map(|()| Line::Tcp(stream)))
+        .map_err(|source| OpenError::Connect { address: address.to_owned(), source })
+}
+
+fn keep_alive(stream: &TcpStream) -> io::Result<()> {
+    let keep_alive =
+        socket2::TcpKeepalive::new().with_time(KEEP_ALIVE).with_interval(KEEP_ALIVE).with_retries(2);
+    socket2::SockRef::from(stream).set_tcp_keepalive(&keep_alive)?;
+    stream.set_nodelay(true)
+}
+
+impl Line {
+    /// Waits until there may be something to read. Cancel safe.
+    pub async fn readable(&self) -> io::Result<()> {
+        match self {
+            Self::Serial(port) => port.readable().await,
+            Self::Tcp(stream) => stream.readable().await,
+        }
+    }
+
+    /// Waits until it may take bytes. Cancel safe.
+    pub async fn writable(&self) -> io::Result<()> {
+        match self {
+            Self::Serial(port) => port.writable().await,
+            Self::Tcp(stream) => stream.writable().await,
+        }
+    }
+
+    /// Reads what is there. Zero bytes: the line is gone.
+    pub fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Serial(port) => port.try_read(buffer),
+            Self::Tcp(stream) => stream.try_read(buffer),
+        }
+    }
+
+    /// Writes what the line takes.
+    pub fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Serial(port) => port.try_write(bytes),
+            Self::Tcp(stream) => stream.try_write(bytes),
+        }
+    }
+}
