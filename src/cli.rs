@@ -1,3 +1,5 @@
-//! What the commands do.
+//! The commands of `ballot-intake`.
 
+pub mod faces;
 pub mod loopback;
+pub mod read;

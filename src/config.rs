@@ -326,7 +326,8 @@ const TIMEZONE: &str = "UTC";
 const STATION_ID: &str = "intake-1";
 const PAGE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8760);
 const REPEAT_WINDOW: Duration = Duration::from_secs(2);
-const HOLD_BACK: Duration = Duration::from_mins(10);
+/// How long a change waits for its correction where nothing else is configured.
+pub const HOLD_BACK: Duration = Duration::from_mins(10);
 
 fn facility(section: &Section<'_, '_>, sink: &mut Sink<'_>) -> Facility {
     let id = section.read(sink, "id", value::name);

@@ -39,4 +39,4 @@ pub use outbox::OutboxEntry;
 pub use report::{BallotStory, BatchReport, Chapter, ReadError, Reader, Report};
 pub use schema::SchemaError;
 pub use verify::{Verified, VerifyError, VerifyFault, rebuild, verify};
-pub use writer::{Ledger, NotKnown, Reply, Request, StartError, Told, Uncounted};
+pub use writer::{Ledger, News, NotKnown, Reply, Request, StartError, Told, Uncounted, Unsent};

@@ -8,8 +8,10 @@ pub mod event;
 pub mod imb;
 pub mod scan;
 
-// Stages: none imports another.
+// Stages, in the order of the flow: none imports another.
 pub mod scanner;
+
+pub mod decode;
 
 pub mod envelope;
 
@@ -19,9 +21,15 @@ pub mod ledger;
 
 pub mod forward;
 
+// What the stages are told.
+pub mod config;
+
+pub mod control;
+
 // The stages, joined.
 pub mod pipeline;
 
+pub mod daemon;
+
+// The edge.
 pub mod cli;
-// What the stages are told.
-pub mod config;

@@ -7,9 +7,13 @@
 
 mod drive;
 mod lane;
+mod outbox;
+mod pictures;
 mod shutdown;
 
 pub use lane::{Lane, LaneSettings};
+pub use outbox::LedgerOutbox;
 pub use shutdown::{Shutdown, Stopper};
 
 pub(crate) use drive::Driver;
+pub(crate) use pictures::PictureDriver;

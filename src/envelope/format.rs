@@ -153,6 +153,11 @@ impl Format {
         &self.name
     }
 
+    /// Whether a symbol of this symbology can match.
+    pub fn reads(&self, symbology: Symbology) -> bool {
+        self.symbologies.contains(&symbology)
+    }
+
     /// What a whole symbol says by this format, in this election.
     pub(super) fn read(&self, symbol: &Symbol, election: Option<&ElectionId>) -> Reading {
         let may_carry = match symbol.symbology {

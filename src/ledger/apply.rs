@@ -1,11 +1,11 @@
 //! What an event does to everything that derives from it: one function, run when the event is appended and when a ledger is
 //! derived anew.
 
-use super::fact::{BatchOpened, Event, Fact, Imported, Release, ScanFact, SetFact};
-use super::tally::{Scope, Tally};
 use super::body::{self, Origin};
-use super::rows::{self, BallotRow};
+use super::fact::{BatchOpened, Event, Fact, Imported, Release, ScanFact, SetFact};
 use super::import::{ImportRow, import_row};
+use super::rows::{self, BallotRow};
+use super::tally::{Scope, Tally};
 use crate::ballot::{ElectionId, Status, import_moves};
 use crate::clock::Micros;
 use rusqlite::{Connection, params};
@@ -86,13 +86,7 @@ impl Projection<'_> {
             .prepare_cached(
                 "INSERT INTO batch (number, seq, mode, received_by, day) VALUES (?, ?, ?, ?, ?)",
             )?
-            .execute(params![
-                batch.batch,
-                seq,
-                batch.mode.name(),
-                batch.received_by,
-                batch.day
-            ])?;
+            .execute(params![batch.batch, seq, batch.mode.name(), batch.received_by, batch.day])?;
         Ok(())
     }
 
@@ -162,7 +156,9 @@ impl Projection<'_> {
 
     fn owes(&mut self, seq: i64, at: Micros, row: &BallotRow) -> rusqlite::Result<()> {
         self.conn
-            .prepare_cached("INSERT INTO outbox (seq, ballot, prev, state, due) VALUES (?, ?, ?, 0, ?)")?
+            .prepare_cached(
+                "INSERT INTO outbox (seq, ballot, prev, state, due) VALUES (?, ?, ?, 0, ?)",
+            )?
             .execute(params![seq, row.key, row.owed_seq, at.plus(self.hold_back).0])?;
         self.conn
             .prepare_cached("UPDATE ballot SET owed_seq = ? WHERE key = ?")?
@@ -210,8 +206,7 @@ impl Projection<'_> {
 
     /// Ballots that an import staged count from its event on.
     fn imported(&mut self, seq: i64, imported: &Imported) -> rusqlite::Result<()> {
-        self.conn
-            .execute("UPDATE import SET seq = ? WHERE number = ?", [seq, imported.import])?;
+        self.conn.execute("UPDATE import SET seq = ? WHERE number = ?", [seq, imported.import])?;
         self.tally.take_over(self.conn, imported.import)
     }
 
@@ -247,13 +242,17 @@ impl Projection<'_> {
             ])?;
         if import_moves(row.status, new.status) && !announces.contains(&new.status) {
             self.conn
-                .prepare_cached("UPDATE ballot SET status = ?, reason = ?, status_seq = ? WHERE key = ?")?
+                .prepare_cached(
+                    "UPDATE ballot SET status = ?, reason = ?, status_seq = ? WHERE key = ?",
+                )?
                 .execute(params![new.status.number(), new.reason, seq, key])?;
             self.counted(&row.election, row.status, -1);
             self.counted(&row.election, new.status, 1);
         }
         self.conn
-            .prepare_cached("UPDATE import_change SET done = 1, before = ? WHERE ballot = ? AND import = ?")?
+            .prepare_cached(
+                "UPDATE import_change SET done = 1, before = ? WHERE ballot = ? AND import = ?",
+            )?
             .execute(params![before, key, import])?;
         Ok(())
     }

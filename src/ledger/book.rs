@@ -175,7 +175,10 @@ pub(super) struct Book {
 
 impl std::fmt::Debug for Book {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Book").field("path", &self.settings.path).field("head", &self.head).finish_non_exhaustive()
+        f.debug_struct("Book")
+            .field("path", &self.settings.path)
+            .field("head", &self.head)
+            .finish_non_exhaustive()
     }
 }
 
@@ -209,12 +212,16 @@ impl Book {
             Ok(head) => book.head = head,
             Err(seq) => return Err(OpenError::Broken { path: book.settings.path, seq }),
         }
-        if let Some(event) =
-            book.conn.query_row("SELECT body FROM event WHERE seq = 1", [], |row| rows::event_in(row, 0)).optional().map_err(at.clone())?
+        if let Some(event) = book
+            .conn
+            .query_row("SELECT body FROM event WHERE seq = 1", [], |row| rows::event_in(row, 0))
+            .optional()
+            .map_err(at.clone())?
         {
             book.check_owner(&event)?;
         }
-        book.unanswered = Unanswered::read(&book.conn, book.head.seq, answered_to).map_err(at.clone())?;
+        book.unanswered =
+            Unanswered::read(&book.conn, book.head.seq, answered_to).map_err(at.clone())?;
         book.resume_imports().map_err(at.clone())?;
         book.next_due = book.first_due().map_err(at)?;
         Ok(book)
@@ -222,7 +229,8 @@ impl Book {
 
     /// The last row, once it was seen to follow from the one before it; else its number.
     fn read_head(&self) -> rusqlite::Result<Result<Head, i64>> {
-        let mut last = self.conn.prepare("SELECT seq, body, hash FROM event ORDER BY seq DESC LIMIT 2")?;
+        let mut last =
+            self.conn.prepare("SELECT seq, body, hash FROM event ORDER BY seq DESC LIMIT 2")?;
         let rows: Vec<(i64, String, [u8; 32])> = last
             .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
             .collect::<rusqlite::Result<_>>()?;
@@ -241,7 +249,8 @@ impl Book {
             station: self.settings.station.clone(),
             public_key: self.key.public_key(),
         };
-        let text = |o: &Opened| format!("station {} of {} (key {})", o.station, o.facility, o.public_key);
+        let text =
+            |o: &Opened| format!("station {} of {} (key {})", o.station, o.facility, o.public_key);
         match &first.fact {
             Fact::Opened(theirs) if *theirs == ours => Ok(()),
             Fact::Opened(theirs) => Err(OpenError::Foreign {
@@ -344,7 +353,9 @@ impl Book {
         let mode = self.settings.mode;
         let found: Option<u32> = self
             .conn
-            .prepare_cached("SELECT number FROM batch WHERE day = ? AND mode = ? ORDER BY number DESC LIMIT 1")?
+            .prepare_cached(
+                "SELECT number FROM batch WHERE day = ? AND mode = ? ORDER BY number DESC LIMIT 1",
+            )?
             .query_row([day.as_str(), mode.name()], |row| row.get(0))
             .optional()?;
         let number = match found {
@@ -358,7 +369,8 @@ impl Book {
 
     fn open_running_batch(&mut self, at: Micros, day: &str) -> Result<u32, WriteError> {
         let last: u32 =
-            self.conn.query_row("SELECT coalesce(max(number), 0) FROM batch", [], |row| row.get(0))?;
+            self.conn
+                .query_row("SELECT coalesce(max(number), 0) FROM batch", [], |row| row.get(0))?;
         let fact = Fact::BatchOpened(BatchOpened {
             batch: last + 1,
             mode: self.settings.mode,

@@ -109,7 +109,12 @@ impl Book {
         self.moved_by(now, &row, fact).map(Ok)
     }
 
-    fn moved_by(&mut self, now: Micros, row: &BallotRow, fact: SetFact) -> Result<Moved, WriteError> {
+    fn moved_by(
+        &mut self,
+        now: Micros,
+        row: &BallotRow,
+        fact: SetFact,
+    ) -> Result<Moved, WriteError> {
         let moved = Moved {
             election: fact.election.clone(),
             ballot: fact.ballot.clone(),

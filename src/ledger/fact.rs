@@ -293,7 +293,8 @@ mod tests {
 
     #[test]
     fn a_body_without_its_fields_is_refused() {
-        let error = Event::from_body("{\"v\":1,\"id\":\"x\",\"at\":0,\"kind\":\"scan\"}").unwrap_err();
+        let error =
+            Event::from_body("{\"v\":1,\"id\":\"x\",\"at\":0,\"kind\":\"scan\"}").unwrap_err();
         assert!(error.to_string().contains("missing field"), "{error}");
     }
 }

@@ -113,7 +113,10 @@ impl Book {
         if self.staging.is_some() || self.applying.is_some() {
             return Ok(Err(ImportRefused::Busy));
         }
-        self.conn.execute("INSERT INTO import (number) SELECT coalesce(max(number), 0) + 1 FROM import", [])?;
+        self.conn.execute(
+            "INSERT INTO import (number) SELECT coalesce(max(number), 0) + 1 FROM import",
+            [],
+        )?;
         let number = self.conn.last_insert_rowid();
         self.staging = Some(number);
         self.staged = Some(Staging::default());
@@ -181,7 +184,11 @@ impl Book {
     }
 
     /// Gives an import up; what it would have done.
-    pub(super) fn import_abandon(&mut self, number: i64, refused: u64) -> Result<Counts, ImportRefused> {
+    pub(super) fn import_abandon(
+        &mut self,
+        number: i64,
+        refused: u64,
+    ) -> Result<Counts, ImportRefused> {
         let staged = self.staged.take_if(|_| self.staging == Some(number));
         staged
             .map(|staged| counts_with(staged.counts, refused))
@@ -311,7 +318,9 @@ impl Book {
     fn apply_piece(&mut self, number: i64) -> Result<(), WriteError> {
         let keys: Vec<i64> = self
             .conn
-            .prepare_cached("SELECT ballot FROM import_change WHERE import = ? AND done = 0 LIMIT ?")?
+            .prepare_cached(
+                "SELECT ballot FROM import_change WHERE import = ? AND done = 0 LIMIT ?",
+            )?
             .query_map([number, PIECE_ROWS], |row| row.get(0))?
             .collect::<rusqlite::Result<_>>()?;
         for key in &keys {
@@ -337,7 +346,9 @@ impl Book {
     pub(super) fn apply_change(&mut self, number: i64, key: i64) -> Result<(), WriteError> {
         let change: Option<String> = self
             .conn
-            .prepare_cached("SELECT row FROM import_change WHERE ballot = ? AND import = ? AND done = 0")?
+            .prepare_cached(
+                "SELECT row FROM import_change WHERE ballot = ? AND import = ? AND done = 0",
+            )?
             .query_row([key, number], |row| row.get(0))
             .optional()?;
         let Some(change) = change else { return Ok(()) };

@@ -153,7 +153,9 @@ impl Book {
             others = rows::by_voter(&self.conn, row.election.as_str(), &row.voter)?;
         }
         let other = others.into_iter().find(|other| {
-            other.key != row.key && Some(other.since) != self.staging && other.status != Status::Voided
+            other.key != row.key
+                && Some(other.since) != self.staging
+                && other.status != Status::Voided
         });
         Ok(match other {
             Some(other) => {
@@ -166,7 +168,9 @@ impl Book {
 
     fn deadline(&self, row: &BallotRow) -> Option<Micros> {
         row.receive_until.or_else(|| {
-            self.settings.receive_until.filter(|_| self.settings.election.as_ref() == Some(&row.election))
+            self.settings
+                .receive_until
+                .filter(|_| self.settings.election.as_ref() == Some(&row.election))
         })
     }
 
@@ -316,7 +320,8 @@ fn contradicts(row: &BallotRow, capture: &Capture) -> bool {
 }
 
 fn of_voter(rows: Vec<BallotRow>) -> Vec<BallotRow> {
-    let (open, mut closed): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.status.is_open());
+    let (open, mut closed): (Vec<_>, Vec<_>) =
+        rows.into_iter().partition(|row| row.status.is_open());
     if !open.is_empty() {
         return open;
     }

@@ -109,12 +109,8 @@ fn make(path: &Path) -> Result<StationKey, KeyError> {
     getrandom::fill(&mut seed).map_err(KeyError::Random)?;
     let beside = path.with_extension("new");
     let write = || -> io::Result<()> {
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&beside)?;
+        let mut file =
+            OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
         file.write_all(&seed)?;
         file.sync_all()?;
         std::fs::rename(&beside, path)?;

@@ -55,7 +55,9 @@ impl Lock {
             .map_err(at)?;
         match file.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(LockError::Held(read(&mut file).map_err(at)?)),
+            Err(TryLockError::WouldBlock) => {
+                return Err(LockError::Held(read(&mut file).map_err(at)?));
+            }
             Err(TryLockError::Error(source)) => return Err(at(source)),
         }
         let socket = socket.map(|socket| socket.display().to_string()).unwrap_or_default();

@@ -12,6 +12,9 @@ use std::collections::HashSet;
 /// Changes released in one transaction.
 const RELEASES_MAX: usize = 256;
 
+/// The oldest owed changes among which those with the fewest attempts go first.
+const CLAIM_LOOK: usize = 16;
+
 /// Attempts are counted no further.
 const ATTEMPTS_MAX: u32 = 1_000_000;
 
@@ -93,7 +96,8 @@ impl Book {
             .optional()
     }
 
-    /// The oldest changes that are owed, not in flight, and of ballots whose earlier changes are all settled.
+    /// The oldest changes that are owed, not in flight, and of ballots whose earlier changes are all settled. Among the very
+    /// oldest those with the fewest attempts go first, so that one change that breaks the relay does not stop all others.
     pub(super) fn claim(
         &self,
         max: usize,
@@ -108,7 +112,7 @@ impl Book {
         )?;
         let mut rows = owed.query([])?;
         let mut deliveries = Vec::new();
-        while deliveries.len() < max
+        while deliveries.len() < max.max(CLAIM_LOOK)
             && let Some(row) = rows.next()?
         {
             let seq = row.get(0)?;
@@ -117,11 +121,17 @@ impl Book {
                 deliveries.push(Delivery { seq, id, body: row.get(1)?, attempts: row.get(2)? });
             }
         }
+        deliveries.sort_by_key(|delivery| (delivery.attempts, delivery.seq));
+        deliveries.truncate(max);
         Ok(deliveries)
     }
 
     /// Records the relay's answers.
-    pub(super) fn settle(&mut self, now: Micros, settled: &[(i64, Answer)]) -> Result<(), WriteError> {
+    pub(super) fn settle(
+        &mut self,
+        now: Micros,
+        settled: &[(i64, Answer)],
+    ) -> Result<(), WriteError> {
         let mut delivered = Vec::new();
         for (seq, answer) in settled {
             if self.state_of(*seq)? != Some(State::Owed) {
@@ -176,10 +186,7 @@ impl Book {
 }
 
 /// Every change that is not yet with the relay, in order.
-pub(super) fn list(
-    conn: &Connection,
-    each: &mut dyn FnMut(OutboxEntry),
-) -> rusqlite::Result<()> {
+pub(super) fn list(conn: &Connection, each: &mut dyn FnMut(OutboxEntry)) -> rusqlite::Result<()> {
     let mut pending = conn.prepare(
         "SELECT outbox.seq, outbox.state, outbox.due, outbox.sequence, outbox.attempts, \
          outbox.last_error, event.body FROM outbox JOIN event ON event.seq = outbox.seq \

@@ -137,7 +137,11 @@ impl Reader {
     }
 
     /// The report; of `election`, else of the whole ledger's scans with no ballots.
-    pub fn report(&self, election: Option<&ElectionId>, as_of: Micros) -> Result<Report, ReadError> {
+    pub fn report(
+        &self,
+        election: Option<&ElectionId>,
+        as_of: Micros,
+    ) -> Result<Report, ReadError> {
         self.snapshot(|| self.report_of(election, as_of))
     }
 
@@ -173,11 +177,7 @@ impl Reader {
         read().map_err(|source| ReadError::Read { path: self.path.clone(), source })
     }
 
-    fn report_of(
-        &self,
-        election: Option<&ElectionId>,
-        as_of: Micros,
-    ) -> rusqlite::Result<Report> {
+    fn report_of(&self, election: Option<&ElectionId>, as_of: Micros) -> rusqlite::Result<Report> {
         let ballots = match election {
             Some(election) => tally::read(&self.conn, &Scope::Ballots(election.clone()))?,
             None => std::collections::HashMap::new(),
@@ -185,7 +185,9 @@ impl Reader {
         let outbox = tally::read(&self.conn, &Scope::Outbox)?;
         let working = tally::read(&self.conn, &Scope::Working)?;
         let batches = self.batches()?;
-        let count = |of: &std::collections::HashMap<String, i64>, name: &str| of.get(name).copied().unwrap_or(0);
+        let count = |of: &std::collections::HashMap<String, i64>, name: &str| {
+            of.get(name).copied().unwrap_or(0)
+        };
         let scans = |verdict: Verdict| {
             batches.iter().filter_map(|batch| batch.scans.get(verdict.name())).sum::<i64>()
         };
@@ -284,7 +286,16 @@ impl Reader {
                 name => name.as_str().ok().and_then(Status::from_name),
             };
             let (id, at) = (event.id, self.zone.date_time(event.at));
-            chapters.push(Chapter { seq, id, at, what, to, reason: row.get(2)?, by, ..Chapter::blank() });
+            chapters.push(Chapter {
+                seq,
+                id,
+                at,
+                what,
+                to,
+                reason: row.get(2)?,
+                by,
+                ..Chapter::blank()
+            });
         }
         Ok(chapters)
     }

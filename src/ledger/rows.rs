@@ -72,11 +72,9 @@ pub(super) fn by_id(
     election: &str,
     ballot: &str,
 ) -> rusqlite::Result<Option<BallotRow>> {
-    conn.prepare_cached(&format!(
-        "SELECT {COLUMNS} FROM ballot WHERE election = ? AND ballot = ?"
-    ))?
-    .query_row([election, ballot], BallotRow::read)
-    .optional()
+    conn.prepare_cached(&format!("SELECT {COLUMNS} FROM ballot WHERE election = ? AND ballot = ?"))?
+        .query_row([election, ballot], BallotRow::read)
+        .optional()
 }
 
 /// The ballot of that row.

@@ -148,8 +148,8 @@ fn version(conn: &Connection) -> rusqlite::Result<usize> {
 }
 
 fn migrate(conn: &mut Connection, path: &Path) -> Result<(), SchemaError> {
-    let found = version(conn)
-        .map_err(|source| SchemaError::Open { path: path.to_owned(), source })?;
+    let found =
+        version(conn).map_err(|source| SchemaError::Open { path: path.to_owned(), source })?;
     let known = MIGRATIONS.len();
     if found > known {
         return Err(SchemaError::Newer { path: path.to_owned(), found, known });
@@ -162,8 +162,11 @@ fn migrate(conn: &mut Connection, path: &Path) -> Result<(), SchemaError> {
             tx.pragma_update(None, "user_version", i64::try_from(version).unwrap_or(i64::MAX))?;
             tx.commit()
         };
-        run(conn)
-            .map_err(|source| SchemaError::Migrate { path: path.to_owned(), version, source })?;
+        run(conn).map_err(|source| SchemaError::Migrate {
+            path: path.to_owned(),
+            version,
+            source,
+        })?;
     }
     Ok(())
 }

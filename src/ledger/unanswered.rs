@@ -34,10 +34,15 @@ pub(super) struct Unanswered {
 
 impl Unanswered {
     /// Reads them from the end of the ledger: all after row `answered_to` if that is known, else what may have been in flight.
-    pub(super) fn read(conn: &Connection, head: i64, answered_to: Option<i64>) -> rusqlite::Result<Self> {
+    pub(super) fn read(
+        conn: &Connection,
+        head: i64,
+        answered_to: Option<i64>,
+    ) -> rusqlite::Result<Self> {
         let from = answered_to.unwrap_or(head - ROWS_MAX);
         let mut all = Self::default();
-        let mut rows = conn.prepare("SELECT seq, body FROM event WHERE seq > ? ORDER BY seq DESC")?;
+        let mut rows =
+            conn.prepare("SELECT seq, body FROM event WHERE seq > ? ORDER BY seq DESC")?;
         let mut rows = rows.query([from])?;
         while let Some(row) = rows.next()? {
             all.add(Committed { seq: row.get(0)?, event: rows::event_in(row, 1)? });

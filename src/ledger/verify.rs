@@ -65,7 +65,10 @@ pub enum VerifyError {
 
 /// Tables that derive from events, with what makes their rows comparable. Working columns are left out.
 const DERIVED: &[(&str, &str)] = &[
-    ("ballot", "key, election, ballot, voter, imb, style, mailed, receive_until, status, reason, status_seq, last_seq, owed_seq, sent"),
+    (
+        "ballot",
+        "key, election, ballot, voter, imb, style, mailed, receive_until, status, reason, status_seq, last_seq, owed_seq, sent",
+    ),
     ("batch", "number, seq, mode, received_by, day"),
     ("outbox", "seq, ballot, prev, state, sequence, CASE WHEN state < 3 THEN body END"),
     ("event", "seq, ballot_prev"),
@@ -151,7 +154,9 @@ impl Anew {
         loop {
             let next = self
                 .conn
-                .prepare_cached("SELECT seq, body, hash FROM old.event WHERE seq > ? ORDER BY seq LIMIT 1")?
+                .prepare_cached(
+                    "SELECT seq, body, hash FROM old.event WHERE seq > ? ORDER BY seq LIMIT 1",
+                )?
                 .query_row([seq], |row| {
                     Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?, row.get::<_, Vec<u8>>(2)?))
                 })
@@ -197,7 +202,9 @@ impl Anew {
         let row = self.named(&event.fact)?;
         let prev = row.as_ref().map(|row| row.last_seq).filter(|seq| *seq != 0);
         self.conn
-            .prepare_cached("INSERT INTO event (seq, body, hash, ballot_prev) VALUES (?, ?, x'', ?)")?
+            .prepare_cached(
+                "INSERT INTO event (seq, body, hash, ballot_prev) VALUES (?, ?, x'', ?)",
+            )?
             .execute(params![seq, body, prev])?;
         self.projection().apply(seq, event, row.as_ref())?;
         if let Fact::Imported(imported) = &event.fact {
@@ -257,7 +264,10 @@ impl Anew {
             }
         }
         if hex(&digest.finalize()) != imported.issued_sha256 {
-            return fault(Some(seq), format!("the ballots that import {n} issued are not those of its event"));
+            return fault(
+                Some(seq),
+                format!("the ballots that import {n} issued are not those of its event"),
+            );
         }
         let mut digest = Sha256::new();
         let mut changes =
@@ -267,7 +277,10 @@ impl Anew {
             feed(&mut digest, row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?);
         }
         if hex(&digest.finalize()) != imported.changed_sha256 {
-            return fault(Some(seq), format!("the rows that import {n} changed are not those of its event"));
+            return fault(
+                Some(seq),
+                format!("the rows that import {n} changed are not those of its event"),
+            );
         }
         Ok(())
     }
@@ -324,7 +337,10 @@ impl Anew {
         while let Some((n, key, row)) = self.next_change(imported.import, last)? {
             last = n;
             let Ok(row) = serde_json::from_str::<ImportRow>(&row) else {
-                return fault(Some(seq), format!("a row of import {} cannot be read", imported.import));
+                return fault(
+                    Some(seq),
+                    format!("a row of import {} cannot be read", imported.import),
+                );
             };
             let change =
                 Change { import: imported.import, key, row: &row, announces: &imported.announces };
@@ -344,8 +360,10 @@ impl Anew {
 
     /// Compares what was derived with what stands in the ledger.
     fn compare(&self) -> Result<(), Stop> {
-        let applying: bool =
-            self.conn.prepare("SELECT 1 FROM old.import WHERE seq IS NOT NULL AND applied = 0")?.exists([])?;
+        let applying: bool = self
+            .conn
+            .prepare("SELECT 1 FROM old.import WHERE seq IS NOT NULL AND applied = 0")?
+            .exists([])?;
         if applying {
             // What is being rolled forward right now stands neither before nor after its import.
             return Ok(());
@@ -375,7 +393,10 @@ impl Anew {
                 })
                 .optional()?;
             if let Some(row) = different {
-                return fault(None, format!("table {table} does not follow from the events: row {row}"));
+                return fault(
+                    None,
+                    format!("table {table} does not follow from the events: row {row}"),
+                );
             }
         }
         Ok(())

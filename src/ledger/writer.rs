@@ -16,7 +16,7 @@ use crate::clock::Clock;
 use crate::delivery::{Answer, Delivery};
 use crate::event::{LogEvent, chain};
 use crate::scan::{Judged, Scan, Symbol};
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, TrySendError};
 use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
@@ -140,6 +140,15 @@ pub type Reply<T> = oneshot::Sender<Result<T, NotKnown>>;
 #[error("the ledger could not be written; it is not known whether this was")]
 pub struct NotKnown;
 
+/// Why a request was not sent.
+#[derive(Debug)]
+pub enum Unsent {
+    /// The thread has more than it can take: try this again.
+    Full(Box<Request>),
+    /// The thread has ended.
+    Closed,
+}
+
 /// What happens at the station, for whoever looks on.
 #[derive(Debug, Clone)]
 pub enum Told {
@@ -164,7 +173,16 @@ pub enum Told {
 pub struct Ledger {
     requests: Sender<Request>,
     feed: broadcast::Sender<Told>,
-    owed: Arc<Notify>,
+    news: News,
+}
+
+/// What the forwarder waits for.
+#[derive(Debug, Clone, Default)]
+pub struct News {
+    /// Something may have become owed.
+    pub owed: Arc<Notify>,
+    /// Somebody wants the relay to be asked now.
+    pub retry: Arc<Notify>,
 }
 
 impl Ledger {
@@ -178,7 +196,7 @@ impl Ledger {
         let book = Book::open(settings.clone(), None).map_err(StartError::Open)?;
         let (requests, inbox) = crossbeam_channel::bounded(scans_max.saturating_add(REQUESTS_MAX));
         let feed = broadcast::Sender::new(FEED_MAX);
-        let owed = Arc::new(Notify::new());
+        let news = News::default();
         let writer = Writer {
             inbox,
             settings,
@@ -189,13 +207,13 @@ impl Ledger {
             answered_to: None,
             in_flight: HashSet::new(),
             feed: feed.clone(),
-            owed: Arc::clone(&owed),
+            news: news.clone(),
         };
         let thread = thread::Builder::new()
             .name("scan-ledger".to_owned())
             .spawn(move || writer.run())
             .map_err(StartError::Thread)?;
-        Ok((Self { requests, feed, owed }, thread))
+        Ok((Self { requests, feed, news }, thread))
     }
 
     /// Sends a request; blocks while the thread has more than it can take. `None` when the thread has ended.
@@ -203,9 +221,12 @@ impl Ledger {
         self.requests.send(request).ok()
     }
 
-    /// Sends a request unless that would block: the request back, then.
-    pub fn try_send(&self, request: Request) -> Result<(), Box<Request>> {
-        self.requests.try_send(request).map_err(|e| Box::new(e.into_inner()))
+    /// Sends a request unless that would block.
+    pub fn try_send(&self, request: Request) -> Result<(), Unsent> {
+        self.requests.try_send(request).map_err(|unsent| match unsent {
+            TrySendError::Full(request) => Unsent::Full(Box::new(request)),
+            TrySendError::Disconnected(_) => Unsent::Closed,
+        })
     }
 
     /// Asks, and waits for the answer on this thread; never from within a runtime.
@@ -220,9 +241,9 @@ impl Ledger {
         self.feed.subscribe()
     }
 
-    /// Told when something may have become owed to the relay, or its retry was asked for.
-    pub fn owed(&self) -> Arc<Notify> {
-        Arc::clone(&self.owed)
+    /// What the forwarder waits for.
+    pub fn news(&self) -> News {
+        self.news.clone()
     }
 }
 
@@ -249,6 +270,13 @@ enum Outcome {
     NotKnown,
 }
 
+/// What a transaction has for the forwarder.
+enum Fresh {
+    Nothing,
+    Owed,
+    Retry,
+}
+
 struct Writer {
     inbox: Receiver<Request>,
     settings: Settings,
@@ -264,7 +292,7 @@ struct Writer {
     /// Changes that the forwarder has in hand.
     in_flight: HashSet<i64>,
     feed: broadcast::Sender<Told>,
-    owed: Arc<Notify>,
+    news: News,
 }
 
 impl Writer {
@@ -342,12 +370,14 @@ impl Writer {
         let mut waiting = Vec::with_capacity(requests.len());
         let outcome = self.attempt(requests, &mut waiting, idle);
         match outcome {
-            Ok(released) => {
+            Ok(news) => {
                 for answer in waiting {
                     self.answer(answer, Outcome::Durable);
                 }
-                if released {
-                    self.owed.notify_one();
+                match news {
+                    Fresh::Nothing => {}
+                    Fresh::Owed => self.news.owed.notify_one(),
+                    Fresh::Retry => self.news.retry.notify_one(),
                 }
             }
             Err(error) => {
@@ -367,22 +397,22 @@ impl Writer {
         }
     }
 
-    /// Does all of it and commits; whether something was released to the relay. Whatever is asked gets its place in `waiting`,
+    /// Does all of it and commits; what is new for the forwarder. Whatever is asked gets its place in `waiting`,
     /// so that it is answered in either case. The error is none while the ledger is away, which was said before.
     fn attempt(
         &mut self,
         requests: Vec<Request>,
         waiting: &mut Vec<Waiting>,
         idle: bool,
-    ) -> Result<bool, Option<WriteError>> {
+    ) -> Result<Fresh, Option<WriteError>> {
         let now = self.clock.now();
         let mut failed = match &mut self.book {
             Some(book) => book.begin(now).err().map(Some),
             None => Some(None),
         };
-        let mut woken = false;
+        let mut retry = false;
         for request in requests {
-            woken |= matches!(request, Request::Retry { .. });
+            retry |= matches!(request, Request::Retry { .. });
             let book = self.book.as_mut().filter(|_| failed.is_none());
             let mut desk = Desk { book, in_flight: &mut self.in_flight, clock: &*self.clock };
             match desk.take(request) {
@@ -398,7 +428,8 @@ impl Writer {
         }
         let Some(book) = &mut self.book else { return Err(None) };
         let mut finish = || {
-            let released = idle && book.next_due.is_some_and(|due| due <= now) && book.release(now)?;
+            let released =
+                idle && book.next_due.is_some_and(|due| due <= now) && book.release(now)?;
             if idle {
                 book.import_step()?;
             }
@@ -408,7 +439,11 @@ impl Writer {
         let released = finish().map_err(Some)?;
         book.unanswered.settled();
         self.answered_to = Some(book.head.seq);
-        Ok(released || woken)
+        Ok(match (retry, released) {
+            (true, _) => Fresh::Retry,
+            (false, true) => Fresh::Owed,
+            (false, false) => Fresh::Nothing,
+        })
     }
 
     fn answer(&self, answer: Waiting, outcome: Outcome) {
@@ -420,7 +455,10 @@ impl Writer {
                     .unwrap_or_else(|| Judged::fault(scan.id));
                 // The scanner may be gone by now; then the answer has nowhere to go and is known to be undelivered.
                 if verdicts.try_send(judged.clone()).is_err() {
-                    tracing::debug!(scanner = &*scan.scanner_name, "A verdict found its scanner gone.");
+                    tracing::debug!(
+                        scanner = &*scan.scanner_name,
+                        "A verdict found its scanner gone."
+                    );
                 }
                 if self.feed.receiver_count() > 0 {
                     let symbols = scan.symbols.into();
@@ -452,7 +490,8 @@ impl Writer {
         self.away_since = now;
         match self.open_anew() {
             Ok(mut book) => {
-                book.unanswered = std::mem::take(&mut book.unanswered).and(std::mem::take(&mut self.lost));
+                book.unanswered =
+                    std::mem::take(&mut book.unanswered).and(std::mem::take(&mut self.lost));
                 self.book = Some(book);
                 tracing::warn!(
                     event = LogEvent::LedgerReopened.name(),

@@ -7,7 +7,7 @@
 use crate::clock::Clock;
 use crate::dedupe::{Delivery, Met, Repeats};
 use crate::envelope::Formats;
-use crate::ledger::{Ledger, Request, Uncounted};
+use crate::ledger::{Ledger, Request, Uncounted, Unsent};
 use crate::scan::{Judged, Method, Scan, ScanId, ScannerId, Symbol, Tone};
 use crate::scanner::framing::Framed;
 use crate::scanner::profile::{Answers, WaitsForAnswer};
@@ -122,7 +122,9 @@ impl Lane {
     /// What the framer made of the scanner's bytes.
     pub fn framed(&mut self, framed: Framed) {
         match framed {
-            Framed::Symbol(symbol) => self.face(vec![symbol]),
+            Framed::Symbol(symbol) => {
+                self.face(vec![symbol]);
+            }
             Framed::NoRead => {
                 self.uncounted.no_reads = self.uncounted.no_reads.saturating_add(1);
                 self.due.push_back(Due { scan: None, tone: Some(Tone::Bad) });
@@ -133,8 +135,9 @@ impl Lane {
     }
 
     /// The symbols of one face: a scan, or a repeat of the last one.
-    pub fn face(&mut self, symbols: Vec<Symbol>) {
-        match self.repeats.meet(&symbols, self.next, self.clock.elapsed()) {
+    pub fn face(&mut self, symbols: Vec<Symbol>) -> Met {
+        let met = self.repeats.meet(&symbols, self.next, self.clock.elapsed());
+        match met {
             Met::New => self.scan(symbols),
             Met::Pending(scan) => {
                 if self.settings.waits_for_answer == WaitsForAnswer::Yes {
@@ -151,6 +154,7 @@ impl Lane {
                 self.repeat();
             }
         }
+        met
     }
 
     fn repeat(&mut self) {
@@ -176,19 +180,27 @@ impl Lane {
         self.push();
     }
 
-    /// Hands the ledger what waits for it, as far as its queue has room.
+    /// Hands the ledger what waits for it, as far as its queue has room. A ledger that is closed is the alarm.
     pub fn push(&mut self) {
         if let Some(request) = self.waiting.take() {
-            self.waiting = self.ledger.try_send(*request).err();
+            match self.ledger.try_send(*request) {
+                Ok(()) => {}
+                Err(Unsent::Full(request)) => self.waiting = Some(request),
+                Err(Unsent::Closed) => self.closed(),
+            }
         }
         if self.waiting.is_none() && self.uncounted != Uncounted::default() {
-            let count = Request::Count(std::mem::take(&mut self.uncounted));
-            if let Err(request) = self.ledger.try_send(count)
-                && let Request::Count(uncounted) = *request
-            {
+            let uncounted = std::mem::take(&mut self.uncounted);
+            if let Err(Unsent::Full(_)) = self.ledger.try_send(Request::Count(uncounted)) {
                 self.uncounted = uncounted;
             }
         }
+    }
+
+    fn closed(&mut self) {
+        let unanswered: Vec<ScanId> =
+            self.due.iter().filter(|due| due.tone.is_none()).filter_map(|due| due.scan).collect();
+        unanswered.into_iter().for_each(|scan| self.judged(&Judged::fault(scan)));
     }
 
     /// A verdict came back.
@@ -236,7 +248,8 @@ impl Lane {
     }
 
     fn settle_sent(&mut self) {
-        while let Some(sending) = self.sending.front().filter(|sending| sending.end <= self.written) {
+        while let Some(sending) = self.sending.front().filter(|sending| sending.end <= self.written)
+        {
             self.repeats.delivered(sending.scan);
             self.sending.pop_front();
         }

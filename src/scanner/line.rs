@@ -29,6 +29,9 @@ pub enum OpenError {
         #[source]
         source: tokio_serial::Error,
     },
+    /// No path is configured, and none was found.
+    #[error("no port is configured")]
+    NoPath,
     /// The scanner does not answer.
     #[error("cannot connect to {address}")]
     Connect {
@@ -55,7 +58,7 @@ pub enum Place {
     /// A serial port by its path.
     Serial {
         /// The path, best one under `/dev/serial/by-id`.
-        path: PathBuf,
+        path: Option<PathBuf>,
         /// How it talks.
         settings: LineSettings,
     },
@@ -107,7 +110,9 @@ impl Opener {
     /// Where it opens lines, for people.
     pub fn place(&self) -> String {
         match &self.place {
-            Place::Serial { path, .. } => path.display().to_string(),
+            Place::Serial { path, .. } => {
+                path.as_ref().map_or_else(String::new, |path| path.display().to_string())
+            }
             Place::Connect { address } => address.clone(),
             Place::Listen { address, .. } => self.listening().unwrap_or(*address).to_string(),
         }
@@ -132,7 +137,10 @@ impl Opener {
     pub async fn open(&mut self) -> Result<Opened, OpenError> {
         self.listen().await?;
         match &self.place {
-            Place::Serial { path, settings } => serial(path, settings).map(Opened::Line),
+            Place::Serial { path, settings } => {
+                let path = path.as_ref().ok_or(OpenError::NoPath)?;
+                serial(path, settings).map(Opened::Line)
+            }
             Place::Connect { address } => connect(address).await.map(Opened::Line),
             Place::Listen { address, allow } => {
                 let at = |source| OpenError::Listen { address: *address, source };
@@ -190,8 +198,10 @@ async fn connect(address: &str) -> Result<Line, OpenError> {
 }
 
 fn keep_alive(stream: &TcpStream) -> io::Result<()> {
-    let keep_alive =
-        socket2::TcpKeepalive::new().with_time(KEEP_ALIVE).with_interval(KEEP_ALIVE).with_retries(2);
+    let keep_alive = socket2::TcpKeepalive::new()
+        .with_time(KEEP_ALIVE)
+        .with_interval(KEEP_ALIVE)
+        .with_retries(2);
     socket2::SockRef::from(stream).set_tcp_keepalive(&keep_alive)?;
     stream.set_nodelay(true)
 }

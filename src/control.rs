@@ -1,0 +1,504 @@
+//! Commands that change something: one type for the socket and, later, for the page and the command sheets, and the ways in
+//! which it is carried out.
+//!
+//! With a daemon a command goes through its Unix socket, found through the ledger's lock; without one the command takes the
+//! lock and runs the ledger's thread itself. Either way the same function carries it out. One line of JSON each way.
+
+use crate::ballot::{BallotId, ElectionId, Status};
+use crate::clock::Clock;
+use crate::event::{LogEvent, chain};
+use crate::ledger::{
+    Counts, ImportRefused, ImportRow, ImportedFile, Ledger, Lock, LockError, Moved, NotKnown,
+    NotMoved, RefusedRow, Reply, Request, SetRequest, Settings, StartError,
+};
+use serde::{Deserialize, Serialize};
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::sync::{Semaphore, oneshot};
+
+/// Longest command or answer, in bytes; a piece of an import is the longest.
+pub const LINE_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
+/// Commands carried out at a time.
+const CONNECTIONS_MAX: usize = 16;
+
+/// How long a command waits for the daemon's answer.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Between two attempts to hand the ledger a command that found its queue full.
+const SEND_AGAIN: Duration = Duration::from_millis(5);
+
+/// Between two attempts to accept when the operating system refuses.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
+
+/// Longest path of a Unix socket that Linux takes, less the final zero.
+const SOCKET_PATH_MAX: usize = 107;
+
+/// A command that changes something.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Command {
+    /// `ballot set`.
+    BallotSet {
+        /// The ballot's election.
+        election: ElectionId,
+        /// The ballot.
+        ballot: BallotId,
+        /// Where it shall stand.
+        status: Status,
+        /// Why.
+        reason: String,
+    },
+    /// `undo`.
+    Undo {},
+    /// `outbox retry`.
+    OutboxRetry {},
+    /// `import` begins.
+    ImportBegin {},
+    /// `import` stages rows.
+    ImportRows {
+        /// Which import.
+        import: i64,
+        /// The rows.
+        rows: Vec<ImportRow>,
+    },
+    /// `import` decides.
+    ImportCommit {
+        /// Which import.
+        import: i64,
+        /// The file.
+        #[serde(flatten)]
+        file: ImportedFile,
+    },
+    /// `import --dry-run` gives up; so does a connection that ends.
+    ImportAbandon {
+        /// Which import.
+        import: i64,
+        /// Rows refused before they were sent.
+        refused: u64,
+    },
+}
+
+/// What came of a command.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "answer", rename_all = "snake_case")]
+pub enum Answer {
+    /// The ballot was moved.
+    Moved(Moved),
+    /// The rules do not allow it; nothing changed.
+    Refused {
+        /// Why.
+        why: String,
+    },
+    /// So many changes are owed again.
+    Retried {
+        /// How many.
+        n: usize,
+    },
+    /// The import has this number.
+    ImportBegun {
+        /// Its number.
+        import: i64,
+    },
+    /// Another import is under way: try again.
+    ImportBusy {},
+    /// The rows were staged but for these.
+    ImportStaged {
+        /// Those that were not taken.
+        refused: Vec<RefusedRow>,
+    },
+    /// The import is decided, or given up.
+    ImportDone(Counts),
+    /// The ledger could not be written, or the command not be read.
+    Failed {
+        /// Why.
+        why: String,
+    },
+}
+
+/// Why a command found no one to carry it out.
+#[derive(Debug, thiserror::Error)]
+pub enum ControlError {
+    /// Another command has the ledger, and takes none itself.
+    #[error(transparent)]
+    Lock(LockError),
+    /// The ledger cannot be opened.
+    #[error(transparent)]
+    Ledger(StartError),
+    /// The daemon does not answer.
+    #[error("the daemon (process {pid}) does not answer at {socket}")]
+    Daemon {
+        /// The process that holds the lock.
+        pid: u32,
+        /// Its socket.
+        socket: PathBuf,
+        /// What went wrong.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// Whoever carries commands out.
+#[derive(Debug)]
+pub enum Desk {
+    /// The running daemon.
+    Daemon {
+        /// The connection.
+        connection: BufReader<UnixStream>,
+        /// The process.
+        pid: u32,
+        /// Its socket.
+        socket: PathBuf,
+    },
+    /// This process, which holds the lock.
+    Here {
+        /// The ledger.
+        ledger: Ledger,
+        /// Its thread.
+        thread: JoinHandle<()>,
+        /// The lock.
+        lock: Lock,
+        /// Who asks.
+        by: String,
+    },
+}
+
+impl Desk {
+    /// Finds the daemon that has the ledger, or opens the ledger here.
+    pub fn find(settings: Settings, clock: Arc<dyn Clock>) -> Result<Self, ControlError> {
+        match Lock::take(&settings.path, None) {
+            Ok(lock) => {
+                let (ledger, thread) =
+                    Ledger::start(settings, clock, 0).map_err(ControlError::Ledger)?;
+                Ok(Self::Here { ledger, thread, lock, by: user_name(process_user()) })
+            }
+            Err(LockError::Held(holder)) => {
+                let Some(socket) = holder.socket.clone() else {
+                    return Err(ControlError::Lock(LockError::Held(holder)));
+                };
+                let at = |source| ControlError::Daemon {
+                    pid: holder.pid,
+                    socket: socket.clone(),
+                    source,
+                };
+                let stream = UnixStream::connect(&socket).map_err(at)?;
+                stream.set_read_timeout(Some(ANSWER_TIMEOUT)).map_err(at)?;
+                Ok(Self::Daemon {
+                    connection: BufReader::new(stream),
+                    pid: holder.pid,
+                    socket: socket.clone(),
+                })
+            }
+            Err(error) => Err(ControlError::Lock(error)),
+        }
+    }
+
+    /// Has a command carried out.
+    pub fn ask(&mut self, command: Command) -> Result<Answer, ControlError> {
+        match self {
+            Self::Here { ledger, by, .. } => Ok(blocking(ledger, command, by)),
+            Self::Daemon { connection, pid, socket } => {
+                exchange(connection, &command).map_err(|source| ControlError::Daemon {
+                    pid: *pid,
+                    socket: socket.clone(),
+                    source,
+                })
+            }
+        }
+    }
+
+    /// Closes the ledger, if it was opened here, and gives the lock back.
+    pub fn close(self) {
+        if let Self::Here { ledger, thread, lock, .. } = self {
+            drop(ledger);
+            // A thread that panicked has said so.
+            drop(thread.join());
+            drop(lock);
+        }
+    }
+}
+
+fn exchange(connection: &mut BufReader<UnixStream>, command: &Command) -> io::Result<Answer> {
+    let mut line = serde_json::to_string(command).map_err(io::Error::other)?;
+    line.push('\n');
+    connection.get_mut().write_all(line.as_bytes())?;
+    let mut answer = String::new();
+    connection.take(LINE_BYTES_MAX).read_line(&mut answer)?;
+    if answer.is_empty() {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    serde_json::from_str(&answer).map_err(io::Error::other)
+}
+
+/// What a command asks of the ledger, and how its answer reads: for both ways, waiting on a thread and on a runtime.
+enum Asked {
+    Moved(oneshot::Receiver<Result<Result<Moved, NotMoved>, NotKnown>>),
+    Retried(oneshot::Receiver<Result<usize, NotKnown>>),
+    Begun(oneshot::Receiver<Result<Result<i64, ImportRefused>, NotKnown>>),
+    Staged(oneshot::Receiver<Result<Result<Vec<RefusedRow>, ImportRefused>, NotKnown>>),
+    Done(oneshot::Receiver<Result<Result<Counts, ImportRefused>, NotKnown>>),
+}
+
+fn request(command: Command, by: &str) -> (Request, Asked) {
+    fn reply<T>() -> (Reply<T>, oneshot::Receiver<Result<T, NotKnown>>) {
+        oneshot::channel()
+    }
+    let by = by.to_owned();
+    match command {
+        Command::BallotSet { election, ballot, status, reason } => {
+            let (tx, rx) = reply();
+            let set = SetRequest { election, ballot, status, reason, by };
+            (Request::Set(set, tx), Asked::Moved(rx))
+        }
+        Command::Undo {} => {
+            let (reply, rx) = reply();
+            (Request::Undo { by, reply }, Asked::Moved(rx))
+        }
+        Command::OutboxRetry {} => {
+            let (reply, rx) = reply();
+            (Request::Retry { by, reply }, Asked::Retried(rx))
+        }
+        Command::ImportBegin {} => {
+            let (tx, rx) = reply();
+            (Request::ImportBegin(tx), Asked::Begun(rx))
+        }
+        Command::ImportRows { import, rows } => {
+            let (reply, rx) = reply();
+            (Request::ImportRows { import, rows, reply }, Asked::Staged(rx))
+        }
+        Command::ImportCommit { import, file } => {
+            let (reply, rx) = reply();
+            let file = ImportedFile { by, ..file };
+            (Request::ImportCommit { import, file, reply }, Asked::Done(rx))
+        }
+        Command::ImportAbandon { import, refused } => {
+            let (reply, rx) = reply();
+            (Request::ImportAbandon { import, refused, reply }, Asked::Done(rx))
+        }
+    }
+}
+
+/// Carries a command out and waits on this thread.
+fn blocking(ledger: &Ledger, command: Command, by: &str) -> Answer {
+    let (request, asked) = request(command, by);
+    if ledger.send(request).is_none() {
+        return failed();
+    }
+    match asked {
+        Asked::Moved(rx) => moved(rx.blocking_recv().ok()),
+        Asked::Retried(rx) => retried(rx.blocking_recv().ok()),
+        Asked::Begun(rx) => begun(rx.blocking_recv().ok()),
+        Asked::Staged(rx) => staged(rx.blocking_recv().ok()),
+        Asked::Done(rx) => done(rx.blocking_recv().ok()),
+    }
+}
+
+/// Carries a command out on a runtime.
+async fn carried_out(ledger: &Ledger, command: Command, by: &str) -> Answer {
+    let (mut request, asked) = request(command, by);
+    loop {
+        match ledger.try_send(request) {
+            Ok(()) => break,
+            Err(crate::ledger::Unsent::Full(again)) => request = *again,
+            Err(crate::ledger::Unsent::Closed) => return failed(),
+        }
+        tokio::time::sleep(SEND_AGAIN).await;
+    }
+    match asked {
+        Asked::Moved(rx) => moved(rx.await.ok()),
+        Asked::Retried(rx) => retried(rx.await.ok()),
+        Asked::Begun(rx) => begun(rx.await.ok()),
+        Asked::Staged(rx) => staged(rx.await.ok()),
+        Asked::Done(rx) => done(rx.await.ok()),
+    }
+}
+
+fn failed() -> Answer {
+    Answer::Failed { why: NotKnown.to_string() }
+}
+
+fn moved(answer: Option<Result<Result<Moved, NotMoved>, NotKnown>>) -> Answer {
+    match answer {
+        Some(Ok(Ok(moved))) => Answer::Moved(moved),
+        Some(Ok(Err(why))) => Answer::Refused { why: why.to_string() },
+        Some(Err(NotKnown)) | None => failed(),
+    }
+}
+
+fn retried(answer: Option<Result<usize, NotKnown>>) -> Answer {
+    answer.and_then(Result::ok).map_or_else(failed, |n| Answer::Retried { n })
+}
+
+fn begun(answer: Option<Result<Result<i64, ImportRefused>, NotKnown>>) -> Answer {
+    match answer {
+        Some(Ok(Ok(import))) => Answer::ImportBegun { import },
+        Some(Ok(Err(ImportRefused::Busy))) => Answer::ImportBusy {},
+        Some(Ok(Err(why))) => Answer::Refused { why: why.to_string() },
+        Some(Err(NotKnown)) | None => failed(),
+    }
+}
+
+fn staged(answer: Option<Result<Result<Vec<RefusedRow>, ImportRefused>, NotKnown>>) -> Answer {
+    match answer {
+        Some(Ok(Ok(refused))) => Answer::ImportStaged { refused },
+        Some(Ok(Err(why))) => Answer::Refused { why: why.to_string() },
+        Some(Err(NotKnown)) | None => failed(),
+    }
+}
+
+fn done(answer: Option<Result<Result<Counts, ImportRefused>, NotKnown>>) -> Answer {
+    match answer {
+        Some(Ok(Ok(counts))) => Answer::ImportDone(counts),
+        Some(Ok(Err(why))) => Answer::Refused { why: why.to_string() },
+        Some(Err(NotKnown)) | None => failed(),
+    }
+}
+
+/// The daemon's socket.
+#[derive(Debug)]
+pub struct Socket {
+    listener: tokio::net::UnixListener,
+    path: PathBuf,
+}
+
+impl Socket {
+    /// Where the daemon of this ledger takes commands: in systemd's runtime directory, else beside the ledger, else, where
+    /// that path is too long for a socket, in the directory for temporary files.
+    pub fn place(ledger: &Path, runtime_dir: Option<&Path>) -> PathBuf {
+        let beside = ledger.with_extension("sock");
+        let place = runtime_dir.map_or(beside, |dir| dir.join("control.sock"));
+        if place.as_os_str().len() <= SOCKET_PATH_MAX {
+            return place;
+        }
+        std::env::temp_dir().join(format!("ballot-intake-{}.sock", std::process::id()))
+    }
+
+    /// Listens there. The caller holds the ledger's lock, so what lies there is nobody's.
+    pub fn bind(path: &Path) -> io::Result<Self> {
+        match std::fs::remove_file(path) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+            _ => {}
+        }
+        let listener = tokio::net::UnixListener::bind(path)?;
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o660);
+        std::fs::set_permissions(path, mode)?;
+        Ok(Self { listener, path: path.to_owned() })
+    }
+
+    /// Takes commands until `shutdown` completes.
+    pub async fn serve(self, ledger: Ledger, shutdown: impl Future<Output = ()>) {
+        let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        let mut connections = tokio::task::JoinSet::new();
+        tokio::pin!(shutdown);
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                () = &mut shutdown => break,
+                Some(_) = connections.join_next(), if !connections.is_empty() => continue,
+                accepted = accept(&self.listener, &room) => accepted,
+            };
+            match accepted {
+                Ok((stream, permit)) => {
+                    let ledger = ledger.clone();
+                    connections.spawn(async move {
+                        if let Err(error) = answer_all(stream, &ledger).await {
+                            tracing::warn!(
+                                event = LogEvent::CommandFailed.name(),
+                                error = chain(&error),
+                                "A command could not be carried out."
+                            );
+                        }
+                        drop(permit);
+                    });
+                }
+                Err(error) => {
+                    tracing::warn!(
+                        event = LogEvent::CommandFailed.name(),
+                        error = chain(&error),
+                        "No command can be taken."
+                    );
+                    tokio::time::sleep(ACCEPT_AGAIN).await;
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        if std::fs::remove_file(&self.path).is_err() {
+            tracing::debug!("The socket was gone already.");
+        }
+    }
+}
+
+async fn accept(
+    listener: &tokio::net::UnixListener,
+    room: &Arc<Semaphore>,
+) -> io::Result<(tokio::net::UnixStream, tokio::sync::OwnedSemaphorePermit)> {
+    let permit = Arc::clone(room).acquire_owned().await.map_err(io::Error::other)?;
+    let (stream, _) = listener.accept().await?;
+    Ok((stream, permit))
+}
+
+/// Every command of one connection, each answered. An import that the connection does not decide is given up with it.
+async fn answer_all(stream: tokio::net::UnixStream, ledger: &Ledger) -> io::Result<()> {
+    let by = user_name(stream.peer_cred()?.uid());
+    let (read, mut write) = stream.into_split();
+    let mut read = tokio::io::BufReader::new(read);
+    let mut import = None;
+    let mut line = String::new();
+    let outcome = loop {
+        line.clear();
+        match (&mut read).take(LINE_BYTES_MAX).read_line(&mut line).await {
+            Ok(0) => break Ok(()),
+            Ok(_) => {}
+            Err(error) => break Err(error),
+        }
+        let answer = match serde_json::from_str::<Command>(&line) {
+            Ok(command) => {
+                let ends =
+                    matches!(command, Command::ImportCommit { .. } | Command::ImportAbandon { .. });
+                let answer = carried_out(ledger, command, &by).await;
+                match &answer {
+                    Answer::ImportBegun { import: number } => import = Some(*number),
+                    _ if ends => import = None,
+                    _ => {}
+                }
+                answer
+            }
+            Err(error) => Answer::Failed { why: format!("this is no command: {error}") },
+        };
+        let mut text = serde_json::to_string(&answer).map_err(io::Error::other)?;
+        text.push('\n');
+        if let Err(error) = write.write_all(text.as_bytes()).await {
+            break Err(error);
+        }
+    };
+    if let Some(import) = import {
+        carried_out(ledger, Command::ImportAbandon { import, refused: 0 }, &by).await;
+    }
+    outcome
+}
+
+fn process_user() -> u32 {
+    // The owner of this process' own entry is the user it acts as.
+    std::fs::metadata("/proc/self")
+        .map_or(u32::MAX, |own| std::os::unix::fs::MetadataExt::uid(&own))
+}
+
+/// The name of the operating system's user, or `uid N` where there is none.
+fn user_name(uid: u32) -> String {
+    let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let name = passwd.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let (name, id) = (fields.next()?, fields.nth(1)?);
+        (id == uid.to_string()).then(|| name.to_owned())
+    });
+    name.unwrap_or_else(|| format!("uid {uid}"))
+}

@@ -1,0 +1,405 @@
+//! The whole flow, top to bottom: lock, ledger, scanners, forwarder, commands; and the draining of them in that order.
+
+use crate::clock::Clock;
+use crate::config::{Config, Link, RelayConfig, ScannerConfig, SecretSource};
+use crate::control::Socket;
+use crate::decode::{DecodeError, Decoders};
+use crate::envelope::Formats;
+use crate::event::{LogEvent, chain};
+use crate::forward::{self, Relay, RelayError, Timeouts};
+use crate::ledger::{Ledger, Lock, LockError, Request, Settings, StartError, Told, Unsent};
+use crate::pipeline::{Driver, Lane, LaneSettings, LedgerOutbox, PictureDriver, Shutdown};
+use crate::scan::{Method, ScannerId, Symbology};
+use crate::scanner::framing::Framer;
+use crate::scanner::line::{Opener, Place};
+use std::io;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+use tokio::sync::{broadcast, oneshot};
+use tokio::task::JoinSet;
+
+/// How often a transaction is asked to pass through the ledger's thread, where systemd does not ask for more.
+const PULSE: Duration = Duration::from_secs(10);
+
+/// Threads that decode pictures.
+const DECODERS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1);
+
+/// Longest secret file, in bytes.
+const SECRET_BYTES_MAX: usize = 1_024;
+
+/// What the daemon finds around it.
+pub struct World {
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// systemd's directory for sockets.
+    pub runtime_dir: Option<PathBuf>,
+    /// systemd's directory for secrets.
+    pub credentials_dir: Option<PathBuf>,
+    /// Called once every scanner was opened or reported away.
+    pub on_ready: Box<dyn FnOnce(Ready) + Send>,
+}
+
+impl std::fmt::Debug for World {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("World").field("runtime_dir", &self.runtime_dir).finish_non_exhaustive()
+    }
+}
+
+/// A daemon that is ready.
+#[derive(Debug)]
+pub struct Ready {
+    /// What happens from here on.
+    pub feed: broadcast::Receiver<Told>,
+    /// Why no ballot is marked, if none is.
+    pub marks_nothing: Option<&'static str>,
+}
+
+/// Why the daemon did not run, or stopped unasked.
+#[derive(Debug, thiserror::Error)]
+pub enum DaemonError {
+    /// Another process has the ledger, or the lock cannot be used.
+    #[error(transparent)]
+    Lock(LockError),
+    /// The ledger cannot be opened.
+    #[error(transparent)]
+    Ledger(StartError),
+    /// The ledger's thread ended.
+    #[error("the ledger's thread ended")]
+    LedgerEnded,
+    /// The operating system gave no runtime.
+    #[error("cannot start the runtime")]
+    Runtime(#[source] io::Error),
+    /// The operating system gave no thread.
+    #[error("cannot start the thread of scanner {scanner}")]
+    Thread {
+        /// The scanner.
+        scanner: String,
+        /// What it said.
+        #[source]
+        source: io::Error,
+    },
+    /// The decoders cannot be started.
+    #[error(transparent)]
+    Decoders(DecodeError),
+    /// Commands cannot be taken.
+    #[error("cannot take commands at {path}")]
+    Socket {
+        /// The socket.
+        path: PathBuf,
+        /// What went wrong.
+        #[source]
+        source: io::Error,
+    },
+    /// The relay's secret cannot be read.
+    #[error("cannot read the relay's secret {path}")]
+    SecretFile {
+        /// The file.
+        path: PathBuf,
+        /// What went wrong.
+        #[source]
+        source: io::Error,
+    },
+    /// It is no secret as Standard Webhooks writes it.
+    #[error("the relay's secret {path} is none")]
+    Secret {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        #[source]
+        source: relay_wire::SecretError,
+    },
+    /// The relay cannot be asked at all.
+    #[error(transparent)]
+    Relay(RelayError),
+}
+
+/// Runs until `shutdown` is requested, then drains: scanners first, the ledger last. Nothing that was acknowledged is lost, and
+/// nothing is left half read.
+pub fn run(config: Config, world: World, shutdown: Shutdown) -> Result<(), DaemonError> {
+    let settings = ledger_settings(&config);
+    let socket = Socket::place(&settings.path, world.runtime_dir.as_deref());
+    let lock = Lock::take(&settings.path, Some(&socket)).map_err(DaemonError::Lock)?;
+    let relay = config.relay.as_ref().map(|relay| open_relay(relay, &world)).transpose()?;
+    let scans_max =
+        config.scanners.iter().map(|s| usize::from(s.profile.in_flight_max.get())).sum();
+    let (ledger, ledger_thread) = Ledger::start(settings, Arc::clone(&world.clock), scans_max)
+        .map_err(DaemonError::Ledger)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(DaemonError::Runtime)?;
+    let station = Station { config, ledger: &ledger, clock: world.clock, socket, relay };
+    let outcome = runtime.block_on(station.run(world.on_ready, shutdown));
+    drop(runtime);
+    drop(ledger);
+    let ended = ledger_thread.join().map_err(|_panic| DaemonError::LedgerEnded);
+    drop(lock);
+    outcome.and(ended)?;
+    tracing::info!(event = LogEvent::DaemonStopped.name(), "The daemon has stopped.");
+    Ok(())
+}
+
+/// The ledger's part of the configuration.
+pub fn ledger_settings(config: &Config) -> Settings {
+    Settings {
+        path: config.ledger.path.clone(),
+        key_file: config.ledger.signing_key_file.clone(),
+        facility: config.facility.id.clone(),
+        station: config.station.id.clone(),
+        zone: config.facility.timezone.clone(),
+        election: config.election.as_ref().map(|election| election.id.clone()),
+        receive_until: config.election.as_ref().and_then(|election| election.receive_until),
+        mode: config.station.mode,
+        hold_back: config.relay.as_ref().map_or(crate::config::HOLD_BACK, |relay| relay.hold_back),
+        announce_imports: config
+            .relay
+            .as_ref()
+            .map_or_else(Vec::new, |relay| relay.announce_imports.clone()),
+    }
+}
+
+struct Station<'a> {
+    config: Config,
+    ledger: &'a Ledger,
+    clock: Arc<dyn Clock>,
+    socket: PathBuf,
+    relay: Option<Relay>,
+}
+
+/// Everything that reads.
+struct Scanners {
+    lines: JoinSet<()>,
+    folders: Vec<thread::JoinHandle<()>>,
+    /// Closing it stops the folders.
+    stop_folders: crossbeam_channel::Sender<()>,
+    settled: Vec<oneshot::Receiver<()>>,
+}
+
+impl Station<'_> {
+    async fn run(
+        self,
+        on_ready: Box<dyn FnOnce(Ready) + Send>,
+        mut shutdown: Shutdown,
+    ) -> Result<(), DaemonError> {
+        let marks_nothing = self.marks_nothing();
+        let Self { config, ledger, clock, socket, relay } = self;
+        let at = |source| DaemonError::Socket { path: socket.clone(), source };
+        let socket = Socket::bind(&socket).map_err(at)?;
+        let (stop_services, services_stopped) = Shutdown::channel();
+
+        let mut scanners = start_scanners(config, ledger, &clock, &shutdown)?;
+        let forwarder =
+            tokio::spawn(forward(relay, ledger.clone(), clock, services_stopped.clone()));
+        let mut stopped = services_stopped;
+        let commands =
+            tokio::spawn(socket.serve(ledger.clone(), async move { stopped.requested().await }));
+
+        for settled in scanners.settled.drain(..) {
+            // A driver that ended has nothing more to settle.
+            drop(settled.await);
+        }
+        on_ready(Ready { feed: ledger.feed(), marks_nothing });
+        notify(&[sd_notify::NotifyState::Ready]);
+
+        let outcome = tokio::select! {
+            () = shutdown.requested() => Ok(()),
+            error = pulse(ledger) => Err(error),
+        };
+
+        notify(&[sd_notify::NotifyState::Stopping]);
+        drop(scanners.stop_folders);
+        while scanners.lines.join_next().await.is_some() {}
+        for folder in scanners.folders {
+            // A thread that panicked has said so.
+            drop(folder.join());
+        }
+        stop_services.stop();
+        drop(forwarder.await);
+        drop(commands.await);
+        outcome
+    }
+
+    fn marks_nothing(&self) -> Option<&'static str> {
+        match (&self.config.election, self.config.envelopes.is_empty()) {
+            (None, _) => Some("no election is configured"),
+            (_, true) => Some("no envelope format is configured"),
+            _ => None,
+        }
+    }
+}
+
+fn start_scanners(
+    config: Config,
+    ledger: &Ledger,
+    clock: &Arc<dyn Clock>,
+    shutdown: &Shutdown,
+) -> Result<Scanners, DaemonError> {
+    let election = config.election.as_ref().map(|election| &election.id);
+    let wanted = wanted(&config);
+    let formats = Arc::new(Formats::new(election, config.envelopes));
+    let (stop_folders, folders_stopped) = crossbeam_channel::bounded(1);
+    let mut scanners =
+        Scanners { lines: JoinSet::new(), folders: Vec::new(), stop_folders, settled: Vec::new() };
+    let mut decoders = None;
+    for (number, scanner) in config.scanners.into_iter().enumerate() {
+        let (settled, settled_rx) = oneshot::channel();
+        scanners.settled.push(settled_rx);
+        let settings = lane_settings(number, &scanner, config.station.repeat_window);
+        let (lane, verdicts) =
+            Lane::new(settings, Arc::clone(&formats), ledger.clone(), Arc::clone(clock));
+        match place(&scanner) {
+            Spot::Line(place) => {
+                let driver = Driver {
+                    lane,
+                    verdicts,
+                    silence: scanner.profile.framing.silence,
+                    framer: Framer::new(scanner.profile.framing),
+                    opener: Opener::new(place),
+                    settled: Some(settled),
+                };
+                scanners.lines.spawn(driver.run(shutdown.clone()));
+            }
+            Spot::Folder(path) => {
+                let decoders = match &decoders {
+                    Some(decoders) => Arc::clone(decoders),
+                    None => Arc::clone(
+                        decoders.insert(Arc::new(
+                            Decoders::start(DECODERS, wanted.clone(), clock)
+                                .map_err(DaemonError::Decoders)?,
+                        )),
+                    ),
+                };
+                let driver = PictureDriver {
+                    path,
+                    lane,
+                    verdicts,
+                    decoders,
+                    clock: Arc::clone(clock),
+                    stop: folders_stopped.clone(),
+                    settled: Some(settled),
+                };
+                let thread = thread::Builder::new()
+                    .name(format!("scan-folder-{number}"))
+                    .spawn(move || driver.run())
+                    .map_err(|source| DaemonError::Thread { scanner: scanner.name, source })?;
+                scanners.folders.push(thread);
+            }
+        }
+    }
+    Ok(scanners)
+}
+
+/// Symbologies that some envelope format asks for: nothing else is looked for in a picture.
+fn wanted(config: &Config) -> Vec<Symbology> {
+    Symbology::ALL
+        .into_iter()
+        .filter(|symbology| config.envelopes.iter().any(|format| format.reads(*symbology)))
+        .collect()
+}
+
+fn lane_settings(number: usize, scanner: &ScannerConfig, repeat_window: Duration) -> LaneSettings {
+    let method = match scanner.link {
+        Link::Folder { .. } => Method::Camera,
+        Link::Serial { .. } | Link::Connect { .. } | Link::Listen { .. } => Method::Scanner,
+    };
+    LaneSettings {
+        scanner: ScannerId(u16::try_from(number).unwrap_or(u16::MAX)),
+        name: scanner.name.as_str().into(),
+        method,
+        answers: scanner.profile.answers.clone(),
+        waits_for_answer: scanner.profile.waits_for_answer,
+        in_flight_max: scanner.profile.in_flight_max,
+        repeat_window,
+    }
+}
+
+enum Spot {
+    Line(Place),
+    Folder(PathBuf),
+}
+
+fn place(scanner: &ScannerConfig) -> Spot {
+    match &scanner.link {
+        Link::Folder { path } => Spot::Folder(path.clone()),
+        Link::Serial { path } => {
+            Spot::Line(Place::Serial { path: path.clone(), settings: scanner.profile.line })
+        }
+        Link::Connect { address } => Spot::Line(Place::Connect { address: address.clone() }),
+        Link::Listen { address, allow } => Spot::Line(Place::Listen {
+            address: *address,
+            allow: allow.clone().unwrap_or_default(),
+        }),
+    }
+}
+
+fn open_relay(config: &RelayConfig, world: &World) -> Result<Relay, DaemonError> {
+    let path = match &config.secret_file {
+        SecretSource::Path(path) => path.clone(),
+        SecretSource::Credential(name) => {
+            world.credentials_dir.clone().unwrap_or_default().join(name)
+        }
+    };
+    let read = read_secret(&path);
+    let text = read.map_err(|source| DaemonError::SecretFile { path: path.clone(), source })?;
+    let secret = relay_wire::Secret::parse(&text)
+        .map_err(|source| DaemonError::Secret { path: path.clone(), source })?;
+    Relay::new(&config.url, secret, Timeouts::default()).map_err(DaemonError::Relay)
+}
+
+fn read_secret(path: &std::path::Path) -> io::Result<String> {
+    use std::io::Read as _;
+    let mut text = String::new();
+    let limit = u64::try_from(SECRET_BYTES_MAX).unwrap_or(u64::MAX);
+    std::fs::File::open(path)?.take(limit).read_to_string(&mut text)?;
+    Ok(text)
+}
+
+/// Forwards until the services stop; without a relay changes are held.
+async fn forward(
+    relay: Option<Relay>,
+    ledger: Ledger,
+    clock: Arc<dyn Clock>,
+    mut stopped: Shutdown,
+) {
+    let Some(relay) = relay else { return };
+    let outbox = LedgerOutbox::new(ledger);
+    // Without random bytes every probe waits its longest, which is no worse than late.
+    let random = || getrandom::u64().unwrap_or(u64::MAX);
+    let outcome =
+        forward::run(outbox, relay, clock, random, async move { stopped.requested().await }).await;
+    if let Err(error) = outcome {
+        tracing::error!(
+            event = LogEvent::RelayAway.name(),
+            error = chain(&error),
+            "Nothing is forwarded any more."
+        );
+    }
+}
+
+/// Has a transaction pass through the ledger's thread again and again, and tells systemd's watchdog of each. Returns when the
+/// thread has ended.
+async fn pulse(ledger: &Ledger) -> DaemonError {
+    let every = sd_notify::watchdog_enabled().map_or(PULSE, |watchdog| PULSE.min(watchdog / 2));
+    loop {
+        let (reply, answer) = oneshot::channel();
+        match ledger.try_send(Request::Probe(reply)) {
+            Ok(()) => {
+                if answer.await.is_ok() {
+                    notify(&[sd_notify::NotifyState::Watchdog]);
+                }
+            }
+            Err(Unsent::Full(_)) => {}
+            Err(Unsent::Closed) => return DaemonError::LedgerEnded,
+        }
+        tokio::time::sleep(every).await;
+    }
+}
+
+fn notify(state: &[sd_notify::NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(state) {
+        tracing::debug!(error = chain(&error), "The service manager was not told.");
+    }
+}

@@ -1,0 +1,167 @@
+//! Drives one folder of pictures: each is decoded, judged, and moved to where its fate belongs.
+
+use super::lane::Lane;
+use crate::clock::Clock;
+use crate::decode::image::PICTURE_BYTES_MAX;
+use crate::decode::{Decoders, Job};
+use crate::dedupe::Met;
+use crate::event::{LogEvent, chain};
+use crate::scan::{Judged, Symbol, Tone};
+use crate::scanner::folder::{Contents, Fate, Folder, FolderError, Waiting};
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+
+/// Between two looks at a folder with nothing new in it, or at one that is away.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+/// Before a picture whose scan was answered with the alarm is scanned anew.
+const AFTER_FAULT: Duration = Duration::from_secs(1);
+
+/// Between two attempts to hand the ledger what found its queue full.
+const PUSH_AGAIN: Duration = Duration::from_millis(1);
+
+/// A folder and all that drives it; on a thread of its own.
+#[derive(Debug)]
+pub(crate) struct PictureDriver {
+    pub(crate) path: PathBuf,
+    pub(crate) lane: Lane,
+    pub(crate) verdicts: mpsc::Receiver<Judged>,
+    pub(crate) decoders: Arc<Decoders>,
+    pub(crate) clock: Arc<dyn Clock>,
+    /// Closes when the daemon stops.
+    pub(crate) stop: Receiver<()>,
+    pub(crate) settled: Option<oneshot::Sender<()>>,
+}
+
+/// What a picture came to.
+enum Came {
+    To(Fate),
+    /// Not known to be in the ledger: it stays where it is.
+    Fault,
+}
+
+impl PictureDriver {
+    /// Runs until the daemon stops; the picture in hand is finished.
+    pub(crate) fn run(mut self) {
+        let mut away = false;
+        loop {
+            let outcome = Folder::open(&self.path, PICTURE_BYTES_MAX).and_then(|folder| {
+                away = false;
+                self.settle_ready();
+                tracing::info!(
+                    event = LogEvent::ScannerOpened.name(),
+                    scanner = self.lane.name(),
+                    "A folder is open."
+                );
+                self.watch(folder)
+            });
+            match outcome {
+                Ok(()) => return,
+                Err(error) if !std::mem::replace(&mut away, true) => tracing::warn!(
+                    event = LogEvent::ScannerLost.name(),
+                    scanner = self.lane.name(),
+                    error = chain(&error),
+                    "A folder cannot be used; it is tried again until it can."
+                ),
+                Err(_) => {}
+            }
+            self.settle_ready();
+            if self.pause(LOOK_AGAIN) {
+                return;
+            }
+        }
+    }
+
+    fn settle_ready(&mut self) {
+        if let Some(settled) = self.settled.take()
+            && settled.send(()).is_err()
+        {
+            tracing::debug!("Nobody waits for the scanners any more.");
+        }
+    }
+
+    /// Waits; whether the daemon stops.
+    fn pause(&self, while_: Duration) -> bool {
+        matches!(self.stop.recv_timeout(while_), Err(RecvTimeoutError::Disconnected))
+    }
+
+    fn watch(&mut self, mut folder: Folder) -> Result<(), FolderError> {
+        loop {
+            let Some(picture) = folder.next(self.clock.elapsed())? else {
+                if self.pause(LOOK_AGAIN) {
+                    return Ok(());
+                }
+                continue;
+            };
+            match self.picture(&picture) {
+                Came::To(fate) => folder.finish(&picture, fate)?,
+                Came::Fault if self.pause(AFTER_FAULT) => return Ok(()),
+                // Opened anew, the folder gives it out again.
+                Came::Fault => folder = Folder::open(&self.path, PICTURE_BYTES_MAX)?,
+            }
+            if self.pause(Duration::ZERO) {
+                return Ok(());
+            }
+        }
+    }
+
+    fn picture(&mut self, picture: &Waiting) -> Came {
+        let (symbols, unread) = match self.decode(picture) {
+            Ok(symbols) => (symbols, false),
+            Err(why) => {
+                tracing::warn!(
+                    event = LogEvent::PictureFailed.name(),
+                    scanner = self.lane.name(),
+                    picture = crate::event::printable(&picture.path.display().to_string()),
+                    why,
+                    "A picture could not be read."
+                );
+                (Vec::new(), true)
+            }
+        };
+        match self.judge(symbols) {
+            Tone::Fault => Came::Fault,
+            Tone::Good | Tone::Notice if !unread => Came::To(Fate::Done),
+            Tone::Good | Tone::Notice | Tone::Bad => Came::To(Fate::Failed),
+        }
+    }
+
+    fn decode(&self, picture: &Waiting) -> Result<Vec<Symbol>, String> {
+        let bytes = match &picture.contents {
+            Contents::Bytes(bytes) => bytes.clone(),
+            Contents::TooBig(n) => {
+                return Err(format!("it has {n} bytes, more than {PICTURE_BYTES_MAX}"));
+            }
+            Contents::Unreadable(error) => return Err(chain(error)),
+        };
+        let (reply, decoded) = crossbeam_channel::bounded(1);
+        self.decoders.submit(Job { bytes, reply, number: 0 }).map_err(|e| chain(&e))?;
+        let decoded = decoded.recv().map_err(|e| chain(&e))?;
+        let found = decoded.outcome.map_err(|e| chain(&e))?;
+        Ok(found.into_iter().map(|found| found.symbol).collect())
+    }
+
+    /// The tone of its verdict.
+    fn judge(&mut self, symbols: Vec<Symbol>) -> Tone {
+        let met = self.lane.face(symbols);
+        while self.lane.is_waiting() {
+            // While the daemon stops the ledger still takes what was scanned.
+            self.pause(PUSH_AGAIN);
+            self.lane.push();
+        }
+        match met {
+            Met::Answered(tone, _) => tone,
+            // One picture at a time: the scan before this one has its verdict.
+            Met::Pending(_) => Tone::Fault,
+            Met::New if self.lane.is_settled() => Tone::Fault,
+            Met::New => self.verdicts.blocking_recv().map_or(Tone::Fault, |judged| {
+                self.lane.judged(&judged);
+                self.lane.gone();
+                judged.verdict.tone()
+            }),
+        }
+    }
+}
