@@ -1,5 +1,218 @@
-//! The commands of `ballot-intake`.
+//! The commands of `ballot-intake`: arguments to a command, its outcome to text and an exit code.
 
 pub mod faces;
 pub mod loopback;
 pub mod read;
+
+mod ask;
+mod place;
+mod run;
+
+use crate::ballot::{BallotId, ElectionId, Status};
+use crate::event::chain;
+use clap::{Args, Parser, Subcommand};
+use std::ffi::OsString;
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// How a command ended; the numbers are those of `sysexits.h` where it has one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// Done.
+    Done = 0,
+    /// The answer is no: tampering, faults in the configuration, nothing found, not allowed.
+    No = 1,
+    /// The arguments are none of ours.
+    Usage = 64,
+    /// No such input.
+    NoInput = 66,
+    /// A service is away: a daemon that does not answer, a ledger that another command has.
+    Away = 69,
+    /// The ledger cannot be read or written.
+    Ledger = 74,
+    /// The configuration cannot work.
+    Config = 78,
+}
+
+/// Reads returned ballot envelopes, marks ballots received in a local ledger, and tells the notification relay.
+#[derive(Debug, Parser)]
+#[command(name = "ballot-intake", version, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// What every command takes.
+#[derive(Debug, Clone, Args)]
+struct Common {
+    /// The configuration; else /etc/ballot-intake/config.toml if there is one, else the defaults.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The ledger; else the configured one.
+    #[arg(long, global = true, value_name = "FILE")]
+    ledger: Option<PathBuf>,
+    /// The election; else the configured one.
+    #[arg(long, global = true, value_name = "ID", value_parser = ElectionId::new)]
+    election: Option<ElectionId>,
+    /// Answer in JSON: one object, or one a line where there are many.
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the daemon: read scanners, mark ballots, forward changes, until SIGTERM.
+    Run,
+    /// Check a configuration: all faults at once, with line and column.
+    CheckConfig {
+        /// The file; else the one that `run` would take.
+        file: Option<PathBuf>,
+    },
+    /// Look at one ballot, or set where it stands.
+    #[command(subcommand)]
+    Ballot(BallotCommand),
+    /// Take back the station's last scan that changed something.
+    Undo,
+    /// Count ballots, scans, batches and what the relay is owed.
+    Report,
+    /// Prove the ledger, or derive it anew.
+    #[command(subcommand)]
+    Ledger(LedgerCommand),
+    /// What the relay is owed.
+    #[command(subcommand)]
+    Outbox(OutboxCommand),
+    /// Read symbols from pictures, without a ledger.
+    Read {
+        /// Pictures, or folders of them.
+        #[arg(required = true, value_name = "IMAGE")]
+        images: Vec<PathBuf>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum BallotCommand {
+    /// Show a ballot's whole story.
+    Show {
+        /// The ballot.
+        #[arg(required_unless_present = "voter")]
+        ballot: Option<String>,
+        /// All ballots of this voter instead.
+        #[arg(long, conflicts_with = "ballot")]
+        voter: Option<String>,
+    },
+    /// Set a ballot by hand.
+    Set {
+        /// The ballot.
+        #[arg(value_parser = BallotId::new)]
+        ballot: BallotId,
+        /// Where it shall stand.
+        #[arg(value_parser = status)]
+        status: Status,
+        /// Why.
+        #[arg(long)]
+        reason: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum LedgerCommand {
+    /// Check every row of the chain and everything that derives from it.
+    Verify,
+    /// Derive every table from the chain anew; the daemon must not run.
+    Rebuild,
+}
+
+#[derive(Debug, Subcommand)]
+enum OutboxCommand {
+    /// List the changes that are not yet with the relay.
+    List,
+    /// Owe again what was set aside, and ask the relay at once.
+    Retry,
+}
+
+fn status(text: &str) -> Result<Status, String> {
+    Status::from_name(text).ok_or_else(|| {
+        format!("one of {}", Status::ALL.map(Status::name).join(", "))
+    })
+}
+
+/// A command that failed: what to say, and the exit code.
+#[derive(Debug)]
+struct Failure {
+    exit: Exit,
+    error: anyhow::Error,
+}
+
+impl Failure {
+    fn new(exit: Exit, error: impl Into<anyhow::Error>) -> Self {
+        Self { exit, error: error.into() }
+    }
+}
+
+impl From<io::Error> for Failure {
+    /// Standard output is gone; there is nobody to tell more.
+    fn from(error: io::Error) -> Self {
+        Self::new(Exit::Away, error)
+    }
+}
+
+/// Runs the command that the arguments name.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(help) => return usage(&help),
+    };
+    let exit = match dispatch(arguments) {
+        Ok(exit) => exit,
+        Err(Failure { exit, error }) => {
+            complain(&chain(&*error));
+            exit
+        }
+    };
+    ExitCode::from(exit as u8)
+}
+
+fn dispatch(Arguments { command, common }: Arguments) -> Result<Exit, Failure> {
+    let place = place::Place::of_this_process();
+    match command {
+        Command::Run => run::run(&place, &common),
+        Command::CheckConfig { file } => run::check_config(&place, file, &common),
+        Command::Ballot(BallotCommand::Show { ballot, voter }) => {
+            ask::ballot_show(&place, &common, ballot.as_deref(), voter.as_deref())
+        }
+        Command::Ballot(BallotCommand::Set { ballot, status, reason }) => {
+            ask::ballot_set(&place, &common, ask::Wanted { ballot, status, reason })
+        }
+        Command::Undo => ask::undo(&place, &common),
+        Command::Report => ask::report(&place, &common),
+        Command::Ledger(LedgerCommand::Verify) => ask::verify(&place, &common),
+        Command::Ledger(LedgerCommand::Rebuild) => ask::rebuild(&place, &common),
+        Command::Outbox(OutboxCommand::List) => ask::outbox_list(&place, &common),
+        Command::Outbox(OutboxCommand::Retry) => ask::outbox_retry(&place, &common),
+        Command::Read { images } => run::read(&place, &common, &images),
+    }
+}
+
+/// Help and the version are an answer; anything else is a usage error.
+fn usage(help: &clap::Error) -> ExitCode {
+    let exit = if help.use_stderr() { Exit::Usage } else { Exit::Done };
+    // A closed terminal is nobody to complain to.
+    drop(help.print());
+    ExitCode::from(exit as u8)
+}
+
+fn complain(text: &str) {
+    // The same.
+    drop(writeln!(io::stderr().lock(), "ballot-intake: {text}"));
+}
+
+/// Writes an object as one line of JSON.
+fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
+    let text = serde_json::to_string(value).map_err(|e| Failure::new(Exit::Ledger, e))?;
+    writeln!(io::stdout().lock(), "{text}")?;
+    Ok(())
+}

@@ -1,0 +1,311 @@
+//! Commands that ask the ledger, or have the daemon change it.
+
+use super::place::Place;
+use super::{Common, Exit, Failure, print_json};
+use crate::ballot::{BallotId, ElectionId, Status};
+use crate::config::Config;
+use crate::control::{Answer, Command, ControlError, Desk};
+use crate::daemon::ledger_settings;
+use crate::ledger::{
+    BallotStory, Lock, LockError, Moved, OutboxEntry, ReadError, Reader, Report, SchemaError,
+    Verified, VerifyError,
+};
+use anyhow::anyhow;
+use std::io::{self, Write as _};
+use std::path::Path;
+
+/// What `ballot set` is asked for.
+pub(super) struct Wanted {
+    pub(super) ballot: BallotId,
+    pub(super) status: Status,
+    pub(super) reason: String,
+}
+
+/// `ballot-intake ballot show`.
+pub(super) fn ballot_show(
+    place: &Place,
+    common: &Common,
+    ballot: Option<&str>,
+    voter: Option<&str>,
+) -> Result<Exit, Failure> {
+    let config = place.config(common)?;
+    let election = election(&config, common)?;
+    let reader = open_reader(&config)?;
+    let stories = match (ballot, voter) {
+        (Some(ballot), _) => {
+            reader.ballot(election.as_str(), ballot).map(|story| story.into_iter().collect())
+        }
+        (None, Some(voter)) => reader.voter(election.as_str(), voter),
+        (None, None) => Ok(Vec::new()),
+    };
+    let stories: Vec<BallotStory> = stories.map_err(|e| Failure::new(Exit::Ledger, e))?;
+    if stories.is_empty() {
+        return Err(Failure::new(Exit::No, anyhow!("no such ballot in election {election}")));
+    }
+    for story in &stories {
+        if common.json { print_json(story)? } else { print_story(story)? }
+    }
+    Ok(Exit::Done)
+}
+
+fn print_story(story: &BallotStory) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    let because = story.reason.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
+    writeln!(
+        out,
+        "ballot {} of voter {} in election {}: {}{because}",
+        story.ballot, story.voter, story.election, story.status
+    )?;
+    for (kind, code) in &story.codes {
+        writeln!(out, "  {kind} {code}")?;
+    }
+    for chapter in &story.history {
+        let verdict = chapter.verdict.map(|v| format!(", {v}")).unwrap_or_default();
+        let moved = match (chapter.from, chapter.to) {
+            (Some(from), Some(to)) => format!(": {from} to {to}"),
+            (None, Some(to)) => format!(": {to}"),
+            (_, None) => String::new(),
+        };
+        let reason = chapter.reason.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
+        let batch = chapter.batch.as_ref().map(|b| format!(" in batch {b}")).unwrap_or_default();
+        let relay = chapter.relay.map(|state| format!("; relay: {state}")).unwrap_or_default();
+        writeln!(
+            out,
+            "  {} {} by {}{batch}{verdict}{moved}{reason}{relay}",
+            chapter.at, chapter.what, chapter.by
+        )?;
+    }
+    Ok(())
+}
+
+/// `ballot-intake ballot set`.
+pub(super) fn ballot_set(place: &Place, common: &Common, wanted: Wanted) -> Result<Exit, Failure> {
+    let config = place.config(common)?;
+    let election = election(&config, common)?;
+    let Wanted { ballot, status, reason } = wanted;
+    let answer = have_done(place, &config, Command::BallotSet { election, ballot, status, reason })?;
+    say_moved(common, answer)
+}
+
+/// `ballot-intake undo`.
+pub(super) fn undo(place: &Place, common: &Common) -> Result<Exit, Failure> {
+    let config = place.config(common)?;
+    let answer = have_done(place, &config, Command::Undo {})?;
+    say_moved(common, answer)
+}
+
+fn say_moved(common: &Common, answer: Answer) -> Result<Exit, Failure> {
+    match answer {
+        Answer::Moved(moved) if common.json => print_json(&moved)?,
+        Answer::Moved(moved) => print_moved(&moved)?,
+        Answer::Refused { why } => return Err(Failure::new(Exit::No, anyhow!(why))),
+        other => return Err(unexpected(&other)),
+    }
+    Ok(Exit::Done)
+}
+
+fn print_moved(moved: &Moved) -> Result<(), Failure> {
+    let told = if moved.withdrawn { "; the relay never heard of it" } else { "" };
+    writeln!(
+        io::stdout().lock(),
+        "ballot {} in election {}: {} to {}{told}",
+        moved.ballot,
+        moved.election,
+        moved.previous,
+        moved.status
+    )?;
+    Ok(())
+}
+
+/// `ballot-intake outbox retry`.
+pub(super) fn outbox_retry(place: &Place, common: &Common) -> Result<Exit, Failure> {
+    let config = place.config(common)?;
+    match have_done(place, &config, Command::OutboxRetry {})? {
+        Answer::Retried { n } if common.json => print_json(&serde_json::json!({ "retried": n }))?,
+        Answer::Retried { n } => {
+            writeln!(io::stdout().lock(), "{n} changes are owed again; the relay is asked now")?;
+        }
+        other => return Err(unexpected(&other)),
+    }
+    Ok(Exit::Done)
+}
+
+/// `ballot-intake outbox list`.
+pub(super) fn outbox_list(place: &Place, common: &Common) -> Result<Exit, Failure> {
+    let config = place.config(common)?;
+    let reader = open_reader(&config)?;
+    let mut printed = Ok(());
+    let mut each = |entry: OutboxEntry| {
+        if printed.is_ok() {
+            printed = print_entry(common, &entry);
+        }
+    };
+    reader.outbox(&mut each).map_err(|e| Failure::new(Exit::Ledger, e))?;
+    printed.map(|()| Exit::Done)
+}
+
+fn print_entry(common: &Common, entry: &OutboxEntry) -> Result<(), Failure> {
+    if common.json {
+        return print_json(entry);
+    }
+    let error = entry.last_error.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+    writeln!(
+        io::stdout().lock(),
+        "{} {}/{} {} {} since {}, {} attempts{error}",
+        entry.seq,
+        entry.election,
+        entry.ballot,
+        entry.status,
+        entry.state,
+        entry.at,
+        entry.attempts
+    )?;
+    Ok(())
+}
+
+/// `ballot-intake report`.
+pub(super) fn report(place: &Place, common: &Common) -> Result<Exit, Failure> {
+    let config = place.config(common)?;
+    let reader = open_reader(&config)?;
+    let election = common.election.as_ref().or(config.election.as_ref().map(|e| &e.id));
+    let report = reader
+        .report(election, place.clock.now())
+        .map_err(|e| Failure::new(Exit::Ledger, e))?;
+    if common.json { print_json(&report)? } else { print_report(&report)? }
+    Ok(Exit::Done)
+}
+
+/// The report for people.
+pub(super) fn print_report(report: &Report) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    let election = report.election.as_deref().unwrap_or("(none)");
+    writeln!(out, "election {election}, as of {}", report.as_of)?;
+    let list = |counts: &mut dyn Iterator<Item = (&str, i64)>| {
+        counts.filter(|(_, n)| *n != 0).map(|(name, n)| format!("{name} {n}")).collect::<Vec<_>>()
+    };
+    let lines = [
+        ("ballots", list(&mut report.ballots.iter().map(|(name, n)| (*name, *n)))),
+        ("scans", list(&mut report.scans.iter().map(|(name, n)| (*name, *n)))),
+        ("outbox", list(&mut report.outbox.iter().map(|(name, n)| (*name, *n)))),
+    ];
+    for (what, counts) in lines {
+        let counts = if counts.is_empty() { "none".to_owned() } else { counts.join(", ") };
+        writeln!(out, "{what:8} {counts}")?;
+    }
+    writeln!(out, "repeats  {}, half frames {}", report.repeats, report.no_reads)?;
+    for batch in &report.batches {
+        let counts = list(&mut batch.scans.iter().map(|(name, n)| (name.as_str(), *n)));
+        writeln!(
+            out,
+            "batch    {} ({}, by {}), opened {}: {}",
+            batch.batch,
+            batch.mode,
+            batch.received_by,
+            batch.opened,
+            counts.join(", ")
+        )?;
+    }
+    Ok(())
+}
+
+/// `ballot-intake ledger verify`.
+pub(super) fn verify(place: &Place, common: &Common) -> Result<Exit, Failure> {
+    let config = place.config(common)?;
+    let verified = crate::ledger::verify(&config.ledger.path).map_err(|e| not_verified(&config, e))?;
+    say_verified(common, &verified)
+}
+
+/// `ballot-intake ledger rebuild`.
+pub(super) fn rebuild(place: &Place, common: &Common) -> Result<Exit, Failure> {
+    let config = place.config(common)?;
+    must_exist(&config.ledger.path)?;
+    let lock = Lock::take(&config.ledger.path, None).map_err(|error| {
+        let exit = if matches!(error, LockError::Held(_)) { Exit::Away } else { Exit::Ledger };
+        Failure::new(exit, error)
+    })?;
+    let rebuilt = crate::ledger::rebuild(&ledger_settings(&config));
+    drop(lock);
+    match rebuilt {
+        Ok(verified) => say_verified(common, &verified),
+        Err(error @ VerifyError::Broken { .. }) => Err(Failure::new(Exit::No, error)),
+        Err(error) => Err(not_verified(&config, error)),
+    }
+}
+
+fn say_verified(common: &Common, verified: &Verified) -> Result<Exit, Failure> {
+    if common.json {
+        print_json(verified)?;
+    } else {
+        let mut out = io::stdout().lock();
+        match &verified.fault {
+            None => writeln!(out, "{} events hold; the last is {}", verified.events, verified.head)?,
+            Some(fault) => {
+                writeln!(out, "{}; {} events before it hold", fault.what, verified.events)?;
+            }
+        }
+    }
+    Ok(if verified.ok { Exit::Done } else { Exit::No })
+}
+
+fn not_verified(config: &Config, error: VerifyError) -> Failure {
+    let exit = if config.ledger.path.exists() { Exit::Ledger } else { Exit::NoInput };
+    Failure::new(exit, error)
+}
+
+/// Has the daemon, or this process, carry a command out.
+fn have_done(place: &Place, config: &Config, command: Command) -> Result<Answer, Failure> {
+    must_exist(&config.ledger.path)?;
+    let mut desk = find_desk(place, config)?;
+    let answer = desk.ask(command).map_err(control_failure)?;
+    desk.close();
+    match answer {
+        Answer::Failed { why } => Err(Failure::new(Exit::Ledger, anyhow!(why))),
+        answer => Ok(answer),
+    }
+}
+
+/// Whoever carries commands out.
+pub(super) fn find_desk(place: &Place, config: &Config) -> Result<Desk, Failure> {
+    let clock = std::sync::Arc::clone(&place.clock);
+    Desk::find(ledger_settings(config), clock).map_err(control_failure)
+}
+
+/// The exit code of a command that found nobody to carry it out.
+pub(super) fn control_failure(error: ControlError) -> Failure {
+    let exit = match &error {
+        ControlError::Lock(LockError::Held(_)) | ControlError::Daemon { .. } => Exit::Away,
+        ControlError::Lock(LockError::File { .. }) | ControlError::Ledger(_) => Exit::Ledger,
+    };
+    Failure::new(exit, error)
+}
+
+fn unexpected(answer: &Answer) -> Failure {
+    Failure::new(Exit::Away, anyhow!("the daemon answered {answer:?}"))
+}
+
+fn must_exist(ledger: &Path) -> Result<(), Failure> {
+    if ledger.exists() {
+        return Ok(());
+    }
+    Err(Failure::new(Exit::NoInput, anyhow!("there is no ledger {}", ledger.display())))
+}
+
+/// The election that the arguments name, else the configured one.
+pub(super) fn election(config: &Config, common: &Common) -> Result<ElectionId, Failure> {
+    let configured = config.election.as_ref().map(|election| election.id.clone());
+    common.election.clone().or(configured).ok_or_else(|| {
+        Failure::new(Exit::Usage, anyhow!("no election is configured: name one with --election"))
+    })
+}
+
+/// The ledger, opened to read beside a running daemon.
+pub(super) fn open_reader(config: &Config) -> Result<Reader, Failure> {
+    must_exist(&config.ledger.path)?;
+    Reader::open(&config.ledger.path, config.facility.timezone.clone()).map_err(|error| {
+        let exit = match &error {
+            ReadError::Open(SchemaError::Empty { .. }) => Exit::NoInput,
+            _ => Exit::Ledger,
+        };
+        Failure::new(exit, error)
+    })
+}

@@ -1,0 +1,154 @@
+//! Where this process finds its configuration and keeps its state: the only reader of the environment.
+
+use super::{Common, Exit, Failure};
+use crate::clock::{Clock, SystemClock};
+use crate::config::{CONFIG_BYTES_MAX, Config, ConfigWorld, ProfileLookup};
+use crate::scanner::profile::Profile;
+use std::env;
+use std::fs::{self, DirBuilder, File};
+use std::io::{self, Read as _};
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The configuration that is taken when none is named.
+const CONFIG: &str = "/etc/ballot-intake/config.toml";
+
+/// A county's own scanner profiles; they add to those that are built in, or override them.
+const PROFILES: &str = "/etc/ballot-intake/scanners";
+
+/// What the process finds around it.
+#[derive(Debug)]
+pub(super) struct Place {
+    /// The time.
+    pub(super) clock: Arc<dyn Clock>,
+    /// Where the ledger is kept unless the configuration says otherwise.
+    state_dir: PathBuf,
+    /// systemd's directory for sockets.
+    pub(super) runtime_dir: Option<PathBuf>,
+    /// systemd's directory for secrets.
+    pub(super) credentials_dir: Option<PathBuf>,
+}
+
+/// A configuration that was read but has faults.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Faulty(String);
+
+/// A file that could not be read.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot read {}", .path.display())]
+struct Unread {
+    path: PathBuf,
+    #[source]
+    source: io::Error,
+}
+
+impl Place {
+    pub(super) fn of_this_process() -> Self {
+        Self {
+            clock: Arc::new(SystemClock::new()),
+            state_dir: state_dir(),
+            runtime_dir: first_dir("RUNTIME_DIRECTORY"),
+            credentials_dir: first_dir("CREDENTIALS_DIRECTORY"),
+        }
+    }
+
+    /// The configuration for a command, with the ledger that its arguments name.
+    pub(super) fn config(&self, common: &Common) -> Result<Config, Failure> {
+        let file = common.config.clone().or_else(default_config);
+        let mut config = self.config_in(file.as_deref(), common, Exit::Config)?;
+        if let Some(ledger) = &common.ledger {
+            config.ledger.path.clone_from(&absolute(ledger)?);
+        }
+        Ok(config)
+    }
+
+    /// The configuration in `file`, or the defaults. Faults end with `exit`.
+    pub(super) fn config_in(
+        &self,
+        file: Option<&Path>,
+        common: &Common,
+        exit: Exit,
+    ) -> Result<Config, Failure> {
+        // The signing key lies beside the ledger unless the configuration says otherwise.
+        let beside = common.ledger.as_deref().map(absolute).transpose()?;
+        let beside = beside.as_deref().and_then(Path::parent);
+        let world =
+            ConfigWorld { state_dir: beside.unwrap_or(&self.state_dir), profile: &profile };
+        let Some(file) = file else { return Ok(Config::default_for(&world)) };
+        let bytes = read_bounded(file).map_err(|source| {
+            Failure::new(Exit::NoInput, Unread { path: file.to_owned(), source })
+        })?;
+        Config::parse_bytes(&bytes, &world).map_err(|faults| {
+            let text = faults.render(&file.display().to_string());
+            Failure::new(exit, Faulty(text.trim_end().to_owned()))
+        })
+    }
+
+    /// Makes the folder of a ledger that is yet to be made, for its owner only.
+    pub(super) fn make_ledger_dir(ledger: &Path) -> Result<(), Failure> {
+        let Some(dir) = ledger.parent() else { return Ok(()) };
+        DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|source| {
+            Failure::new(Exit::Ledger, Unmade { path: dir.to_owned(), source })
+        })
+    }
+}
+
+/// A folder that could not be made.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot make the folder {}", .path.display())]
+struct Unmade {
+    path: PathBuf,
+    #[source]
+    source: io::Error,
+}
+
+/// The configuration that is taken when none is named, if it is there.
+pub(super) fn default_config() -> Option<PathBuf> {
+    Some(PathBuf::from(CONFIG)).filter(|file| file.exists())
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, Failure> {
+    std::path::absolute(path)
+        .map_err(|source| Failure::new(Exit::NoInput, Unread { path: path.to_owned(), source }))
+}
+
+fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    // One byte more than may be shows that there is too much.
+    let limit = u64::try_from(CONFIG_BYTES_MAX).unwrap_or(u64::MAX).saturating_add(1);
+    File::open(path)?.take(limit).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// systemd's, else the XDG base directory specification's.
+fn state_dir() -> PathBuf {
+    let xdg = || env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|dir| dir.is_absolute());
+    let home = || env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/state"));
+    first_dir("STATE_DIRECTORY").unwrap_or_else(|| {
+        xdg().or_else(home).unwrap_or_else(|| PathBuf::from("/var/lib")).join("ballot-intake")
+    })
+}
+
+/// The first of the directories that systemd lists in a variable.
+fn first_dir(variable: &str) -> Option<PathBuf> {
+    let dirs = env::var_os(variable)?;
+    env::split_paths(&dirs).next().filter(|dir| dir.is_absolute())
+}
+
+/// A profile of the county's own, else one that is built in.
+fn profile(name: &str) -> ProfileLookup {
+    let is_plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    let own = Path::new(PROFILES).join(format!("{name}.toml"));
+    match fs::read_to_string(&own) {
+        Ok(text) if is_plain => match Profile::parse(&text) {
+            Ok(profile) => ProfileLookup::Found(profile),
+            Err(error) => {
+                let why = crate::event::chain(&error);
+                ProfileLookup::Broken(format!("{}: {why}", own.display()))
+            }
+        },
+        _ => ProfileLookup::built_in(name),
+    }
+}

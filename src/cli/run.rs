@@ -1,0 +1,169 @@
+//! `run`, `check-config` and `read`.
+
+use super::place::{self, Place};
+use super::read::{self, Outcome, Output, Request};
+use super::{Common, Exit, Failure};
+use crate::daemon::{self, DaemonError, Ready, World};
+use crate::envelope::Formats;
+use crate::event::LogEvent;
+use crate::ledger::{LockError, OpenError, SchemaError, StartError};
+use crate::pipeline::Shutdown;
+use crate::scan::{Face, Symbol, Symbology};
+use anyhow::Context as _;
+use std::io::{self, IsTerminal as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// `ballot-intake run`.
+pub(super) fn run(place: &Place, common: &Common) -> Result<Exit, Failure> {
+    log_to_stderr();
+    let config = place.config(common)?;
+    Place::make_ledger_dir(&config.ledger.path)?;
+    let shutdown = on_signal().map_err(|e| Failure::new(Exit::Away, e))?;
+    let world = World {
+        clock: Arc::clone(&place.clock),
+        runtime_dir: place.runtime_dir.clone(),
+        credentials_dir: place.credentials_dir.clone(),
+        on_ready: Box::new(say_ready),
+    };
+    match daemon::run(config, world, shutdown) {
+        Ok(()) => Ok(Exit::Done),
+        Err(error) => Err(Failure::new(exit_of(&error), error)),
+    }
+}
+
+fn say_ready(ready: Ready) {
+    if let Some(why) = ready.marks_nothing {
+        tracing::warn!(event = LogEvent::NothingMarked.name(), why, "No ballot will be marked.");
+    }
+    tracing::info!(event = LogEvent::DaemonReady.name(), "The daemon is ready.");
+    // Whoever started it may not be listening.
+    drop(writeln!(io::stdout().lock(), "ready"));
+}
+
+const fn exit_of(error: &DaemonError) -> Exit {
+    match error {
+        DaemonError::SecretFile { .. }
+        | DaemonError::Secret { .. }
+        | DaemonError::Relay(_)
+        | DaemonError::Ledger(StartError::Open(
+            OpenError::Key(_)
+            | OpenError::Foreign { .. }
+            | OpenError::Schema(SchemaError::Newer { .. } | SchemaError::NoWal { .. }),
+        )) => Exit::Config,
+        DaemonError::Lock(LockError::Held(_))
+        | DaemonError::Runtime(_)
+        | DaemonError::Thread { .. }
+        | DaemonError::Decoders(_)
+        | DaemonError::Socket { .. } => Exit::Away,
+        DaemonError::Lock(LockError::File { .. })
+        | DaemonError::Ledger(_)
+        | DaemonError::LedgerEnded => Exit::Ledger,
+    }
+}
+
+/// Sees to it that SIGTERM and SIGINT are the request to stop.
+pub(super) fn on_signal() -> anyhow::Result<Shutdown> {
+    let (stopper, shutdown) = Shutdown::channel();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot wait for signals")?;
+    let (mut terminate, mut interrupt) = {
+        let _entered = runtime.enter();
+        let listen = |kind| signal(kind).context("cannot wait for signals");
+        (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?)
+    };
+    thread::Builder::new()
+        .name("scan-signals".to_owned())
+        .spawn(move || {
+            runtime.block_on(async {
+                tokio::select! {
+                    _ = terminate.recv() => {}
+                    _ = interrupt.recv() => {}
+                }
+            });
+            stopper.stop();
+        })
+        .context("cannot wait for signals")?;
+    Ok(shutdown)
+}
+
+/// Log lines go to standard error, where systemd's journal takes them; `RUST_LOG` says which.
+pub(super) fn log_to_stderr() {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .with_target(false)
+        .init();
+}
+
+/// `ballot-intake check-config [FILE]`.
+pub(super) fn check_config(
+    place: &Place,
+    file: Option<PathBuf>,
+    common: &Common,
+) -> Result<Exit, Failure> {
+    let file = file.or_else(|| common.config.clone()).or_else(place::default_config);
+    match place.config_in(file.as_deref(), common, Exit::No) {
+        Ok(_) => {
+            let of = file.as_deref().map_or("the defaults".into(), Path::to_string_lossy);
+            if common.json {
+                super::print_json(&serde_json::json!({ "file": of, "ok": true, "faults": [] }))?;
+            } else {
+                writeln!(io::stdout().lock(), "{of}: no fault found")?;
+            }
+            Ok(Exit::Done)
+        }
+        Err(Failure { exit: Exit::No, error }) => {
+            let text = error.to_string();
+            if common.json {
+                let faults: Vec<&str> = text.lines().collect();
+                super::print_json(
+                    &serde_json::json!({ "file": file, "ok": false, "faults": faults }),
+                )?;
+            } else {
+                writeln!(io::stdout().lock(), "{text}")?;
+            }
+            Ok(Exit::No)
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
+/// `ballot-intake read IMAGE...`: with the configured envelope formats; without any, every symbology is looked for.
+pub(super) fn read(place: &Place, common: &Common, images: &[PathBuf]) -> Result<Exit, Failure> {
+    let config = place.config(common)?;
+    let wanted: Vec<Symbology> = Symbology::ALL
+        .into_iter()
+        .filter(|symbology| {
+            config.envelopes.is_empty() || config.envelopes.iter().any(|f| f.reads(*symbology))
+        })
+        .collect();
+    let election = common.election.as_ref().or(config.election.as_ref().map(|e| &e.id));
+    let formats = Formats::new(election, config.envelopes);
+    let envelope = |symbol: &Symbol| match formats.face(std::slice::from_ref(symbol)) {
+        Face::Names(captures) => captures
+            .into_iter()
+            .next()
+            .map(|capture| (capture.format.to_string(), capture.code)),
+        _ => None,
+    };
+    let request = Request {
+        wanted: &wanted,
+        envelope: &envelope,
+        output: if common.json { Output::Json } else { Output::Text },
+        clock: &*place.clock,
+    };
+    let outcome = read::read(images, &request, &mut io::stdout().lock(), &mut io::stderr().lock())?;
+    Ok(match outcome {
+        Outcome::Found => Exit::Done,
+        Outcome::NothingFound => Exit::No,
+        Outcome::NoPicture => Exit::NoInput,
+    })
+}
