@@ -135,9 +135,8 @@ enum OutboxCommand {
 }
 
 fn status(text: &str) -> Result<Status, String> {
-    Status::from_name(text).ok_or_else(|| {
-        format!("one of {}", Status::ALL.map(Status::name).join(", "))
-    })
+    Status::from_name(text)
+        .ok_or_else(|| format!("one of {}", Status::ALL.map(Status::name).join(", ")))
 }
 
 /// A command that failed: what to say, and the exit code.

@@ -188,7 +188,7 @@ impl fmt::Debug for ConfigWorld<'_> {
 #[derive(Debug, Clone)]
 pub enum ProfileLookup {
     /// The profile.
-    Found(Profile),
+    Found(Box<Profile>),
     /// Something that is no profile, and why.
     Broken(String),
     /// Nothing.
@@ -202,7 +202,7 @@ impl ProfileLookup {
     /// Looks among the profiles that are compiled in.
     pub fn built_in(name: &str) -> Self {
         match Profile::built_in(name).map(Profile::parse) {
-            Some(Ok(profile)) => Self::Found(profile),
+            Some(Ok(profile)) => Self::Found(Box::new(profile)),
             Some(Err(error)) => Self::Broken(crate::event::chain(&error)),
             None => Self::Unknown { known: Profile::names().map(str::to_owned).collect() },
         }
@@ -384,11 +384,10 @@ fn election(section: &Section<'_, '_>, zone: &Zone, sink: &mut Sink<'_>) -> Opti
 
 fn ledger(section: &Section<'_, '_>, state_dir: &Path, sink: &mut Sink<'_>) -> LedgerConfig {
     let path = section.read(sink, "path", value::path);
+    let path = path.unwrap_or_else(|| state_dir.join("ledger.sqlite"));
     let key = section.read(sink, "signing_key_file", value::path);
-    let ledger = LedgerConfig {
-        path: path.unwrap_or_else(|| state_dir.join("ledger.sqlite")),
-        signing_key_file: key.unwrap_or_else(|| state_dir.join("signing.key")),
-    };
+    let signing_key_file = key.unwrap_or_else(|| path.with_file_name("signing.key"));
+    let ledger = LedgerConfig { path, signing_key_file };
     if ledger.path == ledger.signing_key_file {
         section.fault_at(sink, "signing_key_file", "the ledger itself; the key needs its own file");
     }

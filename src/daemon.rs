@@ -324,9 +324,13 @@ enum Spot {
 fn place(scanner: &ScannerConfig) -> Spot {
     match &scanner.link {
         Link::Folder { path } => Spot::Folder(path.clone()),
-        Link::Serial { path } => {
+        Link::Serial { path: Some(path) } => {
             Spot::Line(Place::Serial { path: path.clone(), settings: scanner.profile.line })
         }
+        Link::Serial { path: None } => Spot::Line(Place::Usb {
+            ids: scanner.profile.usb.clone(),
+            settings: scanner.profile.line,
+        }),
         Link::Connect { address } => Spot::Line(Place::Connect { address: address.clone() }),
         Link::Listen { address, allow } => Spot::Line(Place::Listen {
             address: *address,

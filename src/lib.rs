@@ -1,4 +1,48 @@
 //! What stands between a returned ballot envelope and the voter who is told "received".
+//!
+//! # Bird's eye
+//!
+//! A workstation in the mail room reads envelopes and keeps the truth about them in one SQLite file. [`daemon::run`] is the whole
+//! flow, top to bottom; everything else is one stage of it, the words that stages share, or the edge that people touch.
+//!
+//! # Flow
+//!
+//! ```text
+//! scanner ──bytes──▶ scanner::framing ──symbols──▶ pipeline::Lane ──scan──▶ ledger::Ledger ──delivery──▶ forward ──▶ relay
+//! folder ──picture──▶ decode ──symbols──▶    envelope, dedupe ▲             one thread,
+//!                                                  └──verdict─┘             after the commit
+//! ```
+//!
+//! The main thread runs a single-threaded runtime with all that waits: serial and TCP lines, their lanes, the forwarder, the
+//! command socket. The ledger, each folder and each decoder are plain threads. Between them stand bounded queues.
+//!
+//! # Code map
+//!
+//! - Words: [`scan`], [`ballot`], [`imb`], [`clock`], [`event`], [`delivery`]: values and pure rules. The table of all moves of a
+//!   ballot is in [`ballot`], the verdicts are in [`scan`].
+//! - Stages: [`scanner`] (profiles, framing, lines, folders), [`decode`] (pictures to symbols), [`envelope`] (payload to ballot),
+//!   [`dedupe`] (repeats), [`ledger`] (the record and what derives from it), [`forward`] (the relay). None imports another.
+//! - [`config`] turns a file into a configuration that cannot be wrong; [`control`] is the one way in which a command changes
+//!   something.
+//! - [`pipeline`] joins the stages, [`daemon`] runs them, [`cli`] is what people type.
+//! - `relay/wire`, a package of its own: event types and signing, shared with the relay and nothing else.
+//!
+//! # Invariants
+//!
+//! - No verdict leaves before its commit, and a failed commit is never answered good: `ledger::writer`.
+//! - Only the ledger's thread writes; nothing else holds a writing connection, and the lock beside the file keeps it so.
+//! - There is no lock in this code (`.clippy.toml` bans them), no unbounded queue, and no place where a scan is dropped.
+//! - No payload is in a log line, and none that names no ballot is in the ledger.
+//! - Nothing reads the time, the environment or random bytes but `clock`, `cli::place` and the two callers of `getrandom`.
+//! - Nothing of a scanner model is in the code: models are files in `scanners/`.
+//!
+//! # Where to start
+//!
+//! - A new scanner model: a file in `scanners/`, see [`scanner::profile`]. A new transport: [`scanner::line`].
+//! - A new verdict or move: [`scan::Verdict`], [`ballot::scan_move`], `ledger::judge`.
+//! - A new kind of event: `ledger::fact`, then `ledger::apply`, which is run by the writer and by a rebuild alike.
+//! - A new command: [`control::Command`] if it changes something, then [`cli`].
+//! - A new configuration key: [`config`] and `deploy/config.toml`; a test holds the two together.
 
 // Words: values and pure rules.
 pub mod ballot;

@@ -516,11 +516,11 @@ mod tests {
         assert_eq!(code128.symbology(), Named::One(Symbology::Code128));
         assert_eq!(SymbologyIdentifier::new(b'0', b'C'), None);
         assert_eq!(
-            SymbologyIdentifier::new(b'E', b'0').map(|id| id.symbology()),
+            SymbologyIdentifier::new(b'E', b'0').map(SymbologyIdentifier::symbology),
             Some(Named::Foreign)
         );
         assert_eq!(
-            SymbologyIdentifier::new(b'X', b'0').map(|id| id.symbology()),
+            SymbologyIdentifier::new(b'X', b'0').map(SymbologyIdentifier::symbology),
             Some(Named::Untold)
         );
     }

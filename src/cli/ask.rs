@@ -43,7 +43,11 @@ pub(super) fn ballot_show(
         return Err(Failure::new(Exit::No, anyhow!("no such ballot in election {election}")));
     }
     for story in &stories {
-        if common.json { print_json(story)? } else { print_story(story)? }
+        if common.json {
+            print_json(story)?;
+        } else {
+            print_story(story)?;
+        }
     }
     Ok(Exit::Done)
 }
@@ -83,7 +87,8 @@ pub(super) fn ballot_set(place: &Place, common: &Common, wanted: Wanted) -> Resu
     let config = place.config(common)?;
     let election = election(&config, common)?;
     let Wanted { ballot, status, reason } = wanted;
-    let answer = have_done(place, &config, Command::BallotSet { election, ballot, status, reason })?;
+    let answer =
+        have_done(place, &config, Command::BallotSet { election, ballot, status, reason })?;
     say_moved(common, answer)
 }
 
@@ -168,10 +173,13 @@ pub(super) fn report(place: &Place, common: &Common) -> Result<Exit, Failure> {
     let config = place.config(common)?;
     let reader = open_reader(&config)?;
     let election = common.election.as_ref().or(config.election.as_ref().map(|e| &e.id));
-    let report = reader
-        .report(election, place.clock.now())
-        .map_err(|e| Failure::new(Exit::Ledger, e))?;
-    if common.json { print_json(&report)? } else { print_report(&report)? }
+    let report =
+        reader.report(election, place.clock.now()).map_err(|e| Failure::new(Exit::Ledger, e))?;
+    if common.json {
+        print_json(&report)?;
+    } else {
+        print_report(&report)?;
+    }
     Ok(Exit::Done)
 }
 
@@ -211,7 +219,8 @@ pub(super) fn print_report(report: &Report) -> Result<(), Failure> {
 /// `ballot-intake ledger verify`.
 pub(super) fn verify(place: &Place, common: &Common) -> Result<Exit, Failure> {
     let config = place.config(common)?;
-    let verified = crate::ledger::verify(&config.ledger.path).map_err(|e| not_verified(&config, e))?;
+    let verified =
+        crate::ledger::verify(&config.ledger.path).map_err(|e| not_verified(&config, e))?;
     say_verified(common, &verified)
 }
 
@@ -238,7 +247,9 @@ fn say_verified(common: &Common, verified: &Verified) -> Result<Exit, Failure> {
     } else {
         let mut out = io::stdout().lock();
         match &verified.fault {
-            None => writeln!(out, "{} events hold; the last is {}", verified.events, verified.head)?,
+            None => {
+                writeln!(out, "{} events hold; the last is {}", verified.events, verified.head)?;
+            }
             Some(fault) => {
                 writeln!(out, "{}; {} events before it hold", fault.what, verified.events)?;
             }

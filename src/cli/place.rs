@@ -74,8 +74,7 @@ impl Place {
         // The signing key lies beside the ledger unless the configuration says otherwise.
         let beside = common.ledger.as_deref().map(absolute).transpose()?;
         let beside = beside.as_deref().and_then(Path::parent);
-        let world =
-            ConfigWorld { state_dir: beside.unwrap_or(&self.state_dir), profile: &profile };
+        let world = ConfigWorld { state_dir: beside.unwrap_or(&self.state_dir), profile: &profile };
         let Some(file) = file else { return Ok(Config::default_for(&world)) };
         let bytes = read_bounded(file).map_err(|source| {
             Failure::new(Exit::NoInput, Unread { path: file.to_owned(), source })
@@ -89,9 +88,11 @@ impl Place {
     /// Makes the folder of a ledger that is yet to be made, for its owner only.
     pub(super) fn make_ledger_dir(ledger: &Path) -> Result<(), Failure> {
         let Some(dir) = ledger.parent() else { return Ok(()) };
-        DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|source| {
-            Failure::new(Exit::Ledger, Unmade { path: dir.to_owned(), source })
-        })
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(dir)
+            .map_err(|source| Failure::new(Exit::Ledger, Unmade { path: dir.to_owned(), source }))
     }
 }
 
@@ -143,7 +144,7 @@ fn profile(name: &str) -> ProfileLookup {
     let own = Path::new(PROFILES).join(format!("{name}.toml"));
     match fs::read_to_string(&own) {
         Ok(text) if is_plain => match Profile::parse(&text) {
-            Ok(profile) => ProfileLookup::Found(profile),
+            Ok(profile) => ProfileLookup::Found(Box::new(profile)),
             Err(error) => {
                 let why = crate::event::chain(&error);
                 ProfileLookup::Broken(format!("{}: {why}", own.display()))

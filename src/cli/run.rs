@@ -34,8 +34,8 @@ pub(super) fn run(place: &Place, common: &Common) -> Result<Exit, Failure> {
     }
 }
 
-fn say_ready(ready: Ready) {
-    if let Some(why) = ready.marks_nothing {
+fn say_ready(Ready { marks_nothing, .. }: Ready) {
+    if let Some(why) = marks_nothing {
         tracing::warn!(event = LogEvent::NothingMarked.name(), why, "No ballot will be marked.");
     }
     tracing::info!(event = LogEvent::DaemonReady.name(), "The daemon is ready.");
@@ -148,10 +148,9 @@ pub(super) fn read(place: &Place, common: &Common, images: &[PathBuf]) -> Result
     let election = common.election.as_ref().or(config.election.as_ref().map(|e| &e.id));
     let formats = Formats::new(election, config.envelopes);
     let envelope = |symbol: &Symbol| match formats.face(std::slice::from_ref(symbol)) {
-        Face::Names(captures) => captures
-            .into_iter()
-            .next()
-            .map(|capture| (capture.format.to_string(), capture.code)),
+        Face::Names(captures) => {
+            captures.into_iter().next().map(|capture| (capture.format.to_string(), capture.code))
+        }
         _ => None,
     };
     let request = Request {

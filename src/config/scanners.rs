@@ -56,7 +56,7 @@ pub(super) fn read(
 
 fn profile(text: &str, world: &ConfigWorld<'_>) -> Result<(String, Profile), Misfit> {
     match (world.profile)(text) {
-        ProfileLookup::Found(profile) => Ok((text.to_owned(), profile)),
+        ProfileLookup::Found(profile) => Ok((text.to_owned(), *profile)),
         ProfileLookup::Broken(why) => {
             Err(Misfit::new(format!("that profile cannot be used: {why}")))
         }

@@ -200,7 +200,9 @@ impl Lane {
     fn closed(&mut self) {
         let unanswered: Vec<ScanId> =
             self.due.iter().filter(|due| due.tone.is_none()).filter_map(|due| due.scan).collect();
-        unanswered.into_iter().for_each(|scan| self.judged(&Judged::fault(scan)));
+        for scan in unanswered {
+            self.judged(&Judged::fault(scan));
+        }
     }
 
     /// A verdict came back.

@@ -3,10 +3,11 @@
 //! A port that is gone does not say so on Linux: it reads as zero bytes for ever. Zero bytes are the end of the line here, for
 //! all transports, and whoever drives it opens it again.
 
-use super::profile::{DataBits, Flow, Line as LineSettings, Parity, StopBits};
+use super::profile::{DataBits, Flow, Line as LineSettings, Parity, StopBits, UsbId};
+use std::fs;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_serial::{SerialPortBuilderExt as _, SerialStream};
@@ -16,6 +17,12 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A silent TCP peer is asked for a sign of life after this, and given up after three times this.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
+
+/// Where Linux lists its terminals.
+const TTYS: &str = "/sys/class/tty";
+
+/// Folders looked at from a terminal's device up to its USB device.
+const USB_LEVELS_MAX: usize = 4;
 
 /// Why a line is not open.
 #[derive(Debug, thiserror::Error)]
@@ -29,9 +36,12 @@ pub enum OpenError {
         #[source]
         source: tokio_serial::Error,
     },
-    /// No path is configured, and none was found.
-    #[error("no port is configured")]
-    NoPath,
+    /// None of these is plugged in as a serial port.
+    #[error("no serial port of a USB device {ids} is plugged in")]
+    NotPluggedIn {
+        /// The ids, `vendor:product`.
+        ids: String,
+    },
     /// The scanner does not answer.
     #[error("cannot connect to {address}")]
     Connect {
@@ -58,7 +68,14 @@ pub enum Place {
     /// A serial port by its path.
     Serial {
         /// The path, best one under `/dev/serial/by-id`.
-        path: Option<PathBuf>,
+        path: PathBuf,
+        /// How it talks.
+        settings: LineSettings,
+    },
+    /// A serial port by what its USB device says it is; of several the first in the order of their names.
+    Usb {
+        /// Any of these.
+        ids: Vec<UsbId>,
         /// How it talks.
         settings: LineSettings,
     },
@@ -110,9 +127,8 @@ impl Opener {
     /// Where it opens lines, for people.
     pub fn place(&self) -> String {
         match &self.place {
-            Place::Serial { path, .. } => {
-                path.as_ref().map_or_else(String::new, |path| path.display().to_string())
-            }
+            Place::Serial { path, .. } => path.display().to_string(),
+            Place::Usb { ids, .. } => spelled(ids),
             Place::Connect { address } => address.clone(),
             Place::Listen { address, .. } => self.listening().unwrap_or(*address).to_string(),
         }
@@ -137,9 +153,11 @@ impl Opener {
     pub async fn open(&mut self) -> Result<Opened, OpenError> {
         self.listen().await?;
         match &self.place {
-            Place::Serial { path, settings } => {
-                let path = path.as_ref().ok_or(OpenError::NoPath)?;
-                serial(path, settings).map(Opened::Line)
+            Place::Serial { path, settings } => serial(path, *settings).map(Opened::Line),
+            Place::Usb { ids, settings } => {
+                let path = plugged_in(Path::new(TTYS), ids)
+                    .ok_or_else(|| OpenError::NotPluggedIn { ids: spelled(ids) })?;
+                serial(&path, *settings).map(Opened::Line)
             }
             Place::Connect { address } => connect(address).await.map(Opened::Line),
             Place::Listen { address, allow } => {
@@ -158,7 +176,39 @@ impl Opener {
     }
 }
 
-fn serial(path: &std::path::Path, settings: &LineSettings) -> Result<Line, OpenError> {
+fn spelled(ids: &[UsbId]) -> String {
+    let each = |id: &UsbId| format!("{:04x}:{:04x}", id.vendor, id.product);
+    ids.iter().map(each).collect::<Vec<_>>().join(", ")
+}
+
+/// The port of the first terminal below `ttys` whose USB device has one of these ids. The device is the nearest folder above
+/// the terminal's that has ids: a USB serial adapter has its port and its interface between.
+fn plugged_in(ttys: &Path, ids: &[UsbId]) -> Option<PathBuf> {
+    let mut names: Vec<_> = fs::read_dir(ttys)
+        .ok()?
+        .filter_map(|entry| Some(entry.ok()?.file_name()))
+        .filter(|name| is_of(&ttys.join(name).join("device"), ids))
+        .collect();
+    names.sort();
+    names.first().map(|name| Path::new("/dev").join(name))
+}
+
+fn is_of(device: &Path, ids: &[UsbId]) -> bool {
+    let Ok(device) = fs::canonicalize(device) else { return false };
+    let id = |dir: &Path, name: &str| {
+        let text = fs::read_to_string(dir.join(name)).ok()?;
+        u16::from_str_radix(text.trim(), 16).ok()
+    };
+    device
+        .ancestors()
+        .take(USB_LEVELS_MAX)
+        .find_map(|dir| {
+            Some(UsbId { vendor: id(dir, "idVendor")?, product: id(dir, "idProduct")? })
+        })
+        .is_some_and(|found| ids.contains(&found))
+}
+
+fn serial(path: &Path, settings: LineSettings) -> Result<Line, OpenError> {
     let parity = match settings.parity {
         Parity::None => tokio_serial::Parity::None,
         Parity::Even => tokio_serial::Parity::Even,
@@ -237,5 +287,38 @@ impl Line {
             Self::Serial(port) => port.try_write(bytes),
             Self::Tcp(stream) => stream.try_write(bytes),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    const SCANNER: UsbId = UsbId { vendor: 0x05e0, product: 0x1701 };
+
+    /// A terminal whose device lies so many folders below its USB device, as Linux has them.
+    fn tty(root: &Path, name: &str, below: &str, id: UsbId) {
+        let usb = root.join("devices").join(name);
+        let device = usb.join(below);
+        fs::create_dir_all(&device).unwrap();
+        fs::write(usb.join("idVendor"), format!("{:04x}\n", id.vendor)).unwrap();
+        fs::write(usb.join("idProduct"), format!("{:04x}\n", id.product)).unwrap();
+        fs::create_dir_all(root.join("tty").join(name)).unwrap();
+        symlink(device, root.join("tty").join(name).join("device")).unwrap();
+    }
+
+    #[test]
+    fn a_port_is_found_by_what_its_usb_device_says_it_is() {
+        let root = tempfile::tempdir().unwrap();
+        let ttys = root.path().join("tty");
+        assert_eq!(plugged_in(&ttys, &[SCANNER]), None);
+        tty(root.path(), "ttyACM0", "1-1:1.0", UsbId { vendor: 0x1d6b, product: 2 });
+        fs::create_dir(ttys.join("console")).unwrap();
+        assert_eq!(plugged_in(&ttys, &[SCANNER]), None);
+        tty(root.path(), "ttyUSB3", "1-2:1.0/ttyUSB3", SCANNER);
+        assert_eq!(plugged_in(&ttys, &[SCANNER]), Some("/dev/ttyUSB3".into()));
+        tty(root.path(), "ttyACM1", "1-3:1.0", SCANNER);
+        assert_eq!(plugged_in(&ttys, &[SCANNER]), Some("/dev/ttyACM1".into()));
     }
 }
