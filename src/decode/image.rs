@@ -6,7 +6,8 @@
 //!
 //! Each symbology is looked for on its own, those with the strongest error correction first, and what was found is painted
 //! over before the next one looks: no weaker symbology is read out of the bars of a stronger one, and several symbols on one
-//! picture are all found, in the same order at every run.
+//! picture are all found, in the same order. One thing differs from run to run: rxing tries doubtful PDF417 codewords in the order
+//! of a hash map, so a damaged PDF417 may be read at one look and not at the next.
 
 mod rows;
 
