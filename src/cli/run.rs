@@ -101,6 +101,16 @@ pub(super) fn log_to_stderr() {
         .with_ansi(io::stderr().is_terminal())
         .with_target(false)
         .init();
+    // What a library says as it panics over a picture may hold what stands on the picture.
+    std::panic::set_hook(Box::new(|panic| {
+        let thread = thread::current();
+        tracing::error!(
+            event = LogEvent::Panicked.name(),
+            thread = thread.name(),
+            place = panic.location().map(ToString::to_string),
+            "A thread panicked."
+        );
+    }));
 }
 
 /// `ballot-intake check-config [FILE]`.

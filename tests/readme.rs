@@ -1,0 +1,113 @@
+//! The truth of the README: its commands, tables, configuration and names of tests are those of the program.
+#![cfg(test)]
+
+use ballot_intake::config::{Config, ConfigWorld, ProfileLookup};
+use ballot_intake::event::LogEvent;
+use ballot_intake::scanner::profile::Profile;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+const README: &str = include_str!("../README.md");
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The first cells of the table whose header begins so, without their backquotes.
+fn first_cells(header: &str) -> Vec<String> {
+    let start = format!("| {header} |");
+    README
+        .lines()
+        .skip_while(|line| !line.starts_with(&start))
+        .skip(2)
+        .take_while(|line| line.starts_with('|'))
+        .filter_map(|line| line.split('|').nth(1))
+        .map(|cell| cell.trim().trim_matches('`').to_owned())
+        .collect()
+}
+
+/// The fenced blocks of that language.
+fn blocks(language: &str) -> Vec<String> {
+    README
+        .split(&format!("```{language}\n"))
+        .skip(1)
+        .filter_map(|rest| rest.split("```").next())
+        .map(str::to_owned)
+        .collect()
+}
+
+fn help_of(words: &[&str]) -> bool {
+    Command::new(env!("CARGO_BIN_EXE_ballot-intake"))
+        .args(words)
+        .arg("--help")
+        .output()
+        .unwrap()
+        .status
+        .success()
+}
+
+#[test]
+fn every_command_of_the_readme_is_one() {
+    let commands = first_cells("command");
+    assert!(commands.len() > 10, "{commands:?}");
+    for command in commands {
+        let words: Vec<&str> = command.split(' ').skip(1).collect();
+        assert!(help_of(&words), "`{command}` is no command");
+    }
+}
+
+#[test]
+fn every_profile_stands_in_the_readme() {
+    let mut written = first_cells("profile");
+    let mut built_in: Vec<String> = Profile::names().map(str::to_owned).collect();
+    written.sort();
+    built_in.sort();
+    assert_eq!(written, built_in);
+}
+
+#[test]
+fn every_log_event_stands_in_the_readme_with_its_meaning() {
+    for event in LogEvent::ALL {
+        let row = format!("| `{}` | {} |", event.name(), event.meaning());
+        assert!(README.contains(&row), "the README lacks {row}");
+    }
+    assert_eq!(first_cells("event").len(), LogEvent::ALL.len());
+}
+
+#[test]
+fn every_exit_code_stands_in_the_readme() {
+    assert_eq!(first_cells("exit code"), ["0", "1", "64", "66", "69", "74", "78"]);
+}
+
+#[test]
+fn the_configuration_of_the_readme_works() {
+    let configs = blocks("toml");
+    assert!(!configs.is_empty());
+    let world =
+        ConfigWorld { state_dir: Path::new("/state"), profile: &ProfileLookup::built_in };
+    for config in configs {
+        let parsed = Config::parse(&config, &world);
+        assert!(parsed.is_ok(), "{}", parsed.unwrap_err().render("README.md"));
+    }
+}
+
+#[test]
+fn every_test_and_file_that_the_readme_names_is_there() {
+    let named: Vec<&str> = README
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        .filter(|name| name.starts_with("tests/") || name.starts_with("deploy/"))
+        .collect();
+    assert!(named.len() > 10, "{named:?}");
+    for name in named {
+        let mut parts = name.splitn(2, "::");
+        let path = parts.next().unwrap().split(' ').next().unwrap();
+        assert!(root().join(path).exists(), "{name}: {path} is not there");
+        if let Some(test) = parts.next() {
+            let text = fs::read_to_string(root().join(path)).unwrap();
+            assert!(text.contains(&format!("fn {test}(")), "{path} has no test {test}");
+        }
+    }
+}
