@@ -1,6 +1,7 @@
 //! The commands of `ballot-intake`: arguments to a command, its outcome to text and an exit code.
 
 pub mod faces;
+pub mod import;
 pub mod loopback;
 pub mod read;
 

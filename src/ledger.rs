@@ -19,6 +19,7 @@ mod fact;
 mod import;
 mod judge;
 mod key;
+mod layout;
 mod lock;
 mod outbox;
 mod report;
@@ -34,6 +35,9 @@ pub use correct::{Moved, NotMoved, SetRequest};
 pub use fact::Counts;
 pub use import::{ImportRefused, ImportRow, ImportedFile, RefusedRow};
 pub use key::KeyError;
+pub use layout::{
+    Generic, Header, Layout, LayoutError, Origin, Piece, Refused, RefusedRows, Rules,
+};
 pub use lock::{Holder, Lock, LockError};
 pub use outbox::OutboxEntry;
 pub use report::{BallotStory, BatchReport, Chapter, ReadError, Reader, Report};

@@ -289,8 +289,8 @@ impl Anew {
     fn issued(&self, import: i64, after: i64) -> rusqlite::Result<Vec<(i64, ImportRow)>> {
         self.conn
             .prepare_cached(
-                "SELECT election, ballot, voter, imb, style, issued_status, issued_reason, mailed, receive_until, \
-                 key, first_change.before FROM old.ballot LEFT JOIN first_change ON first_change.ballot = key \
+                "SELECT election, b.ballot, voter, imb, style, issued_status, issued_reason, mailed, receive_until, \
+                 key, first_change.before FROM old.ballot AS b LEFT JOIN first_change ON first_change.ballot = key \
                  WHERE since = ? AND key > ? ORDER BY key LIMIT ?",
             )?
             .query_map([import, after, PIECE_ROWS], |row| {

@@ -1,0 +1,53 @@
+//! The file of refused rows: each with its line, its column and the reason before it, so that it can be mended and imported.
+
+use std::io::{self, Write};
+
+use csv::{ByteRecord, Writer, WriterBuilder};
+
+use super::{Header, Refused};
+
+/// The columns that stand before the row's own; an import ignores them.
+const OWN_COLUMNS: [&str; 3] = ["refused_line", "refused_column", "refused_reason"];
+
+/// Writes refused rows as CSV.
+///
+/// The row stands as it came. What is ours begins with a digit or a word, so no spreadsheet takes it for a formula.
+#[derive(Debug)]
+pub struct RefusedRows<W: Write> {
+    writer: Writer<W>,
+    /// Which of the row's own columns are written: one that a file of refused rows brought is not written twice.
+    kept: Vec<bool>,
+}
+
+impl<W: Write> RefusedRows<W> {
+    /// Writes the header row.
+    pub fn begin(to: W, header: &Header) -> io::Result<Self> {
+        let kept: Vec<bool> =
+            header.names().iter().map(|name| !OWN_COLUMNS.contains(&name.as_str())).collect();
+        let mut rows = Self { writer: WriterBuilder::new().flexible(true).from_writer(to), kept };
+        rows.write_record(&OWN_COLUMNS.map(str::to_owned), header.fields())?;
+        Ok(rows)
+    }
+
+    /// Writes a row.
+    pub fn write(&mut self, refused: &Refused) -> io::Result<()> {
+        let column = refused.column.as_ref();
+        let column = column.map_or_else(String::new, |(at, name)| format!("{at} ({name})"));
+        let own = [refused.origin.line.to_string(), column, refused.reason.clone()];
+        self.write_record(&own, &refused.origin.fields)
+    }
+
+    /// Writes what is buffered; gives back what was written to.
+    pub fn end(self) -> io::Result<W> {
+        self.writer.into_inner().map_err(|e| io::Error::from(e.error().kind()))
+    }
+
+    fn write_record(&mut self, own: &[String; 3], fields: &ByteRecord) -> io::Result<()> {
+        let kept = self.kept.iter().copied().chain(std::iter::repeat(true));
+        let fields = fields.iter().zip(kept).filter(|(_, is_kept)| *is_kept);
+        let own = own.iter().map(String::as_bytes);
+        self.writer
+            .write_record(own.chain(fields.map(|(field, _)| field)))
+            .map_err(io::Error::other)
+    }
+}

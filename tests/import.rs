@@ -1,0 +1,286 @@
+//! Mail ballot files into a ledger: what is taken, what is refused and where it is written, and that a file counts as a whole.
+#![cfg(test)]
+
+use ballot_intake::ballot::{ElectionId, Mode, Status};
+use ballot_intake::cli::import::{
+    ImportError, ImportOutcome, ImportRequest, Output, Progress, Run, import,
+};
+use ballot_intake::clock::{Clock as _, ManualClock, Micros, Zone};
+use ballot_intake::control::{Answer, Command, Desk};
+use ballot_intake::ledger::{
+    Counts, Generic, ImportRow, Layout, LayoutError, Reader, Rules, Settings, verify,
+};
+use std::fmt::Write as _;
+use std::fs;
+use std::os::fd::AsRawFd as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// A ledger in a folder of its own, with an election and a standing clock.
+struct Station {
+    folder: TempDir,
+    clock: Arc<ManualClock>,
+}
+
+impl Station {
+    fn new() -> Self {
+        let now = Micros::parse_rfc3339("2026-10-20T12:00:00-06:00").unwrap();
+        Self { folder: TempDir::new().unwrap(), clock: Arc::new(ManualClock::new(now)) }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn file(&self, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
+        fs::write(self.path(name), text).unwrap();
+        self.path(name)
+    }
+
+    fn rules(&self) -> Rules {
+        Rules {
+            election: Some(ElectionId::new("202611").unwrap()),
+            named: None,
+            zone: Zone::named("America/Denver").unwrap(),
+            now: self.clock.now(),
+        }
+    }
+
+    fn desk(&self) -> Desk {
+        let settings = Settings {
+            path: self.path("ledger.sqlite"),
+            key_file: self.path("station.key"),
+            facility: "boulder".to_owned(),
+            station: "intake-1".to_owned(),
+            zone: self.rules().zone,
+            election: self.rules().election,
+            receive_until: None,
+            mode: Mode::Receive,
+            hold_back: Duration::from_mins(10),
+            announce_imports: vec![Status::Voided],
+        };
+        Desk::find(settings, Arc::<ManualClock>::clone(&self.clock)).unwrap()
+    }
+
+    fn request<'a>(&'a self, file: &'a Path, run: Run) -> ImportRequest<'a> {
+        ImportRequest {
+            file,
+            layout: Layout::Generic,
+            rules: self.rules(),
+            run,
+            folder: self.folder.path(),
+            output: Output::Json,
+            progress: Progress::Hidden,
+        }
+    }
+
+    /// What came of it, and what was said to the caller, the answer first.
+    fn carry_out(
+        &self,
+        request: &ImportRequest<'_>,
+    ) -> Result<(ImportOutcome, String), ImportError> {
+        let mut desk = self.desk();
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let outcome = import(&mut desk, request, &mut out, &mut err);
+        desk.close();
+        outcome.map(|outcome| (outcome, String::from_utf8([out, err].concat()).unwrap()))
+    }
+
+    fn try_import(&self, file: &Path, run: Run) -> Result<(ImportOutcome, String), ImportError> {
+        self.carry_out(&self.request(file, run))
+    }
+
+    fn counts(&self, file: &Path, run: Run) -> Counts {
+        self.try_import(file, run).unwrap().0.counts
+    }
+
+    fn reader(&self) -> Reader {
+        Reader::open(&self.path("ledger.sqlite"), self.rules().zone).unwrap()
+    }
+
+    fn report(&self) -> String {
+        let election = self.rules().election;
+        let report = self.reader().report(election.as_ref(), self.clock.now()).unwrap();
+        serde_json::to_string_pretty(&report).unwrap()
+    }
+
+    fn statuses(&self, ballots: &[&str]) -> Vec<Option<Status>> {
+        let reader = self.reader();
+        let status = |ballot: &&str| reader.ballot("202611", ballot).unwrap().map(|b| b.status);
+        ballots.iter().map(status).collect()
+    }
+}
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/import").join(name)
+}
+
+/// So many ballots, of which every `changed`th has another style.
+fn ballots(count: u32, changed: u32) -> String {
+    let mut text = "ballot,voter,imb,style,mailed\n".to_owned();
+    for n in 1..=count {
+        let style = if changed != 0 && n % changed == 0 { "new" } else { "old" };
+        writeln!(text, "{n:09},6{n:08},901234567{n:06},{style},2026-10-09").unwrap();
+    }
+    text
+}
+
+const NONE: Counts = Counts { rows: 0, issued: 0, updated: 0, unchanged: 0, voided: 0, refused: 0 };
+
+#[test]
+fn a_file_with_every_kind_of_dirt_is_taken_as_far_as_it_can_be() {
+    let station = Station::new();
+    let file = station.file("dirt.csv", fs::read(fixture("dirt.csv")).unwrap());
+    let (outcome, said) = station.try_import(&file, Run::Real).unwrap();
+
+    let refused_file = outcome.refused_file.unwrap();
+    assert_eq!(refused_file, station.path("dirt.csv.refused.csv"));
+    let said = said.replace(station.folder.path().to_str().unwrap(), "FOLDER");
+    assert_eq!(said, fs::read_to_string(fixture("dirt.said.txt")).unwrap());
+    assert_eq!(fs::read(refused_file).unwrap(), fs::read(fixture("dirt.refused.csv")).unwrap());
+}
+
+#[test]
+fn the_rows_of_that_file_are_what_it_says() {
+    let file = fs::read(fixture("dirt.csv")).unwrap();
+    let piece = Generic::open(&file[..], Station::new().rules()).unwrap().piece(1_000).unwrap();
+    let mut rows = String::new();
+    for (origin, row) in piece.origins.iter().zip(&piece.rows) {
+        writeln!(rows, "{} {}", origin.line, serde_json::to_string(row).unwrap()).unwrap();
+    }
+    assert_eq!(rows, fs::read_to_string(fixture("dirt.rows.txt")).unwrap());
+}
+
+#[test]
+fn the_same_file_again_changes_nothing() {
+    let station = Station::new();
+    let file = station.file("ballots.csv", ballots(500, 0));
+    let all = Counts { rows: 500, ..NONE };
+    assert_eq!(station.counts(&file, Run::Real), Counts { issued: 500, ..all });
+    let report = station.report();
+    assert_eq!(station.counts(&file, Run::Real), Counts { unchanged: 500, ..all });
+    assert_eq!(station.report(), report);
+}
+
+#[test]
+fn a_file_of_twenty_thousand_is_taken_and_its_changes_are_seen_at_once() {
+    let station = Station::new();
+    let all = Counts { rows: 20_000, ..NONE };
+    let file = station.file("ballots.csv", ballots(20_000, 0));
+    assert_eq!(station.counts(&file, Run::Real), Counts { issued: 20_000, ..all });
+    let file = station.file("ballots.csv", ballots(20_000, 100));
+    let changed = Counts { updated: 200, unchanged: 19_800, ..all };
+    assert_eq!(station.counts(&file, Run::Real), changed);
+    let mut void = "ballot,voter,status,reason\n".to_owned();
+    for n in 1..=2_000 {
+        writeln!(void, "{n:09},6{n:08},voided,moved").unwrap();
+    }
+    let file = station.file("void.csv", void);
+    let voided = Counts { rows: 2_000, voided: 2_000, ..NONE };
+    assert_eq!(station.counts(&file, Run::Real), voided);
+    assert!(station.report().contains(r#""voided": 2000"#), "{}", station.report());
+    assert!(station.report().contains(r#""mailed": 18000"#), "{}", station.report());
+    let verified = verify(&station.path("ledger.sqlite")).unwrap();
+    assert_eq!(verified.fault, None);
+}
+
+#[test]
+fn a_dry_run_counts_and_changes_nothing() {
+    let station = Station::new();
+    let file = station.file("ballots.csv", ballots(10, 0));
+    station.counts(&file, Run::Real);
+    let report = station.report();
+    let text = format!("{}000000011,7,,,\n,8,,,\n", ballots(10, 5));
+    let file = station.file("dry.csv", text);
+    let (outcome, said) = station.try_import(&file, Run::Dry).unwrap();
+    let counts = Counts { rows: 12, issued: 1, updated: 2, unchanged: 8, voided: 0, refused: 1 };
+    assert_eq!(outcome.counts, counts);
+    assert!(outcome.refused_file.is_some_and(|path| path.exists()), "{said}");
+    assert_eq!(station.report(), report);
+    assert_eq!(station.statuses(&["000000011"]), [None]);
+}
+
+#[test]
+fn people_are_told_in_words() {
+    let station = Station::new();
+    let file = station.file("b.csv", format!("{}, 1,,,\n", ballots(1_500, 0)));
+    let request = station.request(&file, Run::Dry);
+    let request = ImportRequest { output: Output::Text, progress: Progress::Shown, ..request };
+    let said = station.carry_out(&request).unwrap().1;
+    assert_eq!(
+        said.replace(station.folder.path().to_str().unwrap(), "FOLDER"),
+        "1501 rows: 1500 issued, 0 updated, 0 unchanged, 0 voided, 1 refused\n\
+         The refused rows are in FOLDER/b.csv.refused.csv.\n\
+         This was a dry run: nothing was changed.\n\
+         \r1000 rows\r1501 rows\n"
+    );
+}
+
+#[test]
+fn an_import_that_was_not_decided_leaves_nothing() {
+    let station = Station::new();
+    let text = ballots(1_000, 0);
+    let mut rows = Generic::open(text.as_bytes(), station.rules()).unwrap();
+    let rows: Vec<ImportRow> = rows.piece(1_000).unwrap().rows;
+    let mut desk = station.desk();
+    let report = station.report();
+    let Answer::ImportBegun { import } = desk.ask(Command::ImportBegin {}).unwrap() else {
+        panic!("another import is under way");
+    };
+    let staged = desk.ask(Command::ImportRows { import, rows }).unwrap();
+    assert_eq!(staged, Answer::ImportStaged { refused: Vec::new() });
+    desk.close();
+
+    assert_eq!(station.statuses(&["000000001"]), [None]);
+    assert_eq!(station.report(), report);
+    let file = station.file("ballots.csv", text);
+    let all = Counts { rows: 1_000, issued: 1_000, ..NONE };
+    assert_eq!(station.counts(&file, Run::Real), all);
+    assert_eq!(station.statuses(&["000000001"]), [Some(Status::Mailed)]);
+}
+
+#[test]
+fn refused_rows_overwrite_no_file_and_come_with_no_good_one() {
+    let station = Station::new();
+    let good = station.file("good.csv", ballots(1, 0));
+    assert_eq!(station.try_import(&good, Run::Real).unwrap().0.refused_file, None);
+    assert!(!station.path("good.csv.refused.csv").exists());
+
+    let bad = station.file("bad.csv", "ballot,voter\n,1\n");
+    let names = ["bad.csv.refused.csv", "bad.csv.refused-2.csv", "bad.csv.refused-3.csv"];
+    for name in names {
+        let outcome = station.try_import(&bad, Run::Real).unwrap().0;
+        assert_eq!(outcome.refused_file, Some(station.path(name)));
+        let mode = fs::metadata(station.path(name)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+}
+
+#[test]
+fn refused_rows_go_elsewhere_when_their_place_takes_no_file() {
+    let station = Station::new();
+    let bad = fs::File::open(station.file("bad.csv", "ballot,voter\n,1\n")).unwrap();
+    // In this folder nobody may create a file.
+    let file = PathBuf::from(format!("/proc/self/fd/{}", bad.as_raw_fd()));
+    let outcome = station.try_import(&file, Run::Real).unwrap().0;
+    let name = format!("{}.refused.csv", bad.as_raw_fd());
+    assert_eq!(outcome.refused_file, Some(station.path(&name)));
+}
+
+#[test]
+fn what_is_no_file_or_no_such_layout_is_said() {
+    let station = Station::new();
+    for path in [station.path("nowhere.csv"), station.folder.path().to_owned()] {
+        let error = station.try_import(&path, Run::Real).unwrap_err();
+        assert!(matches!(error, ImportError::Open { .. }), "{error:?}");
+    }
+    let file = station.file("other.csv", "ballot,name\n1,x\n");
+    let error = station.try_import(&file, Run::Real).unwrap_err();
+    assert!(
+        matches!(error, ImportError::Layout { source: LayoutError::Missing("voter"), .. }),
+        "{error:?}"
+    );
+}
