@@ -11,6 +11,7 @@ mod run;
 
 use crate::ballot::{BallotId, ElectionId, Status};
 use crate::event::chain;
+use crate::ledger::Layout;
 use clap::{Args, Parser, Subcommand};
 use std::ffi::OsString;
 use std::io::{self, Write as _};
@@ -72,6 +73,17 @@ enum Command {
     CheckConfig {
         /// The file; else the one that `run` would take.
         file: Option<PathBuf>,
+    },
+    /// Take in a mail ballot file: one event decides, and a second time changes nothing.
+    Import {
+        /// The file.
+        file: PathBuf,
+        /// How it is laid out.
+        #[arg(long, value_name = "NAME", value_parser = layout)]
+        layout: Layout,
+        /// Only say what would become of its rows.
+        #[arg(long)]
+        dry_run: bool,
     },
     /// Look at one ballot, or set where it stands.
     #[command(subcommand)]
@@ -140,6 +152,11 @@ fn status(text: &str) -> Result<Status, String> {
         .ok_or_else(|| format!("one of {}", Status::ALL.map(Status::name).join(", ")))
 }
 
+fn layout(text: &str) -> Result<Layout, String> {
+    Layout::from_name(text)
+        .ok_or_else(|| format!("one of {}", Layout::ALL.map(Layout::name).join(", ")))
+}
+
 /// A command that failed: what to say, and the exit code.
 #[derive(Debug)]
 struct Failure {
@@ -181,6 +198,10 @@ fn dispatch(Arguments { command, common }: Arguments) -> Result<Exit, Failure> {
     match command {
         Command::Run => run::run(&place, &common),
         Command::CheckConfig { file } => run::check_config(&place, file, &common),
+        Command::Import { file, layout, dry_run } => {
+            let run = if dry_run { import::Run::Dry } else { import::Run::Real };
+            ask::import(&place, &common, ask::Import { file: &file, layout, run })
+        }
         Command::Ballot(BallotCommand::Show { ballot, voter }) => {
             ask::ballot_show(&place, &common, ballot.as_deref(), voter.as_deref())
         }

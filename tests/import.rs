@@ -3,8 +3,9 @@
 
 use ballot_intake::ballot::{ElectionId, Mode, Status};
 use ballot_intake::cli::import::{
-    ImportError, ImportOutcome, ImportRequest, Output, Progress, Run, import,
+    ImportError, ImportOutcome, ImportRequest, Progress, Run, import,
 };
+use ballot_intake::cli::read::Output;
 use ballot_intake::clock::{Clock as _, ManualClock, Micros, Zone};
 use ballot_intake::control::{Answer, Command, Desk};
 use ballot_intake::ledger::{

@@ -84,8 +84,7 @@ fn every_exit_code_stands_in_the_readme() {
 fn the_configuration_of_the_readme_works() {
     let configs = blocks("toml");
     assert!(!configs.is_empty());
-    let world =
-        ConfigWorld { state_dir: Path::new("/state"), profile: &ProfileLookup::built_in };
+    let world = ConfigWorld { state_dir: Path::new("/state"), profile: &ProfileLookup::built_in };
     for config in configs {
         let parsed = Config::parse(&config, &world);
         assert!(parsed.is_ok(), "{}", parsed.unwrap_err().render("README.md"));

@@ -1,17 +1,19 @@
 //! Commands that ask the ledger, or have the daemon change it.
 
+use super::import::{ImportError, ImportRequest, Progress, Run};
 use super::place::Place;
+use super::read::Output;
 use super::{Common, Exit, Failure, print_json};
 use crate::ballot::{BallotId, ElectionId, Status};
 use crate::config::Config;
 use crate::control::{Answer, Command, ControlError, Desk};
 use crate::daemon::ledger_settings;
 use crate::ledger::{
-    BallotStory, Lock, LockError, Moved, OutboxEntry, ReadError, Reader, Report, SchemaError,
-    Verified, VerifyError,
+    BallotStory, Layout, Lock, LockError, Moved, OutboxEntry, ReadError, Reader, Report, Rules,
+    SchemaError, Verified, VerifyError,
 };
 use anyhow::anyhow;
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::path::Path;
 
 /// What `ballot set` is asked for.
@@ -19,6 +21,49 @@ pub(super) struct Wanted {
     pub(super) ballot: BallotId,
     pub(super) status: Status,
     pub(super) reason: String,
+}
+
+/// What `import` is asked for.
+pub(super) struct Import<'a> {
+    pub(super) file: &'a Path,
+    pub(super) layout: Layout,
+    pub(super) run: Run,
+}
+
+/// `ballot-intake import`.
+pub(super) fn import(place: &Place, common: &Common, wanted: Import<'_>) -> Result<Exit, Failure> {
+    let config = place.config(common)?;
+    Place::make_ledger_dir(&config.ledger.path)?;
+    let rules = Rules {
+        election: config.election.as_ref().map(|election| election.id.clone()),
+        named: common.election.clone(),
+        zone: config.facility.timezone.clone(),
+        now: place.clock.now(),
+    };
+    let mut err = io::stderr();
+    let request = ImportRequest {
+        file: wanted.file,
+        layout: wanted.layout,
+        rules,
+        run: wanted.run,
+        folder: Path::new("."),
+        output: if common.json { Output::Json } else { Output::Text },
+        progress: if err.is_terminal() { Progress::Shown } else { Progress::Hidden },
+    };
+    let mut desk = find_desk(place, &config)?;
+    let imported = super::import::import(&mut desk, &request, &mut io::stdout(), &mut err);
+    desk.close();
+    imported.map(|_| Exit::Done).map_err(|error| {
+        let exit = match &error {
+            ImportError::Open { .. } => Exit::NoInput,
+            ImportError::Layout { .. } => Exit::No,
+            ImportError::Control(_) | ImportError::Busy => Exit::Away,
+            ImportError::RefusedFile { .. } | ImportError::Ledger(_) | ImportError::Out(_) => {
+                Exit::Ledger
+            }
+        };
+        Failure::new(exit, error)
+    })
 }
 
 /// `ballot-intake ballot show`.

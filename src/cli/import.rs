@@ -13,6 +13,7 @@ use std::time::Duration;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
+use super::read::Output;
 use crate::control::{Answer, Command, ControlError, Desk};
 use crate::event::printable;
 use crate::ledger::{
@@ -57,15 +58,6 @@ pub enum Run {
     Real,
     /// `--dry-run`: it is given up after it was counted.
     Dry,
-}
-
-/// What the answer looks like.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Output {
-    /// For people.
-    Text,
-    /// One JSON object.
-    Json,
 }
 
 /// Whether rows are counted on `err` as they go by.
