@@ -65,6 +65,7 @@ pub enum VerifyError {
 
 /// Tables that derive from events, with what makes their rows comparable. Working columns are left out.
 const DERIVED: &[(&str, &str)] = &[
+    ("import", "number, seq"),
     (
         "ballot",
         "key, election, ballot, voter, imb, style, mailed, receive_until, status, reason, status_seq, last_seq, owed_seq, sent",
@@ -85,9 +86,37 @@ enum Stop {
 }
 
 impl From<rusqlite::Error> for Stop {
+    /// A stored value that is none of ours was put there by somebody else; anything else is SQLite's trouble.
     fn from(source: rusqlite::Error) -> Self {
+        if is_foreign(&source) {
+            let what = format!("a stored value is none of the ledger's: {source}");
+            return Self::Fault(VerifyFault { seq: None, what });
+        }
         Self::Sqlite(source)
     }
+}
+
+impl Stop {
+    /// A fault that names no row is that of this one.
+    fn at(self, seq: i64) -> Self {
+        match self {
+            Self::Fault(VerifyFault { seq: None, what }) => {
+                Self::Fault(VerifyFault { seq: Some(seq), what })
+            }
+            other => other,
+        }
+    }
+}
+
+fn is_foreign(error: &rusqlite::Error) -> bool {
+    use rusqlite::{Error, ErrorCode};
+    matches!(
+        error,
+        Error::FromSqlConversionFailure(..)
+            | Error::InvalidColumnType(..)
+            | Error::IntegralValueOutOfRange(..)
+            | Error::Utf8Error(..)
+    ) || error.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt)
 }
 
 fn fault<T>(seq: Option<i64>, what: impl Into<String>) -> Result<T, Stop> {
@@ -149,7 +178,7 @@ impl Anew {
     }
 
     fn derive(&mut self) -> Result<(), Stop> {
-        self.copy_imports()?;
+        self.note_first_changes()?;
         let mut seq = 0;
         loop {
             let next = self
@@ -163,7 +192,10 @@ impl Anew {
                 .optional();
             let next = match next {
                 Ok(next) => next,
-                Err(_) => return fault(Some(seq + 1), format!("row {} cannot be read", seq + 1)),
+                Err(error) if is_foreign(&error) => {
+                    return fault(Some(seq + 1), format!("row {} cannot be read", seq + 1));
+                }
+                Err(error) => return Err(error.into()),
             };
             let Some((found, body, hash)) = next else { break };
             if found != seq + 1 {
@@ -186,7 +218,7 @@ impl Anew {
         let Ok(event) = Event::from_body(body) else {
             return fault(Some(seq), format!("row {seq} has a body of no known kind"));
         };
-        self.apply(seq, &event, body)?;
+        self.apply(seq, &event, body).map_err(|stop| stop.at(seq))?;
         self.head = head;
         Ok(())
     }
@@ -234,23 +266,38 @@ impl Anew {
         rows::by_id(&self.conn, election.as_str(), ballot.as_str())
     }
 
-    /// The imported rows, as they were before any event; ballots wait in `temp.issued` for their import's event.
-    fn copy_imports(&self) -> rusqlite::Result<()> {
+    /// How each ballot stood by the import that issued it, where a later one changed that.
+    fn note_first_changes(&self) -> rusqlite::Result<()> {
         self.conn.execute_batch(
-            "INSERT INTO main.import (number) SELECT number FROM old.import WHERE seq IS NOT NULL;
-             INSERT INTO main.import_change (n, import, ballot, row)
-                 SELECT n, import, ballot, row FROM old.import_change
-                 WHERE import IN (SELECT number FROM main.import);
-             CREATE TEMP TABLE first_change AS
+            "CREATE TEMP TABLE first_change AS
                  SELECT ballot, before, min(n) AS n FROM old.import_change WHERE before IS NOT NULL GROUP BY ballot;
              CREATE UNIQUE INDEX temp.first_change_ballot ON first_change (ballot);",
         )
     }
 
-    /// The ballots that this import issued, checked against its event's digest.
+    /// The rows of this import, checked against its event's digests.
     fn stage(&mut self, seq: i64, imported: &Imported) -> Result<(), Stop> {
-        let mut digest = Sha256::new();
         let n = imported.import;
+        self.conn.execute("INSERT INTO main.import (number) VALUES (?)", [n])?;
+        if self.stage_issued(imported)? != imported.issued_sha256 {
+            return fault(
+                Some(seq),
+                format!("the ballots that import {n} issued are not those of its event"),
+            );
+        }
+        if self.stage_changed(n)? != imported.changed_sha256 {
+            return fault(
+                Some(seq),
+                format!("the rows that import {n} changed are not those of its event"),
+            );
+        }
+        Ok(())
+    }
+
+    /// Issues the ballots of this import; the digest of their rows.
+    fn stage_issued(&mut self, imported: &Imported) -> Result<String, Stop> {
+        let n = imported.import;
+        let mut digest = Sha256::new();
         let mut last = 0;
         loop {
             let piece = self.issued(n, last)?;
@@ -263,34 +310,33 @@ impl Anew {
                 self.issue(imported, *key, row)?;
             }
         }
-        if hex(&digest.finalize()) != imported.issued_sha256 {
-            return fault(
-                Some(seq),
-                format!("the ballots that import {n} issued are not those of its event"),
-            );
-        }
+        Ok(hex(&digest.finalize()))
+    }
+
+    /// Takes over the rows by which this import changes ballots; their digest.
+    fn stage_changed(&self, import: i64) -> Result<String, Stop> {
+        self.conn.execute(
+            "INSERT INTO main.import_change (n, import, ballot, row) \
+             SELECT n, import, ballot, row FROM old.import_change WHERE import = ?",
+            [import],
+        )?;
         let mut digest = Sha256::new();
         let mut changes =
             self.conn.prepare("SELECT row FROM main.import_change WHERE import = ? ORDER BY n")?;
-        let mut rows = changes.query([n])?;
+        let mut rows = changes.query([import])?;
         while let Some(row) = rows.next()? {
             feed(&mut digest, row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?);
         }
-        if hex(&digest.finalize()) != imported.changed_sha256 {
-            return fault(
-                Some(seq),
-                format!("the rows that import {n} changed are not those of its event"),
-            );
-        }
-        Ok(())
+        Ok(hex(&digest.finalize()))
     }
 
     /// The next piece of the ballots that an import issued, after that key, as its file had them.
     fn issued(&self, import: i64, after: i64) -> rusqlite::Result<Vec<(i64, ImportRow)>> {
         self.conn
             .prepare_cached(
-                "SELECT election, b.ballot, voter, imb, style, issued_status, issued_reason, mailed, receive_until, \
-                 key, first_change.before FROM old.ballot AS b LEFT JOIN first_change ON first_change.ballot = key \
+                "SELECT election, issued.ballot, voter, imb, style, issued_status, issued_reason, mailed, \
+                 receive_until, key, before FROM old.ballot AS issued \
+                 LEFT JOIN first_change ON first_change.ballot = key \
                  WHERE since = ? AND key > ? ORDER BY key LIMIT ?",
             )?
             .query_map([import, after, PIECE_ROWS], |row| {
@@ -364,24 +410,15 @@ impl Anew {
             .conn
             .prepare("SELECT 1 FROM old.import WHERE seq IS NOT NULL AND applied = 0")?
             .exists([])?;
-        if applying {
-            // What is being rolled forward right now stands neither before nor after its import.
-            return Ok(());
-        }
         for (table, columns) in DERIVED {
-            self.compare_table(table, columns)?;
+            self.compare_table(table, columns, only(table, applying))?;
         }
         Ok(())
     }
 
-    fn compare_table(&self, table: &str, columns: &str) -> Result<(), Stop> {
-        let only = match table {
-            "ballot" => "WHERE since IN (SELECT number FROM main.import)",
-            "tally" => "WHERE n <> 0 AND scope <> 'working' AND scope NOT LIKE 'staged/%'",
-            _ => "",
-        };
-        let ours = format!("SELECT {columns} FROM main.{table} {only}");
-        let theirs = format!("SELECT {columns} FROM old.{table} {only}");
+    fn compare_table(&self, table: &str, columns: &str, only: &str) -> Result<(), Stop> {
+        let ours = format!("SELECT {columns} FROM main.{table} WHERE {only}");
+        let theirs = format!("SELECT {columns} FROM old.{table} WHERE {only}");
         for (one, other) in [(&theirs, &ours), (&ours, &theirs)] {
             let different: Option<String> = self
                 .conn
@@ -410,11 +447,13 @@ impl Anew {
                  FROM main.ballot AS new WHERE new.key = old.ballot.key;
              UPDATE old.import_change SET done = 1, before = new.before
                  FROM main.import_change AS new WHERE new.n = old.import_change.n;
-             UPDATE old.import SET applied = 1 WHERE seq IS NOT NULL;
+             DELETE FROM old.ballot WHERE key NOT IN (SELECT key FROM main.ballot)
+                 AND since NOT IN (SELECT number FROM old.import WHERE seq IS NULL);
+             INSERT INTO old.import SELECT number, seq, 1 FROM main.import WHERE true
+                 ON CONFLICT (number) DO UPDATE SET seq = excluded.seq, applied = 1;
              DELETE FROM old.batch;
              INSERT INTO old.batch SELECT * FROM main.batch;
-             UPDATE main.outbox SET due = kept.due, attempts = kept.attempts, last_error = kept.last_error,
-                 body = CASE WHEN main.outbox.state < 3 THEN coalesce(kept.body, main.outbox.body) END
+             UPDATE main.outbox SET due = kept.due, attempts = kept.attempts, last_error = kept.last_error
                  FROM old.outbox AS kept WHERE kept.seq = main.outbox.seq;
              DELETE FROM old.outbox;
              INSERT INTO old.outbox SELECT * FROM main.outbox;
@@ -424,6 +463,22 @@ impl Anew {
                  FROM main.event AS new WHERE new.seq = old.event.seq AND new.ballot_prev IS NOT old.event.ballot_prev;
              COMMIT;",
         )
+    }
+}
+
+/// The rows of a table that are compared. While an import is rolled forward, a ballot that it has yet to change stands as
+/// before that, and so do the counts.
+fn only(table: &str, applying: bool) -> &'static str {
+    match (table, applying) {
+        ("import", _) => "seq IS NOT NULL",
+        ("ballot", _) => {
+            "since NOT IN (SELECT number FROM old.import WHERE seq IS NULL) AND key NOT IN \
+             (SELECT change.ballot FROM old.import_change AS change JOIN old.import ON number = import \
+              WHERE done = 0 AND applied = 0)"
+        }
+        ("tally", false) => "n <> 0 AND scope <> 'working' AND scope NOT LIKE 'staged/%'",
+        ("tally", true) => "n <> 0 AND (scope = 'outbox' OR scope LIKE 'batch/%')",
+        _ => "true",
     }
 }
 

@@ -1,0 +1,235 @@
+//! A station with a temporary ledger and a clock that tests own.
+
+use ballot_intake::ballot::{BallotId, ElectionId, Mode, Status, VoterId};
+use ballot_intake::clock::{ManualClock, Micros, Zone};
+use ballot_intake::delivery::{Answer, Delivery};
+use ballot_intake::ledger::{
+    Counts, ImportRow, ImportedFile, Ledger, Reader, Report, Request, Settings, Verified, verify,
+};
+use ballot_intake::scan::{
+    Capture, CodeKind, Direction, Face, Judged, Method, Named, Payload, Scan, ScanId, ScannerId,
+    Symbol, Symbology,
+};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::sync::{mpsc, oneshot};
+
+/// Noon in Denver on the day before the election.
+pub(crate) const NOON: Micros = Micros(1_793_646_000_000_000);
+
+/// Between a change and its release.
+pub(crate) const HOLD_BACK: Duration = Duration::from_secs(600);
+
+/// Transactions that an import may take to be applied.
+const IMPORT_PIECES_MAX: usize = 10_000;
+
+pub(crate) struct Station {
+    pub(crate) dir: TempDir,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) settings: Settings,
+    open: Option<(Ledger, JoinHandle<()>)>,
+}
+
+impl Station {
+    pub(crate) fn new() -> Self {
+        Self::with(|_| ())
+    }
+
+    /// A station with other settings.
+    pub(crate) fn with(change: impl FnOnce(&mut Settings)) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let mut settings = Settings {
+            path: dir.path().join("ledger.sqlite"),
+            key_file: dir.path().join("signing.key"),
+            facility: "boulder".to_owned(),
+            station: "intake-1".to_owned(),
+            zone: Zone::named("America/Denver").unwrap(),
+            election: ElectionId::new("202611").ok(),
+            receive_until: None,
+            mode: Mode::Receive,
+            hold_back: HOLD_BACK,
+            announce_imports: Vec::new(),
+        };
+        change(&mut settings);
+        let clock = Arc::new(ManualClock::new(NOON));
+        let mut station = Self { dir, clock, settings, open: None };
+        station.start();
+        station
+    }
+
+    fn start(&mut self) {
+        let clock = Arc::clone(&self.clock);
+        self.open = Some(Ledger::start(self.settings.clone(), clock, 1_024).unwrap());
+    }
+
+    pub(crate) fn path(&self) -> PathBuf {
+        self.settings.path.clone()
+    }
+
+    pub(crate) fn ledger(&self) -> &Ledger {
+        &self.open.as_ref().unwrap().0
+    }
+
+    /// Stops as a daemon that was asked to.
+    pub(crate) fn close(&mut self) {
+        if let Some((ledger, thread)) = self.open.take() {
+            drop(ledger);
+            thread.join().unwrap();
+        }
+    }
+
+    pub(crate) fn reopen(&mut self) {
+        self.close();
+        self.start();
+    }
+
+    /// As after a power cut: what is on the disk now is all that the next start finds.
+    pub(crate) fn crash(&mut self) {
+        let found = tempfile::tempdir().unwrap();
+        // As long as somebody reads, the log is not begun anew, so the copies belong together.
+        let reading = rusqlite::Connection::open(self.path()).unwrap();
+        reading.execute_batch("BEGIN; SELECT count(*) FROM import").unwrap();
+        for name in ["ledger.sqlite", "ledger.sqlite-wal", "signing.key"] {
+            std::fs::copy(self.dir.path().join(name), found.path().join(name)).unwrap();
+        }
+        drop(reading);
+        self.close();
+        self.settings.path = found.path().join("ledger.sqlite");
+        self.settings.key_file = found.path().join("signing.key");
+        self.dir = found;
+        self.start();
+    }
+
+    pub(crate) fn ask_for<T>(&self, request: impl FnOnce(oneshot::Sender<T>) -> Request) -> T {
+        let (reply, answer) = oneshot::channel();
+        self.ledger().send(request(reply)).unwrap();
+        answer.blocking_recv().unwrap()
+    }
+
+    /// Time passes, and the ledger notices.
+    pub(crate) fn pass(&self, while_: Duration) {
+        self.clock.advance(while_);
+        self.ask_for(Request::Probe);
+    }
+
+    pub(crate) fn scan(&self, scanner: &str, face: Face, payload: &str) -> Judged {
+        let (verdicts, mut judged) = mpsc::channel(1);
+        let scan = Scan {
+            id: ScanId(7),
+            scanner: ScannerId(1),
+            scanner_name: scanner.into(),
+            at: ballot_intake::clock::Clock::now(&*self.clock),
+            method: Method::Scanner,
+            face,
+            symbols: vec![symbol(payload)],
+        };
+        self.ledger().send(Request::Scan { scan: Box::new(scan), verdicts }).unwrap();
+        judged.blocking_recv().unwrap()
+    }
+
+    /// Scans ballot `n` by its own code.
+    pub(crate) fn scan_ballot(&self, scanner: &str, n: u32) -> Judged {
+        self.scan(scanner, Face::Names(vec![ballot_code(n)]), &format!("{n:09}"))
+    }
+
+    /// Imports a file of these rows; what became of them.
+    pub(crate) fn import(&self, rows: &[ImportRow]) -> Counts {
+        let import = self.begin_import();
+        let ledger = self.ledger();
+        let rows = rows.to_vec();
+        ledger.ask(|reply| Request::ImportRows { import, rows, reply }).unwrap().unwrap();
+        self.decide_import(import)
+    }
+
+    pub(crate) fn begin_import(&self) -> i64 {
+        for _ in 0..IMPORT_PIECES_MAX {
+            if let Ok(number) = self.ledger().ask(Request::ImportBegin).unwrap() {
+                return number;
+            }
+        }
+        panic!("the import before this one is never done")
+    }
+
+    pub(crate) fn decide_import(&self, import: i64) -> Counts {
+        let file = ImportedFile {
+            file: "ballots.csv".to_owned(),
+            sha256: "00".repeat(32),
+            layout: "generic".to_owned(),
+            refused: 0,
+            by: "clerk".to_owned(),
+        };
+        self.ledger().ask(|reply| Request::ImportCommit { import, file, reply }).unwrap().unwrap()
+    }
+
+    pub(crate) fn claim(&self) -> Vec<Delivery> {
+        self.ask_for(|reply| Request::Claim { max: 100, reply })
+    }
+
+    pub(crate) fn settle(&self, seq: i64, answer: Answer) {
+        self.ask_for(|reply| Request::Settle { settled: vec![(seq, answer)], reply });
+    }
+
+    pub(crate) fn reader(&self) -> Reader {
+        Reader::open(&self.path(), self.settings.zone.clone()).unwrap()
+    }
+
+    pub(crate) fn report(&self) -> Report {
+        self.reader().report(self.settings.election.as_ref(), NOON).unwrap()
+    }
+
+    pub(crate) fn verify(&self) -> Verified {
+        verify(&self.path()).unwrap()
+    }
+
+    /// The status of ballot `n`.
+    pub(crate) fn status(&self, n: u32) -> Status {
+        self.reader().ballot("202611", &format!("{n:09}")).unwrap().unwrap().status
+    }
+}
+
+impl Drop for Station {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+pub(crate) fn symbol(payload: &str) -> Symbol {
+    Symbol {
+        symbology: Named::One(Symbology::Code128),
+        identifier: None,
+        payload: Payload(payload.into()),
+        length: u32::try_from(payload.len()).unwrap(),
+        repaired: false,
+    }
+}
+
+/// Ballot `n` of voter `n`, mailed.
+pub(crate) fn row(n: u32) -> ImportRow {
+    ImportRow {
+        election: ElectionId::new("202611").unwrap(),
+        ballot: BallotId::new(&format!("{n:09}")).unwrap(),
+        voter: VoterId::new(&format!("V{n}")).unwrap(),
+        imb: Some(format!("901234567{n:06}")),
+        style: None,
+        status: Status::Mailed,
+        reason: None,
+        mailed: None,
+        receive_until: None,
+    }
+}
+
+pub(crate) fn ballot_code(n: u32) -> Capture {
+    capture(CodeKind::Ballot, &format!("{n:09}"))
+}
+
+pub(crate) fn capture(names: CodeKind, code: &str) -> Capture {
+    Capture {
+        format: names.name().into(),
+        names,
+        code: code.to_owned(),
+        direction: Direction::Return,
+    }
+}
