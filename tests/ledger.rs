@@ -1,7 +1,11 @@
 //! The ledger through its public face: verdicts, changes on their way to the relay, imports, and the proof of all of it.
 #![cfg(test)]
 
+#[path = "ledger/changes.rs"]
+mod changes;
 #[path = "ledger/proof.rs"]
 mod proof;
+#[path = "ledger/restarts.rs"]
+mod restarts;
 #[path = "support/station.rs"]
 mod station;

@@ -101,8 +101,9 @@ impl Projection<'_> {
         match (row, scan.to) {
             (Some(row), Some(to)) => {
                 // What a scan moves gets the batch's reason; a `voided` or `refused` reason is not the ballot's.
-                self.stands(seq, row, to, scan.reason.as_deref())?;
-                self.owes(seq, at, row)
+                self.owes(seq, at, row.key, row.owed_seq)?;
+                let stand = Stand { to, reason: scan.reason.as_deref(), owed_seq: seq };
+                self.stands(seq, row, &stand)
             }
             (Some(row), None) => self.named(seq, row),
             (None, _) => Ok(()),
@@ -117,29 +118,36 @@ impl Projection<'_> {
         row: Option<&BallotRow>,
     ) -> rusqlite::Result<()> {
         let Some(row) = row else { return Ok(()) };
-        self.stands(seq, row, set.to, set.reason.as_deref())?;
-        if let Some(held) = set.withdraws {
-            self.moved(held, State::Withdrawn, None)?;
+        let mut owed_seq = match set.withdraws {
+            Some(held) => self.withdrawn(held)?,
+            None => row.owed_seq,
+        };
+        if set.previous.is_some() {
+            self.owes(seq, at, row.key, owed_seq)?;
+            owed_seq = seq;
         }
-        if set.previous.is_some() { self.owes(seq, at, row) } else { Ok(()) }
+        self.stands(seq, row, &Stand { to: set.to, reason: set.reason.as_deref(), owed_seq })
     }
 
-    /// The ballot stands at `to` from here on.
-    fn stands(
-        &mut self,
-        seq: i64,
-        row: &BallotRow,
-        to: Status,
-        reason: Option<&str>,
-    ) -> rusqlite::Result<()> {
+    /// The change of row `held` is never sent; the one before it, which whatever comes next waits for.
+    fn withdrawn(&mut self, held: i64) -> rusqlite::Result<i64> {
+        self.moved(held, State::Withdrawn, None)?;
+        self.conn
+            .prepare_cached("SELECT prev FROM outbox WHERE seq = ?")?
+            .query_row([held], |row| row.get(0))
+    }
+
+    /// The ballot stands there from here on.
+    fn stands(&mut self, seq: i64, row: &BallotRow, stand: &Stand<'_>) -> rusqlite::Result<()> {
+        let Stand { to, reason, owed_seq } = stand;
         self.conn
             .prepare_cached(
-                "UPDATE ballot SET status = ?, reason = ?, status_seq = ?, last_seq = ? \
+                "UPDATE ballot SET status = ?, reason = ?, status_seq = ?, last_seq = ?, owed_seq = ? \
                  WHERE key = ?",
             )?
-            .execute(params![to.number(), reason, seq, seq, row.key])?;
+            .execute(params![to.number(), reason, seq, seq, owed_seq, row.key])?;
         self.counted(&row.election, row.status, -1);
-        self.counted(&row.election, to, 1);
+        self.counted(&row.election, *to, 1);
         Ok(())
     }
 
@@ -154,15 +162,13 @@ impl Projection<'_> {
         Ok(())
     }
 
-    fn owes(&mut self, seq: i64, at: Micros, row: &BallotRow) -> rusqlite::Result<()> {
+    /// The relay is owed the change of row `seq`, after the one of row `prev`.
+    fn owes(&mut self, seq: i64, at: Micros, ballot: i64, prev: i64) -> rusqlite::Result<()> {
         self.conn
             .prepare_cached(
                 "INSERT INTO outbox (seq, ballot, prev, state, due) VALUES (?, ?, ?, 0, ?)",
             )?
-            .execute(params![seq, row.key, row.owed_seq, at.plus(self.hold_back).0])?;
-        self.conn
-            .prepare_cached("UPDATE ballot SET owed_seq = ? WHERE key = ?")?
-            .execute(params![seq, row.key])?;
+            .execute(params![seq, ballot, prev, at.plus(self.hold_back).0])?;
         self.tally.add(Scope::Outbox, State::Held.name(), 1);
         Ok(())
     }
@@ -256,6 +262,14 @@ impl Projection<'_> {
             .execute(params![before, key, import])?;
         Ok(())
     }
+}
+
+/// Where a ballot stands from an event on.
+struct Stand<'a> {
+    to: Status,
+    reason: Option<&'a str>,
+    /// The last change of it that the relay is owed.
+    owed_seq: i64,
 }
 
 /// A row of an import that changes a ballot.

@@ -36,7 +36,9 @@ pub(super) fn of_change(
                 By::Supervisor => relay_wire::Method::Supervisor,
                 By::Import => relay_wire::Method::Import,
             };
-            (set.to, set.previous?, &set.reason, method, set.corrects.clone())
+            // A change that was withdrawn is one that the relay never heard of.
+            let corrects = set.corrects.clone().filter(|_| set.withdraws.is_none());
+            (set.to, set.previous?, &set.reason, method, corrects)
         }
         _ => return None,
     };

@@ -8,7 +8,7 @@ use super::key::{KeyError, StationKey};
 use super::rows::{self, BallotRow};
 use super::schema::{self, SchemaError};
 use super::tally::{Scope, Tally};
-use super::unanswered::Unanswered;
+use super::unanswered::{self, Unanswered};
 use crate::ballot::{ElectionId, Mode, Status};
 use crate::clock::{Micros, Zone};
 use rusqlite::{Connection, OptionalExtension as _, params};
@@ -164,7 +164,7 @@ pub(super) struct Book {
     pub(super) staged: Option<Staging>,
     /// The import whose changes are being applied.
     pub(super) applying: Option<i64>,
-    /// When the first change that is held back becomes due.
+    /// When the oldest change that is held back becomes due.
     pub(super) next_due: Option<Micros>,
     /// Pages in the write-ahead log since it was last copied into the ledger, about.
     pub(super) wal_pages: i64,
@@ -220,8 +220,9 @@ impl Book {
         {
             book.check_owner(&event)?;
         }
+        let from = answered_to.unwrap_or(book.head.seq - unanswered::ROWS_MAX);
         book.unanswered =
-            Unanswered::read(&book.conn, book.head.seq, answered_to).map_err(at.clone())?;
+            Unanswered::read(&book.conn, from, book.settings.mode).map_err(at.clone())?;
         book.resume_imports().map_err(at.clone())?;
         book.next_due = book.first_due().map_err(at)?;
         Ok(book)
@@ -312,8 +313,8 @@ impl Book {
         self.wal_pages += PAGES_PER_EVENT;
         self.projection().apply(head.seq, &event, row)?;
         if event.fact.owes() {
-            let due = at.plus(self.settings.hold_back);
-            self.next_due = Some(self.next_due.map_or(due, |next| next.min(due)));
+            // Changes are released in order, so the oldest that is held back is the one to wait for.
+            self.next_due.get_or_insert(at.plus(self.settings.hold_back));
         }
         Ok(event)
     }

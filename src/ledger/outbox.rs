@@ -50,6 +50,11 @@ impl Book {
     pub(super) fn release(&mut self, now: Micros) -> Result<bool, WriteError> {
         self.bring_near(now)?;
         let changes = self.due(now)?;
+        if let Some(import) = self.applying {
+            for ballot in self.ballots_of(&changes)? {
+                self.apply_change(import, ballot)?;
+            }
+        }
         let released = !changes.is_empty();
         if released {
             self.append(now, Fact::Released { changes }, None)?;
@@ -58,13 +63,26 @@ impl Book {
         Ok(released)
     }
 
+    /// Whether [`Book::release`] has something to do: hold-back ended, or the clock was set back behind it.
+    pub(super) fn is_due(&self, now: Micros) -> bool {
+        self.next_due.is_some_and(|due| due <= now || due > now.plus(self.settings.hold_back))
+    }
+
     /// A clock that was set back must not hold a change longer than the hold-back.
     fn bring_near(&self, now: Micros) -> Result<(), WriteError> {
-        let latest = now.plus(self.settings.hold_back).0;
-        self.conn
-            .prepare_cached("UPDATE outbox SET due = ?1 WHERE state = 0 AND due > ?1")?
-            .execute([latest])?;
+        let latest = now.plus(self.settings.hold_back);
+        if self.first_due()?.is_some_and(|due| due > latest) {
+            self.conn.execute(
+                "UPDATE outbox SET due = ?1 WHERE state = 0 AND state < 3 AND due > ?1",
+                [latest.0],
+            )?;
+        }
         Ok(())
+    }
+
+    fn ballots_of(&self, changes: &[Release]) -> rusqlite::Result<Vec<i64>> {
+        let mut ballot = self.conn.prepare_cached("SELECT ballot FROM outbox WHERE seq = ?")?;
+        changes.iter().map(|release| ballot.query_row([release.of], |row| row.get(0))).collect()
     }
 
     fn due(&self, now: Micros) -> Result<Vec<Release>, WriteError> {
@@ -72,7 +90,7 @@ impl Book {
         let mut held = self.conn.prepare_cached(
             "SELECT outbox.seq, outbox.due, outbox.ballot, ballot.sent FROM outbox \
              JOIN ballot ON ballot.key = outbox.ballot \
-             WHERE outbox.state = 0 ORDER BY outbox.seq LIMIT ?",
+             WHERE outbox.state = 0 AND outbox.state < 3 ORDER BY outbox.seq LIMIT ?",
         )?;
         let mut rows = held.query([i64::try_from(RELEASES_MAX).unwrap_or(i64::MAX)])?;
         let mut sent = std::collections::HashMap::new();
@@ -88,10 +106,12 @@ impl Book {
         Ok(changes)
     }
 
-    /// When the oldest change that is held back becomes due.
+    /// When the oldest change that is held back becomes due. (`state < 3` names the index, here as elsewhere.)
     pub(super) fn first_due(&self) -> rusqlite::Result<Option<Micros>> {
         self.conn
-            .prepare_cached("SELECT due FROM outbox WHERE state = 0 ORDER BY seq LIMIT 1")?
+            .prepare_cached(
+                "SELECT due FROM outbox WHERE state = 0 AND state < 3 ORDER BY seq LIMIT 1",
+            )?
             .query_row([], |row| row.get(0).map(Micros))
             .optional()
     }
@@ -106,7 +126,7 @@ impl Book {
         let mut owed = self.conn.prepare_cached(
             "SELECT outbox.seq, outbox.body, outbox.attempts, event.body FROM outbox \
              JOIN event ON event.seq = outbox.seq \
-             WHERE outbox.state = 1 AND NOT EXISTS ( \
+             WHERE outbox.state = 1 AND outbox.state < 3 AND NOT EXISTS ( \
                  SELECT 1 FROM outbox AS before WHERE before.seq = outbox.prev AND before.state < 3) \
              ORDER BY outbox.seq",
         )?;
@@ -174,7 +194,7 @@ impl Book {
     pub(super) fn retry(&mut self, now: Micros, by: &str) -> Result<usize, WriteError> {
         let of: Vec<i64> = self
             .conn
-            .prepare_cached("SELECT seq FROM outbox WHERE state = 2 ORDER BY seq")?
+            .prepare_cached("SELECT seq FROM outbox WHERE state = 2 AND state < 3 ORDER BY seq")?
             .query_map([], |row| row.get(0))?
             .collect::<rusqlite::Result<_>>()?;
         let n = of.len();
@@ -189,7 +209,8 @@ impl Book {
 pub(super) fn list(conn: &Connection, each: &mut dyn FnMut(OutboxEntry)) -> rusqlite::Result<()> {
     let mut pending = conn.prepare(
         "SELECT outbox.seq, outbox.state, outbox.due, outbox.sequence, outbox.attempts, \
-         outbox.last_error, event.body FROM outbox JOIN event ON event.seq = outbox.seq \
+         outbox.last_error, event.body FROM outbox INDEXED BY outbox_pending \
+         JOIN event ON event.seq = outbox.seq \
          WHERE outbox.state < 3 ORDER BY outbox.seq",
     )?;
     let mut rows = pending.query([])?;

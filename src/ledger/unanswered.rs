@@ -7,15 +7,16 @@
 use super::fact::{Event, Fact, ScanFact};
 use super::key::StationKey;
 use super::rows;
+use crate::ballot::Mode;
 use crate::scan::{Face, Scan};
-use rusqlite::Connection;
+use rusqlite::{Connection, params};
 use std::collections::{HashMap, VecDeque};
 
 /// Scans that a scanner may have in flight, at most.
 const IN_FLIGHT_MAX: usize = 256;
 
-/// Rows looked at from the end.
-const ROWS_MAX: i64 = 4_096;
+/// Rows looked at from the end, where it is not known what was answered.
+pub(super) const ROWS_MAX: i64 = 4_096;
 
 /// A committed scan.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,17 +34,15 @@ pub(super) struct Unanswered {
 }
 
 impl Unanswered {
-    /// Reads them from the end of the ledger: all after row `answered_to` if that is known, else what may have been in flight.
-    pub(super) fn read(
-        conn: &Connection,
-        head: i64,
-        answered_to: Option<i64>,
-    ) -> rusqlite::Result<Self> {
-        let from = answered_to.unwrap_or(head - ROWS_MAX);
+    /// Reads them from the end of the ledger, after row `from`: those of mode `mode`, for in another mode the same envelope is
+    /// scanned for another purpose.
+    pub(super) fn read(conn: &Connection, from: i64, mode: Mode) -> rusqlite::Result<Self> {
         let mut all = Self::default();
-        let mut rows =
-            conn.prepare("SELECT seq, body FROM event WHERE seq > ? ORDER BY seq DESC")?;
-        let mut rows = rows.query([from])?;
+        let mut rows = conn.prepare(
+            "SELECT seq, body FROM event WHERE seq > ? AND body ->> 'batch' IN \
+             (SELECT number FROM batch WHERE mode = ?) ORDER BY seq DESC LIMIT ?",
+        )?;
+        let mut rows = rows.query(params![from, mode.name(), ROWS_MAX])?;
         while let Some(row) = rows.next()? {
             all.add(Committed { seq: row.get(0)?, event: rows::event_in(row, 1)? });
         }

@@ -27,6 +27,9 @@ use tokio::sync::{Notify, broadcast, mpsc, oneshot};
 /// Requests that may wait for the thread beside the scans, which are bounded by what scanners may have in flight.
 const REQUESTS_MAX: usize = 64;
 
+/// Transactions with no pause between them, after which an import gets its turn all the same.
+const BUSY_MAX: u32 = 16;
+
 /// Requests that share a transaction.
 const GROUP_MAX: usize = 256;
 
@@ -206,6 +209,7 @@ impl Ledger {
             lost: Unanswered::default(),
             answered_to: None,
             in_flight: HashSet::new(),
+            busy: 0,
             feed: feed.clone(),
             news: news.clone(),
         };
@@ -261,6 +265,7 @@ pub enum StartError {
 /// An answer that waits for the commit.
 enum Waiting {
     Scan { scan: Box<Scan>, verdicts: mpsc::Sender<Judged>, judged: Option<Judged> },
+    Claim { max: usize, reply: oneshot::Sender<Vec<Delivery>> },
     Other(Box<dyn FnOnce(Outcome) + Send>),
 }
 
@@ -291,6 +296,8 @@ struct Writer {
     answered_to: Option<i64>,
     /// Changes that the forwarder has in hand.
     in_flight: HashSet<i64>,
+    /// Transactions since the last pause.
+    busy: u32,
     feed: broadcast::Sender<Told>,
     news: News,
 }
@@ -299,12 +306,16 @@ impl Writer {
     fn run(mut self) {
         loop {
             match self.inbox.recv_timeout(self.patience()) {
-                Ok(request) => self.group(request),
+                Ok(request) if self.busy < BUSY_MAX => self.group(request),
+                Ok(request) => {
+                    self.group(request);
+                    self.idle();
+                }
                 Err(RecvTimeoutError::Timeout) => self.idle(),
                 Err(RecvTimeoutError::Disconnected) => break,
             }
         }
-        if let Some(book) = &self.book {
+        if let Some(book) = &mut self.book {
             checkpoint(book);
         }
     }
@@ -315,29 +326,28 @@ impl Writer {
         if book.import_waits() {
             return Duration::ZERO;
         }
-        let due = book.next_due.map(|due| due.since(self.clock.now()));
+        let now = self.clock.now();
+        if book.is_due(now) {
+            return Duration::ZERO;
+        }
+        let due = book.next_due.map(|due| due.since(now));
         let wait = due.unwrap_or(WAIT_MAX).min(WAIT_MAX);
         if book.wal_pages > 0 { wait.min(IDLE) } else { wait }
     }
 
     /// Nothing is asked: changes are released, an import rolls forward, the write-ahead log is emptied.
     fn idle(&mut self) {
+        self.busy = 0;
         if self.book.is_none() {
             self.reopen();
             return;
         }
-        let worked = self.is_due() || self.book.as_ref().is_some_and(Book::import_waits);
-        if worked {
+        let now = self.clock.now();
+        if self.book.as_ref().is_some_and(|book| book.is_due(now) || book.import_waits()) {
             self.transact(Vec::new());
         } else if let Some(book) = &mut self.book {
             checkpoint(book);
-            book.wal_pages = 0;
         }
-    }
-
-    fn is_due(&self) -> bool {
-        let now = self.clock.now();
-        self.book.as_ref().and_then(|book| book.next_due).is_some_and(|due| due <= now)
     }
 
     /// The request and all that wait behind it, up to a bound, in one transaction.
@@ -352,19 +362,14 @@ impl Writer {
         if self.book.is_none() {
             self.reopen();
         }
+        self.busy += 1;
         self.transact(requests);
-        if self.book.as_ref().is_some_and(|book| book.wal_pages > WAL_PAGES_MAX)
-            && let Some(book) = &mut self.book
-        {
+        if let Some(book) = self.book.as_mut().filter(|book| book.wal_pages > WAL_PAGES_MAX) {
             checkpoint(book);
-            book.wal_pages = 0;
-        }
-        if self.is_due() && self.inbox.is_empty() {
-            self.transact(Vec::new());
         }
     }
 
-    /// One transaction over the requests; with none, over what has become due.
+    /// One transaction over the requests and what has become due; with no request, over a piece of an import, too.
     fn transact(&mut self, requests: Vec<Request>) {
         let idle = requests.is_empty();
         let mut waiting = Vec::with_capacity(requests.len());
@@ -381,20 +386,24 @@ impl Writer {
                 }
             }
             Err(error) => {
-                if let Some(error) = error {
-                    tracing::error!(
-                        event = LogEvent::CommitFailed.name(),
-                        error = chain(&error),
-                        "A commit failed; its scans are answered with the alarm."
-                    );
-                }
                 for answer in waiting {
                     self.answer(answer, Outcome::NotKnown);
                 }
-                self.drop_book();
-                self.reopen();
+                self.start_over(error.as_ref());
             }
         }
+    }
+
+    fn start_over(&mut self, error: Option<&WriteError>) {
+        if let Some(error) = error {
+            tracing::error!(
+                event = LogEvent::CommitFailed.name(),
+                error = chain(error),
+                "A commit failed; its scans are answered with the alarm."
+            );
+        }
+        self.drop_book();
+        self.reopen();
     }
 
     /// Does all of it and commits; what is new for the forwarder. Whatever is asked gets its place in `waiting`,
@@ -428,8 +437,7 @@ impl Writer {
         }
         let Some(book) = &mut self.book else { return Err(None) };
         let mut finish = || {
-            let released =
-                idle && book.next_due.is_some_and(|due| due <= now) && book.release(now)?;
+            let released = book.is_due(now) && book.release(now)?;
             if idle {
                 book.import_step()?;
             }
@@ -446,8 +454,13 @@ impl Writer {
         })
     }
 
-    fn answer(&self, answer: Waiting, outcome: Outcome) {
+    fn answer(&mut self, answer: Waiting, outcome: Outcome) {
         match answer {
+            Waiting::Claim { max, reply } => {
+                if outcome == Outcome::Durable {
+                    self.claim(max, reply);
+                }
+            }
             Waiting::Other(answer) => answer(outcome),
             Waiting::Scan { scan, verdicts, judged } => {
                 let judged = judged
@@ -465,6 +478,20 @@ impl Writer {
                     self.tell(Told::Judged { scanner: scan.scanner_name, judged, symbols });
                 }
             }
+        }
+    }
+
+    /// Hands out what is owed by what is durable, for it cannot be taken back from the relay.
+    fn claim(&mut self, max: usize, reply: oneshot::Sender<Vec<Delivery>>) {
+        let Some(book) = &self.book else { return };
+        match book.claim(max, &self.in_flight) {
+            Ok(deliveries) => {
+                let seqs: Vec<i64> = deliveries.iter().map(|delivery| delivery.seq).collect();
+                if reply.send(deliveries).is_ok() {
+                    self.in_flight.extend(seqs);
+                }
+            }
+            Err(error) => self.start_over(Some(&error.into())),
         }
     }
 
@@ -520,7 +547,8 @@ impl Writer {
     }
 }
 
-fn checkpoint(book: &Book) {
+fn checkpoint(book: &mut Book) {
+    book.wal_pages = 0;
     if let Err(error) = book.conn.execute_batch("PRAGMA wal_checkpoint(PASSIVE)") {
         // The log only grows; the next commit tells whether the disk is in trouble.
         tracing::warn!(
@@ -544,7 +572,7 @@ impl Desk<'_> {
         match request {
             Request::Scan { scan, verdicts } => self.scan(scan, verdicts),
             Request::Count(uncounted) => self.count(uncounted),
-            Request::Claim { max, reply } => self.claim(max, reply),
+            Request::Claim { max, reply } => (Waiting::Claim { max, reply }, Ok(())),
             Request::Settle { settled, reply } => {
                 for (seq, _) in &settled {
                     self.in_flight.remove(seq);
@@ -587,28 +615,6 @@ impl Desk<'_> {
             book.tally.add(Scope::Working, NO_READS, i64::from(uncounted.no_reads));
         }
         (Waiting::Other(Box::new(|_| ())), Ok(()))
-    }
-
-    fn claim(
-        &mut self,
-        max: usize,
-        reply: oneshot::Sender<Vec<Delivery>>,
-    ) -> (Waiting, Result<(), WriteError>) {
-        let claimed = match &self.book {
-            Some(book) => book.claim(max, self.in_flight),
-            None => Ok(Vec::new()),
-        };
-        match claimed {
-            Ok(deliveries) => {
-                // Handed out at once: they were owed before this transaction.
-                let seqs: Vec<i64> = deliveries.iter().map(|delivery| delivery.seq).collect();
-                if reply.send(deliveries).is_ok() {
-                    self.in_flight.extend(seqs);
-                }
-                (Waiting::Other(Box::new(|_| ())), Ok(()))
-            }
-            Err(error) => (Waiting::Other(Box::new(|_| drop(reply))), Err(error.into())),
-        }
     }
 
     fn with<T: Send + 'static>(

@@ -1,0 +1,62 @@
+//! Scans that were committed but perhaps never answered: the same envelope gets its verdict, and no second row.
+
+use crate::station::{Station, row};
+use ballot_intake::scan::{Face, Unreadable, Verdict};
+
+fn three_scans_then_a_crash() -> Station {
+    let mut station = Station::new();
+    station.import(&(1..=4).map(row).collect::<Vec<_>>());
+    for n in 1..=3 {
+        assert_eq!(station.scan_ballot("left", n).verdict, Verdict::Received);
+    }
+    station.crash();
+    station
+}
+
+fn scans(station: &Station) -> (i64, i64) {
+    let report = station.report();
+    (report.scans.values().sum(), report.repeats)
+}
+
+#[test]
+fn an_envelope_scanned_again_after_a_restart_gets_the_verdict_it_would_have_had() {
+    let station = three_scans_then_a_crash();
+    for n in [2, 3] {
+        let judged = station.scan_ballot("left", n);
+        assert_eq!((judged.verdict, judged.batch), (Verdict::Received, 1));
+        assert_eq!(judged.ballot, Some(row(n).ballot));
+    }
+    assert_eq!(scans(&station), (3, 2));
+    assert_eq!(station.scan_ballot("left", 3).verdict, Verdict::AlreadyReceived, "only once");
+    assert!(station.verify().ok);
+}
+
+#[test]
+fn another_scanner_has_nothing_unanswered() {
+    let station = three_scans_then_a_crash();
+    assert_eq!(station.scan_ballot("right", 3).verdict, Verdict::AlreadyReceived);
+    assert_eq!(station.scan_ballot("left", 3).verdict, Verdict::Received);
+    assert_eq!(scans(&station), (4, 1));
+}
+
+#[test]
+fn a_different_scan_says_that_all_were_answered() {
+    let station = three_scans_then_a_crash();
+    assert_eq!(station.scan_ballot("left", 4).verdict, Verdict::Received);
+    assert_eq!(station.scan_ballot("left", 3).verdict, Verdict::AlreadyReceived);
+    assert_eq!(scans(&station), (5, 0));
+}
+
+#[test]
+fn a_payload_that_names_no_ballot_is_known_again_by_its_mac() {
+    let mut station = Station::new();
+    let scan = |station: &Station, payload| {
+        station.scan("left", Face::Unreadable(Unreadable::NoFormat), payload).verdict
+    };
+    assert_eq!(scan(&station, "D1234567"), Verdict::Unreadable);
+    station.crash();
+    assert_eq!(scan(&station, "D1234567"), Verdict::Unreadable);
+    assert_eq!(scans(&station), (1, 1));
+    assert_eq!(scan(&station, "D1234568"), Verdict::Unreadable);
+    assert_eq!(scans(&station), (2, 1));
+}
