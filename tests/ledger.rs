@@ -9,3 +9,5 @@ mod proof;
 mod restarts;
 #[path = "support/station.rs"]
 mod station;
+#[path = "ledger/verdicts.rs"]
+mod verdicts;

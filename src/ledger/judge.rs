@@ -174,33 +174,40 @@ impl Book {
         })
     }
 
-    /// Which ballot the captures name. A code that names none is passed over when another does, unless the ballot has a
-    /// different code of that kind.
+    /// Which ballot the captures name. A voter's id says which only where nothing else does. A code that names none is passed
+    /// over when another does, unless the ballot has a different code of that kind.
     fn named(&mut self, captures: &[Capture]) -> Result<Named, WriteError> {
-        let mut found: Option<(BallotRow, Capture)> = None;
-        let mut several_open = None;
+        let (of_voter, of_piece): (Vec<_>, Vec<_>) =
+            captures.iter().partition(|capture| capture.names == CodeKind::Voter);
+        let mut found: Option<(BallotRow, &Capture)> = None;
         let mut unknown = Vec::new();
-        for capture in captures {
-            let rows = self.look_up(capture)?;
-            match (rows.as_slice(), &found) {
+        for capture in of_piece {
+            match (self.look_up(capture)?.as_slice(), &found) {
                 ([], _) => unknown.push(capture),
-                ([row], None) => found = Some((row.clone(), capture.clone())),
+                ([row], None) => found = Some((row.clone(), capture)),
                 ([row], Some((before, _))) if row.key == before.key => {}
-                (_, _) if capture.names == CodeKind::Voter => several_open = Some(rows),
                 (_, _) => return Ok(Named::Several),
             }
         }
-        match (found, several_open) {
-            (None, None) => Ok(Named::None),
-            (None, Some(_)) => Ok(Named::SeveralOpen),
-            (Some((row, _)), Some(rows)) if rows.iter().all(|other| other.key != row.key) => {
-                Ok(Named::Several)
+        if found.is_none()
+            && let Some(capture) = of_voter.first()
+        {
+            match self.look_up(capture)?.as_slice() {
+                [] => {}
+                [row] => found = Some((row.clone(), capture)),
+                _ if of_voter.iter().all(|other| other.code == capture.code) => {
+                    return Ok(Named::SeveralOpen);
+                }
+                _ => return Ok(Named::Several),
             }
-            (Some((row, _)), _) if unknown.iter().any(|capture| contradicts(&row, capture)) => {
-                Ok(Named::Several)
-            }
-            (Some((row, capture)), _) => Ok(Named::One(Box::new(row), capture)),
         }
+        let Some((row, capture)) = found else { return Ok(Named::None) };
+        if of_voter.iter().any(|capture| capture.code != row.voter)
+            || unknown.iter().any(|capture| contradicts(&row, capture))
+        {
+            return Ok(Named::Several);
+        }
+        Ok(Named::One(Box::new(row), capture.clone()))
     }
 
     /// The ballots that a code names: of a voter's the open ones, else the one that stands furthest.
