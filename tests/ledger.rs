@@ -3,6 +3,10 @@
 
 #[path = "ledger/changes.rs"]
 mod changes;
+#[path = "ledger/imports.rs"]
+mod imports;
+#[path = "ledger/plans.rs"]
+mod plans;
 #[path = "ledger/proof.rs"]
 mod proof;
 #[path = "ledger/restarts.rs"]

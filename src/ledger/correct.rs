@@ -183,8 +183,16 @@ impl Book {
 
     /// The last scan that moved a ballot and was not taken back, with the ballot as it stands.
     fn last_scan_that_moved(
-        &self,
+        &mut self,
     ) -> Result<Option<(i64, Event, ScanFact, BallotRow)>, WriteError> {
+        let Some((seq, event, scan, election, ballot)) = self.last_scan_not_taken_back()? else {
+            return Ok(None);
+        };
+        let row = self.visible(&election, &ballot)?;
+        Ok(row.map(|row| (seq, event, scan, row)))
+    }
+
+    fn last_scan_not_taken_back(&self) -> Result<Option<MovingScan>, WriteError> {
         let mut events =
             self.conn.prepare_cached("SELECT seq, body FROM event ORDER BY seq DESC LIMIT ?")?;
         let mut rows = events.query([UNDO_ROWS_MAX])?;
@@ -199,8 +207,8 @@ impl Book {
                     let (Some(election), Some(ballot)) = (&scan.election, &scan.ballot) else {
                         continue;
                     };
-                    let found = rows::by_id(&self.conn, election.as_str(), ballot.as_str())?;
-                    return Ok(found.map(|found| (seq, event.clone(), scan.clone(), found)));
+                    let (scan, election, ballot) = (scan.clone(), election.clone(), ballot.clone());
+                    return Ok(Some((seq, event, scan, election, ballot)));
                 }
                 _ => {}
             }
@@ -208,6 +216,9 @@ impl Book {
         Ok(None)
     }
 }
+
+/// A scan that moved a ballot: its row, event and fact, and which ballot that is.
+type MovingScan = (i64, Event, ScanFact, ElectionId, BallotId);
 
 /// Where a ballot stood before this change, as far as the relay knows.
 fn before(fact: &Fact) -> Option<Status> {

@@ -218,12 +218,13 @@ impl Book {
         let wanted = if moves {
             row.clone()
         } else {
-            ImportRow { status: before.status, reason: before.reason.clone(), ..row.clone() }
+            ImportRow { status: before.status, reason: before.reason, ..row.clone() }
         };
         if wanted == self.current_row(before.key)? {
             return Ok(Effect::Unchanged);
         }
-        self.stage_change(number, before.key, &wanted, staged)?;
+        // What is kept is the file's own word: the ballot may have been moved back by the time that it counts.
+        self.stage_change(number, before.key, row, staged)?;
         Ok(if moves && row.status == Status::Voided { Effect::Voided } else { Effect::Updated })
     }
 

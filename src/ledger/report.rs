@@ -7,7 +7,7 @@ use super::outbox::{self, OutboxEntry};
 use super::rows::{self, BallotRow};
 use super::schema::{self, SchemaError};
 use super::tally::{self, Scope};
-use crate::ballot::{ElectionId, Status};
+use crate::ballot::{ElectionId, Status, import_moves};
 use crate::clock::{Micros, Zone};
 use crate::scan::Verdict;
 use rusqlite::{Connection, OptionalExtension as _};
@@ -149,7 +149,10 @@ impl Reader {
     pub fn ballot(&self, election: &str, ballot: &str) -> Result<Option<BallotStory>, ReadError> {
         self.snapshot(|| {
             let row = rows::by_id(&self.conn, election, ballot)?;
-            row.filter(|row| self.is_decided(row)).map(|row| self.story(&row)).transpose()
+            match row {
+                Some(row) if self.is_decided(&row)? => self.story(&row).map(Some),
+                _ => Ok(None),
+            }
         })
     }
 
@@ -157,7 +160,13 @@ impl Reader {
     pub fn voter(&self, election: &str, voter: &str) -> Result<Vec<BallotStory>, ReadError> {
         self.snapshot(|| {
             let rows = rows::by_voter(&self.conn, election, voter)?;
-            rows.iter().filter(|row| self.is_decided(row)).map(|row| self.story(row)).collect()
+            let mut stories = Vec::new();
+            for row in &rows {
+                if self.is_decided(row)? {
+                    stories.push(self.story(row)?);
+                }
+            }
+            Ok(stories)
         })
     }
 
@@ -237,12 +246,10 @@ impl Reader {
         })
     }
 
-    fn is_decided(&self, row: &BallotRow) -> bool {
-        let decided = self
-            .conn
-            .prepare_cached("SELECT 1 FROM import WHERE number = ? AND seq IS NOT NULL")
-            .and_then(|mut import| import.exists([row.since]));
-        decided.unwrap_or(false)
+    fn is_decided(&self, row: &BallotRow) -> rusqlite::Result<bool> {
+        self.conn
+            .prepare_cached("SELECT 1 FROM import WHERE number = ? AND seq IS NOT NULL")?
+            .exists([row.since])
     }
 
     fn story(&self, row: &BallotRow) -> rusqlite::Result<BallotStory> {
@@ -263,10 +270,10 @@ impl Reader {
     /// The import that issued the ballot, and those that changed it.
     fn imports(&self, ballot: &BallotRow) -> rusqlite::Result<Vec<Chapter>> {
         let mut imports = self.conn.prepare(
-            "SELECT seq, ballot.issued_status, ballot.issued_reason, 'issued' FROM import \
+            "SELECT seq, ballot.issued_status, ballot.issued_reason, 'issued', NULL FROM import \
              JOIN ballot ON ballot.since = import.number WHERE ballot.key = ?1 \
              UNION ALL \
-             SELECT seq, row ->> 'status', row ->> 'reason', 'imported' FROM import_change \
+             SELECT seq, row ->> 'status', row ->> 'reason', 'imported', before ->> 'status' FROM import_change \
              JOIN import ON import.number = import_change.import \
              WHERE import_change.ballot = ?1 AND import.number <> ?2 AND seq IS NOT NULL ORDER BY 1",
         )?;
@@ -285,6 +292,10 @@ impl Reader {
                 rusqlite::types::ValueRef::Integer(number) => Status::from_number(number),
                 name => name.as_str().ok().and_then(Status::from_name),
             };
+            let before: Option<String> = row.get(4)?;
+            let before = before.as_deref().and_then(Status::from_name);
+            // What the file says of a status that the ballot has passed is old news.
+            let to = to.filter(|to| before.is_none_or(|before| import_moves(before, *to)));
             let (id, at) = (event.id, self.zone.date_time(event.at));
             chapters.push(Chapter {
                 seq,
@@ -292,7 +303,7 @@ impl Reader {
                 at,
                 what,
                 to,
-                reason: row.get(2)?,
+                reason: row.get::<_, Option<String>>(2)?.filter(|_| to.is_some()),
                 by,
                 ..Chapter::blank()
             });

@@ -1,0 +1,174 @@
+//! Mail ballot files: staged unseen, decided by one event, rolled forward while scans go on, cleared away when given up.
+
+use crate::station::{HOLD_BACK, Station, row};
+use ballot_intake::ballot::Status;
+use ballot_intake::ledger::{Counts, ImportRefused, ImportRow, NotMoved, RefusedRow, Request};
+use ballot_intake::scan::Verdict;
+
+fn stage(
+    station: &Station,
+    import: i64,
+    rows: Vec<ImportRow>,
+) -> Result<Vec<RefusedRow>, ImportRefused> {
+    station.ledger().ask(|reply| Request::ImportRows { import, rows, reply }).unwrap()
+}
+
+fn voided(n: u32) -> ImportRow {
+    ImportRow { status: Status::Voided, reason: Some("voted in person".to_owned()), ..row(n) }
+}
+
+fn undo(station: &Station) -> Status {
+    let undo = |reply| Request::Undo { by: "clerk".to_owned(), reply };
+    station.ledger().ask(undo).unwrap().unwrap().status
+}
+
+#[test]
+fn a_file_s_rows_are_counted_by_what_became_of_them() {
+    let station = Station::new();
+    let first = station.import(&[row(1), row(2), row(3), row(4)]);
+    assert_eq!(first, Counts { rows: 4, issued: 4, ..Counts::default() });
+    let styled = ImportRow { style: Some("12".to_owned()), ..row(2) };
+    let again = station.import(&[row(1), styled, voided(3), row(5), voided(6)]);
+    let counts = Counts { rows: 5, issued: 1, updated: 1, unchanged: 1, voided: 2, refused: 0 };
+    assert_eq!(again, counts);
+    for (n, verdict) in [(2, Verdict::Received), (3, Verdict::Voided), (6, Verdict::Voided)] {
+        assert_eq!(station.scan_ballot("left", n).verdict, verdict, "{n}");
+    }
+    assert!(station.verify().ok);
+}
+
+#[test]
+fn a_ballot_that_stands_in_the_file_twice_is_refused_the_second_time() {
+    let station = Station::new();
+    station.import(&[row(1)]);
+    let import = station.begin_import();
+    let refused = stage(&station, import, vec![row(2), row(2), voided(1), voided(1)]).unwrap();
+    let places: Vec<_> = refused.iter().map(|refused| refused.index).collect();
+    assert_eq!(places, [1, 3]);
+    assert_eq!(station.decide_import(import).refused, 2);
+}
+
+#[test]
+fn nothing_of_a_file_counts_before_it_is_decided() {
+    let mut station = Station::new();
+    station.import(&[row(1)]);
+    let import = station.begin_import();
+    stage(&station, import, vec![row(2), voided(1)]).unwrap();
+    assert_eq!(station.ledger().ask(Request::ImportBegin).unwrap(), Err(ImportRefused::Busy));
+    assert_eq!(station.scan_ballot("left", 2).verdict, Verdict::NotIssued);
+    assert!(station.reader().ballot("202611", "000000002").unwrap().is_none());
+    assert!(station.verify().ok);
+    station.crash();
+    assert_eq!(stage(&station, import, vec![row(3)]), Err(ImportRefused::Abandoned(import)));
+    assert_eq!(station.scan_ballot("left", 1).verdict, Verdict::Received);
+    assert_eq!(station.import(&[row(2)]).issued, 1, "what was staged is cleared away");
+    assert!(station.verify().ok);
+}
+
+#[test]
+fn a_scan_right_after_the_decision_meets_the_changed_ballot() {
+    let station = Station::new();
+    station.import(&(1..=50).map(row).collect::<Vec<_>>());
+    station.import(&(1..=50).map(voided).collect::<Vec<_>>());
+    for n in (1..=50).rev() {
+        let judged = station.scan_ballot("left", n);
+        assert_eq!(judged.verdict, Verdict::Voided);
+        assert_eq!(judged.reason.as_deref(), Some("voted in person"));
+    }
+    station.begin_import();
+    assert!(station.verify().ok);
+}
+
+#[test]
+fn a_crash_after_the_decision_loses_none_of_it() {
+    let mut station = Station::new();
+    station.import(&(1..=2_000).map(row).collect::<Vec<_>>());
+    station.import(&(1..=2_000).map(voided).collect::<Vec<_>>());
+    station.crash();
+    assert!(station.verify().ok);
+    station.begin_import();
+    assert_eq!(station.report().ballots["voided"], 2_000);
+    assert!(station.verify().ok);
+}
+
+/// The file said `mailed`, as before the scan; what was kept of that row once said `received`, and marked the ballot anew.
+#[test]
+fn a_file_never_marks_a_ballot_that_was_taken_back_while_it_was_staged() {
+    let station = Station::new();
+    station.import(&[row(1)]);
+    station.scan_ballot("left", 1);
+    let import = station.begin_import();
+    let styled = ImportRow { style: Some("12".to_owned()), ..row(1) };
+    stage(&station, import, vec![styled]).unwrap();
+    assert_eq!(undo(&station), Status::Mailed);
+    assert_eq!(station.decide_import(import).updated, 1);
+    assert_eq!(station.scan_ballot("right", 2).verdict, Verdict::NotIssued);
+    station.begin_import();
+    assert_eq!(station.status(1), Status::Mailed);
+    assert!(station.verify().ok);
+}
+
+#[test]
+fn an_undo_meets_what_the_file_made_of_the_ballot() {
+    let station = Station::new();
+    station.import(&[row(1)]);
+    station.scan_ballot("left", 1);
+    station.import(&[voided(1)]);
+    let undo = station.ledger().ask(|reply| Request::Undo { by: "clerk".to_owned(), reply });
+    assert_eq!(undo.unwrap(), Err(NotMoved::MovedSince(row(1).ballot, Status::Voided)));
+    assert!(station.verify().ok);
+}
+
+#[test]
+fn an_announced_status_is_owed_to_the_relay_and_others_are_not() {
+    let station = Station::with(|settings| settings.announce_imports = vec![Status::Voided]);
+    station.import(&[row(1), row(2), voided(3)]);
+    station.import(&[voided(1), ImportRow { status: Status::Received, ..row(2) }]);
+    station.begin_import();
+    station.pass(HOLD_BACK);
+    let told: Vec<_> = station
+        .claim()
+        .iter()
+        .map(|delivery| serde_json::from_str::<serde_json::Value>(&delivery.body).unwrap())
+        .map(|body| format!("{} {} {}", body["subject"], body["type"], body["data"]["method"]))
+        .collect();
+    let line = |n| format!("\"202611/00000000{n}\" \"ballot.voided\" \"import\"");
+    assert_eq!(told, [line(3), line(1)]);
+    assert!(station.verify().ok);
+}
+
+/// The body is made when the change is released, so the voter that the file corrected must be the one it tells.
+#[test]
+fn a_change_that_is_released_after_the_decision_tells_the_file_s_voter() {
+    let station = Station::new();
+    station.import(&(1..=3_000).map(row).collect::<Vec<_>>());
+    station.scan_ballot("left", 3_000);
+    let moved = |n| ImportRow { voter: row(n + 5_000).voter, ..row(n) };
+    station.import(&(1..=3_000).map(moved).collect::<Vec<_>>());
+    station.pass(HOLD_BACK);
+    let body = station.claim().remove(0).body;
+    assert!(body.contains("\"V8000\""), "{body}");
+    station.begin_import();
+    assert!(station.verify().ok);
+}
+
+#[test]
+fn a_ballot_s_story_tells_what_moved_it() {
+    let station = Station::new();
+    station.import(&[row(1)]);
+    station.scan_ballot("left", 1);
+    station.import(&[ImportRow { style: Some("12".to_owned()), ..row(1) }]);
+    station.begin_import();
+    undo(&station);
+    let story = station.reader().ballot("202611", "000000001").unwrap().unwrap();
+    let told: Vec<_> = story.history.iter().map(|chapter| (chapter.what, chapter.to)).collect();
+    let expected = [
+        ("issued", Some(Status::Mailed)),
+        ("scanned", Some(Status::Received)),
+        ("imported", None),
+        ("undone", Some(Status::Mailed)),
+    ];
+    assert_eq!(told, expected);
+    assert_eq!(story.codes["imb"], "901234567000001");
+    assert_eq!(station.reader().voter("202611", "V1").unwrap(), [story]);
+}
