@@ -124,6 +124,9 @@ impl Book {
             withdrawn: fact.withdraws.is_some(),
         };
         self.append(now, Fact::Set(fact), Some(row))?;
+        if moved.withdrawn {
+            self.next_due = self.first_due()?;
+        }
         Ok(moved)
     }
 

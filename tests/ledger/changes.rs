@@ -11,7 +11,7 @@ use std::time::Duration;
 const MINUTE: Duration = Duration::from_secs(60);
 
 fn station_with(n: u32) -> Station {
-    let station = Station::new();
+    let station = Station::default();
     station.import(&(1..=n).map(row).collect::<Vec<_>>());
     station
 }

@@ -24,7 +24,7 @@ fn undo(station: &Station) -> Status {
 
 #[test]
 fn a_file_s_rows_are_counted_by_what_became_of_them() {
-    let station = Station::new();
+    let station = Station::default();
     let first = station.import(&[row(1), row(2), row(3), row(4)]);
     assert_eq!(first, Counts { rows: 4, issued: 4, ..Counts::default() });
     let styled = ImportRow { style: Some("12".to_owned()), ..row(2) };
@@ -39,7 +39,7 @@ fn a_file_s_rows_are_counted_by_what_became_of_them() {
 
 #[test]
 fn a_ballot_that_stands_in_the_file_twice_is_refused_the_second_time() {
-    let station = Station::new();
+    let station = Station::default();
     station.import(&[row(1)]);
     let import = station.begin_import();
     let refused = stage(&station, import, vec![row(2), row(2), voided(1), voided(1)]).unwrap();
@@ -50,7 +50,7 @@ fn a_ballot_that_stands_in_the_file_twice_is_refused_the_second_time() {
 
 #[test]
 fn nothing_of_a_file_counts_before_it_is_decided() {
-    let mut station = Station::new();
+    let mut station = Station::default();
     station.import(&[row(1)]);
     let import = station.begin_import();
     stage(&station, import, vec![row(2), voided(1)]).unwrap();
@@ -67,7 +67,7 @@ fn nothing_of_a_file_counts_before_it_is_decided() {
 
 #[test]
 fn a_scan_right_after_the_decision_meets_the_changed_ballot() {
-    let station = Station::new();
+    let station = Station::default();
     station.import(&(1..=50).map(row).collect::<Vec<_>>());
     station.import(&(1..=50).map(voided).collect::<Vec<_>>());
     for n in (1..=50).rev() {
@@ -81,7 +81,7 @@ fn a_scan_right_after_the_decision_meets_the_changed_ballot() {
 
 #[test]
 fn a_crash_after_the_decision_loses_none_of_it() {
-    let mut station = Station::new();
+    let mut station = Station::default();
     station.import(&(1..=2_000).map(row).collect::<Vec<_>>());
     station.import(&(1..=2_000).map(voided).collect::<Vec<_>>());
     station.crash();
@@ -94,7 +94,7 @@ fn a_crash_after_the_decision_loses_none_of_it() {
 /// The file said `mailed`, as before the scan; what was kept of that row once said `received`, and marked the ballot anew.
 #[test]
 fn a_file_never_marks_a_ballot_that_was_taken_back_while_it_was_staged() {
-    let station = Station::new();
+    let station = Station::default();
     station.import(&[row(1)]);
     station.scan_ballot("left", 1);
     let import = station.begin_import();
@@ -110,7 +110,7 @@ fn a_file_never_marks_a_ballot_that_was_taken_back_while_it_was_staged() {
 
 #[test]
 fn an_undo_meets_what_the_file_made_of_the_ballot() {
-    let station = Station::new();
+    let station = Station::default();
     station.import(&[row(1)]);
     station.scan_ballot("left", 1);
     station.import(&[voided(1)]);
@@ -140,7 +140,7 @@ fn an_announced_status_is_owed_to_the_relay_and_others_are_not() {
 /// The body is made when the change is released, so the voter that the file corrected must be the one it tells.
 #[test]
 fn a_change_that_is_released_after_the_decision_tells_the_file_s_voter() {
-    let station = Station::new();
+    let station = Station::default();
     station.import(&(1..=3_000).map(row).collect::<Vec<_>>());
     station.scan_ballot("left", 3_000);
     let moved = |n| ImportRow { voter: row(n + 5_000).voter, ..row(n) };
@@ -154,7 +154,7 @@ fn a_change_that_is_released_after_the_decision_tells_the_file_s_voter() {
 
 #[test]
 fn a_ballot_s_story_tells_what_moved_it() {
-    let station = Station::new();
+    let station = Station::default();
     station.import(&[row(1)]);
     station.scan_ballot("left", 1);
     station.import(&[ImportRow { style: Some("12".to_owned()), ..row(1) }]);

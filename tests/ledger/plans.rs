@@ -32,7 +32,7 @@ fn statements() -> Vec<String> {
 
 #[test]
 fn every_statement_finds_its_rows_by_an_index() {
-    let station = Station::new();
+    let station = Station::default();
     let conn = rusqlite::Connection::open(station.path()).unwrap();
     let statements = statements();
     assert!(statements.len() > 20, "{statements:#?}");

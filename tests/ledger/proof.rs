@@ -226,7 +226,7 @@ fn a_broken_chain_is_not_rebuilt() {
 
 #[test]
 fn verify_holds_beside_a_running_ledger() {
-    let station = Station::new();
+    let station = Station::default();
     station.import(&(1..=300).map(row).collect::<Vec<_>>());
     for n in 1..=300 {
         station.scan_ballot("left", n);
@@ -244,7 +244,7 @@ proptest! {
     /// Whatever stands in a reason or a name, a body is what RFC 8785 makes of it.
     #[test]
     fn every_body_is_canonical(reason in any::<String>(), by in "\\PC{0,20}") {
-        let mut station = Station::new();
+        let mut station = Station::default();
         station.import(&[ImportRow { reason: Some(by.clone()), ..row(1) }]);
         let request = ballot_intake::ledger::SetRequest {
             election: row(1).election,

@@ -4,7 +4,7 @@ use crate::station::{Station, row};
 use ballot_intake::scan::{Face, Unreadable, Verdict};
 
 fn three_scans_then_a_crash() -> Station {
-    let mut station = Station::new();
+    let mut station = Station::default();
     station.import(&(1..=4).map(row).collect::<Vec<_>>());
     for n in 1..=3 {
         assert_eq!(station.scan_ballot("left", n).verdict, Verdict::Received);
@@ -49,7 +49,7 @@ fn a_different_scan_says_that_all_were_answered() {
 
 #[test]
 fn a_payload_that_names_no_ballot_is_known_again_by_its_mac() {
-    let mut station = Station::new();
+    let mut station = Station::default();
     let scan = |station: &Station, payload| {
         station.scan("left", Face::Unreadable(Unreadable::NoFormat), payload).verdict
     };

@@ -103,7 +103,7 @@ fn codes_on_one_face_agree_or_are_ambiguous() {
 
 #[test]
 fn an_unknown_code_is_passed_over_where_the_ballot_has_none_of_its_kind() {
-    let station = Station::new();
+    let station = Station::default();
     station.import(&[ImportRow { imb: None, ..row(1) }]);
     let face = codes(&[(CodeKind::Imb, "901234567000009"), (CodeKind::Ballot, "000000001")]);
     assert_eq!(station.scan("left", face, "x").verdict, Verdict::Received);
@@ -111,7 +111,7 @@ fn an_unknown_code_is_passed_over_where_the_ballot_has_none_of_its_kind() {
 
 #[test]
 fn a_face_that_names_no_ballot_of_this_election_is_told_why() {
-    let station = Station::new();
+    let station = Station::default();
     let check_failed = Face::Unreadable(Unreadable::CheckFailed("county".into()));
     for (face, verdict, reason) in [
         (Face::WrongElection("county".into()), Verdict::WrongElection, "by county"),
@@ -176,7 +176,7 @@ fn an_envelope_is_held_when_the_voter_has_another_ballot_that_is_out_or_in() {
         (Status::Rejected, Verdict::Held),
         (Status::Voided, Verdict::Received),
     ] {
-        let station = Station::new();
+        let station = Station::default();
         station.import(&ballots(&[(1, 1, Status::Mailed), (2, 1, other)]));
         assert_eq!(station.scan_ballot("left", 1).verdict, verdict, "{other}");
     }
@@ -184,7 +184,7 @@ fn an_envelope_is_held_when_the_voter_has_another_ballot_that_is_out_or_in() {
 
 #[test]
 fn a_second_envelope_hears_when_where_and_in_which_batch_the_first_was() {
-    let station = Station::new();
+    let station = Station::default();
     station.import(&[row(1), row(2)]);
     let first = station.scan_ballot("left", 1);
     assert_eq!((first.verdict, first.batch, first.position), (Verdict::Received, 1, 1));
@@ -198,7 +198,7 @@ fn a_second_envelope_hears_when_where_and_in_which_batch_the_first_was() {
 
 #[test]
 fn a_day_and_a_mode_have_their_own_running_batch() {
-    let mut station = Station::new();
+    let mut station = Station::default();
     station.import(&[row(1), row(2), row(3), row(4)]);
     let batch = |judged: Judged| (judged.batch, judged.position);
     assert_eq!(batch(station.scan_ballot("left", 1)), (1, 1));
@@ -221,7 +221,7 @@ fn a_day_and_a_mode_have_their_own_running_batch() {
 
 #[test]
 fn a_payload_that_names_no_ballot_leaves_no_text_behind() {
-    let mut station = Station::new();
+    let mut station = Station::default();
     station.import(&[row(1)]);
     station.scan("left", Face::Unreadable(Unreadable::NoFormat), LICENSE);
     station.scan("left", codes(&[(CodeKind::Ballot, "000000099")]), LICENSE);
@@ -247,7 +247,7 @@ fn a_payload_that_names_no_ballot_leaves_no_text_behind() {
 
 #[test]
 fn the_report_has_every_status_and_verdict_and_its_sums_hold() {
-    let station = Station::new();
+    let station = Station::default();
     station.import(&[row(1), row(2), row(3)]);
     station.scan_ballot("left", 1);
     station.scan_ballot("left", 1);

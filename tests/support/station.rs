@@ -33,11 +33,13 @@ pub(crate) struct Station {
     open: Option<(Ledger, JoinHandle<()>)>,
 }
 
-impl Station {
-    pub(crate) fn new() -> Self {
+impl Default for Station {
+    fn default() -> Self {
         Self::with(|_| ())
     }
+}
 
+impl Station {
     /// A station with other settings.
     pub(crate) fn with(change: impl FnOnce(&mut Settings)) -> Self {
         let dir = tempfile::tempdir().unwrap();
