@@ -9,7 +9,7 @@ use crate::clock::Clock;
 use crate::event::{LogEvent, chain};
 use crate::ledger::{
     Counts, ImportRefused, ImportRow, ImportedFile, Ledger, Lock, LockError, Moved, NotKnown,
-    NotMoved, RefusedRow, Reply, Request, SetRequest, Settings, StartError,
+    NotMoved, RefusedRow, Reply, Request, SetRequest, Settings, StartError, Unsent,
 };
 use serde::{Deserialize, Serialize};
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
@@ -28,7 +28,7 @@ pub const LINE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 const CONNECTIONS_MAX: usize = 16;
 
 /// How long a command waits for the daemon's answer.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+const ANSWER_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Between two attempts to hand the ledger a command that found its queue full.
 const SEND_AGAIN: Duration = Duration::from_millis(5);
@@ -235,86 +235,63 @@ fn exchange(connection: &mut BufReader<UnixStream>, command: &Command) -> io::Re
     serde_json::from_str(&answer).map_err(io::Error::other)
 }
 
-/// What a command asks of the ledger, and how its answer reads: for both ways, waiting on a thread and on a runtime.
-enum Asked {
-    Moved(oneshot::Receiver<Result<Result<Moved, NotMoved>, NotKnown>>),
-    Retried(oneshot::Receiver<Result<usize, NotKnown>>),
-    Begun(oneshot::Receiver<Result<Result<i64, ImportRefused>, NotKnown>>),
-    Staged(oneshot::Receiver<Result<Result<Vec<RefusedRow>, ImportRefused>, NotKnown>>),
-    Done(oneshot::Receiver<Result<Result<Counts, ImportRefused>, NotKnown>>),
-}
-
-fn request(command: Command, by: &str) -> (Request, Asked) {
-    fn reply<T>() -> (Reply<T>, oneshot::Receiver<Result<T, NotKnown>>) {
-        oneshot::channel()
-    }
+/// What a command asks of the ledger; its answer goes to `reply`.
+fn request(command: Command, by: &str, reply: oneshot::Sender<Answer>) -> Request {
     let by = by.to_owned();
     match command {
         Command::BallotSet { election, ballot, status, reason } => {
-            let (tx, rx) = reply();
-            let set = SetRequest { election, ballot, status, reason, by };
-            (Request::Set(set, tx), Asked::Moved(rx))
+            Request::Set(SetRequest { election, ballot, status, reason, by }, read(reply, moved))
         }
-        Command::Undo {} => {
-            let (reply, rx) = reply();
-            (Request::Undo { by, reply }, Asked::Moved(rx))
-        }
+        Command::Undo {} => Request::Undo { by, reply: read(reply, moved) },
         Command::OutboxRetry {} => {
-            let (reply, rx) = reply();
-            (Request::Retry { by, reply }, Asked::Retried(rx))
+            Request::Retry { by, reply: read(reply, |n| Answer::Retried { n }) }
         }
-        Command::ImportBegin {} => {
-            let (tx, rx) = reply();
-            (Request::ImportBegin(tx), Asked::Begun(rx))
-        }
+        Command::ImportBegin {} => Request::ImportBegin(read(reply, |begun| match begun {
+            Ok(import) => Answer::ImportBegun { import },
+            Err(ImportRefused::Busy) => Answer::ImportBusy {},
+            Err(why) => Answer::Refused { why: why.to_string() },
+        })),
         Command::ImportRows { import, rows } => {
-            let (reply, rx) = reply();
-            (Request::ImportRows { import, rows, reply }, Asked::Staged(rx))
+            let reply = read(reply, |staged| match staged {
+                Ok(refused) => Answer::ImportStaged { refused },
+                Err(why) => Answer::Refused { why: ImportRefused::to_string(&why) },
+            });
+            Request::ImportRows { import, rows, reply }
         }
         Command::ImportCommit { import, file } => {
-            let (reply, rx) = reply();
             let file = ImportedFile { by, ..file };
-            (Request::ImportCommit { import, file, reply }, Asked::Done(rx))
+            Request::ImportCommit { import, file, reply: read(reply, done) }
         }
         Command::ImportAbandon { import, refused } => {
-            let (reply, rx) = reply();
-            (Request::ImportAbandon { import, refused, reply }, Asked::Done(rx))
+            Request::ImportAbandon { import, refused, reply: read(reply, done) }
         }
     }
 }
 
-/// Carries a command out and waits on this thread.
-fn blocking(ledger: &Ledger, command: Command, by: &str) -> Answer {
-    let (request, asked) = request(command, by);
-    if ledger.send(request).is_none() {
-        return failed();
-    }
-    match asked {
-        Asked::Moved(rx) => moved(rx.blocking_recv().ok()),
-        Asked::Retried(rx) => retried(rx.blocking_recv().ok()),
-        Asked::Begun(rx) => begun(rx.blocking_recv().ok()),
-        Asked::Staged(rx) => staged(rx.blocking_recv().ok()),
-        Asked::Done(rx) => done(rx.blocking_recv().ok()),
+/// Sends the ledger's answer on as `reads` reads it.
+fn read<T: Send + 'static>(
+    reply: oneshot::Sender<Answer>,
+    reads: impl FnOnce(T) -> Answer + Send + 'static,
+) -> Reply<T> {
+    Reply::new(move |answer| {
+        let answer = answer.map_or_else(|_not_known| failed(), reads);
+        if reply.send(answer).is_err() {
+            tracing::debug!("Nobody waits for an answer any more.");
+        }
+    })
+}
+
+fn moved(moved: Result<Moved, NotMoved>) -> Answer {
+    match moved {
+        Ok(moved) => Answer::Moved(moved),
+        Err(why) => Answer::Refused { why: why.to_string() },
     }
 }
 
-/// Carries a command out on a runtime.
-async fn carried_out(ledger: &Ledger, command: Command, by: &str) -> Answer {
-    let (mut request, asked) = request(command, by);
-    loop {
-        match ledger.try_send(request) {
-            Ok(()) => break,
-            Err(crate::ledger::Unsent::Full(again)) => request = *again,
-            Err(crate::ledger::Unsent::Closed) => return failed(),
-        }
-        tokio::time::sleep(SEND_AGAIN).await;
-    }
-    match asked {
-        Asked::Moved(rx) => moved(rx.await.ok()),
-        Asked::Retried(rx) => retried(rx.await.ok()),
-        Asked::Begun(rx) => begun(rx.await.ok()),
-        Asked::Staged(rx) => staged(rx.await.ok()),
-        Asked::Done(rx) => done(rx.await.ok()),
+fn done(done: Result<Counts, ImportRefused>) -> Answer {
+    match done {
+        Ok(counts) => Answer::ImportDone(counts),
+        Err(why) => Answer::Refused { why: why.to_string() },
     }
 }
 
@@ -322,40 +299,26 @@ fn failed() -> Answer {
     Answer::Failed { why: NotKnown.to_string() }
 }
 
-fn moved(answer: Option<Result<Result<Moved, NotMoved>, NotKnown>>) -> Answer {
-    match answer {
-        Some(Ok(Ok(moved))) => Answer::Moved(moved),
-        Some(Ok(Err(why))) => Answer::Refused { why: why.to_string() },
-        Some(Err(NotKnown)) | None => failed(),
+/// Carries a command out and waits on this thread.
+fn blocking(ledger: &Ledger, command: Command, by: &str) -> Answer {
+    let (reply, answer) = oneshot::channel();
+    match ledger.send(request(command, by, reply)) {
+        Some(()) => answer.blocking_recv().unwrap_or_else(|_closed| failed()),
+        None => failed(),
     }
 }
 
-fn retried(answer: Option<Result<usize, NotKnown>>) -> Answer {
-    answer.and_then(Result::ok).map_or_else(failed, |n| Answer::Retried { n })
-}
-
-fn begun(answer: Option<Result<Result<i64, ImportRefused>, NotKnown>>) -> Answer {
-    match answer {
-        Some(Ok(Ok(import))) => Answer::ImportBegun { import },
-        Some(Ok(Err(ImportRefused::Busy))) => Answer::ImportBusy {},
-        Some(Ok(Err(why))) => Answer::Refused { why: why.to_string() },
-        Some(Err(NotKnown)) | None => failed(),
-    }
-}
-
-fn staged(answer: Option<Result<Result<Vec<RefusedRow>, ImportRefused>, NotKnown>>) -> Answer {
-    match answer {
-        Some(Ok(Ok(refused))) => Answer::ImportStaged { refused },
-        Some(Ok(Err(why))) => Answer::Refused { why: why.to_string() },
-        Some(Err(NotKnown)) | None => failed(),
-    }
-}
-
-fn done(answer: Option<Result<Result<Counts, ImportRefused>, NotKnown>>) -> Answer {
-    match answer {
-        Some(Ok(Ok(counts))) => Answer::ImportDone(counts),
-        Some(Ok(Err(why))) => Answer::Refused { why: why.to_string() },
-        Some(Err(NotKnown)) | None => failed(),
+/// Carries a command out on a runtime.
+async fn carried_out(ledger: &Ledger, command: Command, by: &str) -> Answer {
+    let (reply, answer) = oneshot::channel();
+    let mut request = request(command, by, reply);
+    loop {
+        match ledger.try_send(request) {
+            Ok(()) => return answer.await.unwrap_or_else(|_closed| failed()),
+            Err(Unsent::Full(again)) => request = *again,
+            Err(Unsent::Closed) => return failed(),
+        }
+        tokio::time::sleep(SEND_AGAIN).await;
     }
 }
 

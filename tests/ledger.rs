@@ -11,7 +11,7 @@ mod plans;
 mod proof;
 #[path = "ledger/restarts.rs"]
 mod restarts;
-#[path = "support/station.rs"]
+#[path = "support/own_ledger.rs"]
 mod station;
 #[path = "ledger/verdicts.rs"]
 mod verdicts;

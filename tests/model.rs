@@ -1,7 +1,7 @@
 //! The ledger against a small model of it: whatever happens in whatever order, both say the same, and the proof holds.
 #![cfg(test)]
 
-#[path = "support/station.rs"]
+#[path = "support/own_ledger.rs"]
 mod station;
 
 use ballot_intake::ballot::{Mode, Move, SetMove, Status, import_moves, scan_move, set_move};

@@ -19,6 +19,9 @@ use std::time::Duration;
 /// Random bytes fetched from the operating system at a time; an event id takes 10.
 const RANDOM_BYTES: usize = 2_560;
 
+/// The name under which a ledger that is closed keeps its last row.
+const ANSWERED: &str = "answered";
+
 /// Pages that one event adds to the write-ahead log, about.
 const PAGES_PER_EVENT: i64 = 6;
 
@@ -220,12 +223,32 @@ impl Book {
         {
             book.check_owner(&event)?;
         }
-        let from = answered_to.unwrap_or(book.head.seq - unanswered::ROWS_MAX);
+        let from = match answered_to {
+            Some(seq) => seq,
+            None => book
+                .answered_at_close()
+                .map_err(at.clone())?
+                .max(book.head.seq - unanswered::ROWS_MAX),
+        };
         book.unanswered =
             Unanswered::read(&book.conn, from, book.settings.mode).map_err(at.clone())?;
         book.resume_imports().map_err(at.clone())?;
         book.next_due = book.first_due().map_err(at)?;
         Ok(book)
+    }
+
+    /// The last row when the ledger was last closed as it should be; every scan up to it was answered.
+    fn answered_at_close(&self) -> rusqlite::Result<i64> {
+        let working = super::tally::read(&self.conn, &Scope::Working)?;
+        Ok(working.get(ANSWERED).copied().unwrap_or(0))
+    }
+
+    /// Says that every scan was answered. Nothing is written after this.
+    pub(super) fn close(&mut self) -> Result<(), WriteError> {
+        self.conn
+            .prepare_cached("INSERT OR REPLACE INTO tally (scope, name, n) VALUES (?, ?, ?)")?
+            .execute(params![Scope::Working.text(), ANSWERED, self.head.seq])?;
+        Ok(())
     }
 
     /// The last row, once it was seen to follow from the one before it; else its number.

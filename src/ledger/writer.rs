@@ -135,8 +135,31 @@ pub enum Request {
     Probe(oneshot::Sender<()>),
 }
 
-/// Where an answer goes; `Err` when the transaction was given up, so that it is not known what came of the request.
-pub type Reply<T> = oneshot::Sender<Result<T, NotKnown>>;
+/// What is done with an answer, on the ledger's thread: it must not block. `Err` when the transaction was given up, so that it
+/// is not known what came of the request.
+pub struct Reply<T>(Box<dyn FnOnce(Result<T, NotKnown>) + Send>);
+
+impl<T: Send + 'static> Reply<T> {
+    /// Does this with the answer.
+    pub fn new(with: impl FnOnce(Result<T, NotKnown>) + Send + 'static) -> Self {
+        Self(Box::new(with))
+    }
+
+    /// Sends the answer there; whoever asked may be gone.
+    pub fn to(sender: oneshot::Sender<Result<T, NotKnown>>) -> Self {
+        Self::new(move |answer| {
+            if sender.send(answer).is_err() {
+                tracing::debug!("Nobody waits for an answer any more.");
+            }
+        })
+    }
+}
+
+impl<T> std::fmt::Debug for Reply<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Reply")
+    }
+}
 
 /// The transaction was given up.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -234,9 +257,12 @@ impl Ledger {
     }
 
     /// Asks, and waits for the answer on this thread; never from within a runtime.
-    pub fn ask<T>(&self, request: impl FnOnce(Reply<T>) -> Request) -> Result<T, NotKnown> {
+    pub fn ask<T: Send + 'static>(
+        &self,
+        request: impl FnOnce(Reply<T>) -> Request,
+    ) -> Result<T, NotKnown> {
         let (reply, answer) = oneshot::channel();
-        self.send(request(reply)).ok_or(NotKnown)?;
+        self.send(request(Reply::to(reply))).ok_or(NotKnown)?;
         answer.blocking_recv().unwrap_or(Err(NotKnown))
     }
 
@@ -316,6 +342,14 @@ impl Writer {
             }
         }
         if let Some(book) = &mut self.book {
+            if let Err(error) = book.close() {
+                // The next start takes the last scans for unanswered, which is the safe way round.
+                tracing::warn!(
+                    event = LogEvent::CommitFailed.name(),
+                    error = chain(&error),
+                    "The ledger could not be marked as closed."
+                );
+            }
             checkpoint(book);
         }
     }
@@ -628,10 +662,7 @@ impl Desk<'_> {
             None => (None, Ok(())),
         };
         let answer = move |outcome| {
-            let value = value.filter(|_| outcome == Outcome::Durable).ok_or(NotKnown);
-            if reply.send(value).is_err() {
-                tracing::debug!("Nobody waits for an answer any more.");
-            }
+            (reply.0)(value.filter(|_| outcome == Outcome::Durable).ok_or(NotKnown));
         };
         (Waiting::Other(Box::new(answer)), done)
     }

@@ -32,6 +32,16 @@ fn an_envelope_scanned_again_after_a_restart_gets_the_verdict_it_would_have_had(
 }
 
 #[test]
+fn after_a_clean_stop_everything_was_answered() {
+    let mut station = Station::default();
+    station.import(&[row(1)]);
+    assert_eq!(station.scan_ballot("left", 1).verdict, Verdict::Received);
+    station.reopen();
+    assert_eq!(station.scan_ballot("left", 1).verdict, Verdict::AlreadyReceived);
+    assert_eq!(scans(&station), (2, 0));
+}
+
+#[test]
 fn another_scanner_has_nothing_unanswered() {
     let station = three_scans_then_a_crash();
     assert_eq!(station.scan_ballot("right", 3).verdict, Verdict::AlreadyReceived);
