@@ -29,7 +29,7 @@ const PAGES_PER_EVENT: i64 = 6;
 const MIDNIGHT: Duration = Duration::from_secs(1);
 
 /// More than the longest day.
-const DAY_MAX: Duration = Duration::from_secs(26 * 3_600);
+const DAY_MAX: Duration = Duration::from_hours(26);
 
 /// Whose ledger it is and by which rules it judges.
 #[derive(Debug, Clone)]

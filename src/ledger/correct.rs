@@ -97,8 +97,12 @@ impl Book {
         now: Micros,
         by: &str,
     ) -> Result<Result<Moved, NotMoved>, WriteError> {
-        let Some((seq, event, scan, row)) = self.last_scan_that_moved()? else {
+        let Some(last) = self.last_scan_not_taken_back()? else {
             return Ok(Err(NotMoved::NothingToUndo));
+        };
+        let MovingScan { seq, event, fact: scan, election, ballot } = last;
+        let Some(row) = self.visible(&election, &ballot)? else {
+            return Ok(Err(NotMoved::NotIssued { election, ballot }));
         };
         let Some(from) = scan.from.filter(|_| row.status_seq == seq) else {
             return Ok(Err(NotMoved::MovedSince(row.ballot, row.status)));
@@ -184,17 +188,7 @@ impl Book {
         Ok(Some((row.status_seq, rows::event(&self.conn, row.status_seq)?)))
     }
 
-    /// The last scan that moved a ballot and was not taken back, with the ballot as it stands.
-    fn last_scan_that_moved(
-        &mut self,
-    ) -> Result<Option<(i64, Event, ScanFact, BallotRow)>, WriteError> {
-        let Some((seq, event, scan, election, ballot)) = self.last_scan_not_taken_back()? else {
-            return Ok(None);
-        };
-        let row = self.visible(&election, &ballot)?;
-        Ok(row.map(|row| (seq, event, scan, row)))
-    }
-
+    /// The last scan that moved a ballot and was not taken back.
     fn last_scan_not_taken_back(&self) -> Result<Option<MovingScan>, WriteError> {
         let mut events =
             self.conn.prepare_cached("SELECT seq, body FROM event ORDER BY seq DESC LIMIT ?")?;
@@ -210,8 +204,9 @@ impl Book {
                     let (Some(election), Some(ballot)) = (&scan.election, &scan.ballot) else {
                         continue;
                     };
-                    let (scan, election, ballot) = (scan.clone(), election.clone(), ballot.clone());
-                    return Ok(Some((seq, event, scan, election, ballot)));
+                    let (election, ballot) = (election.clone(), ballot.clone());
+                    let fact = scan.clone();
+                    return Ok(Some(MovingScan { seq, event, fact, election, ballot }));
                 }
                 _ => {}
             }
@@ -220,8 +215,14 @@ impl Book {
     }
 }
 
-/// A scan that moved a ballot: its row, event and fact, and which ballot that is.
-type MovingScan = (i64, Event, ScanFact, ElectionId, BallotId);
+/// A scan that moved a ballot.
+struct MovingScan {
+    seq: i64,
+    event: Event,
+    fact: ScanFact,
+    election: ElectionId,
+    ballot: BallotId,
+}
 
 /// Where a ballot stood before this change, as far as the relay knows.
 fn before(fact: &Fact) -> Option<Status> {

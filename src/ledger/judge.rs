@@ -25,6 +25,19 @@ enum Named {
     None,
 }
 
+/// A scan's ruling, with the ballot it is about and the capture that named that one.
+struct Ruled {
+    ruling: Ruling,
+    row: Option<BallotRow>,
+    capture: Option<Capture>,
+}
+
+impl Ruled {
+    const fn on_none(ruling: Ruling) -> Self {
+        Self { ruling, row: None, capture: None }
+    }
+}
+
 /// A verdict in the making.
 struct Ruling {
     verdict: Verdict,
@@ -50,8 +63,9 @@ impl Book {
             return self.judged_before(scan, &committed.event);
         }
         let batch = self.batch(scan.at)?;
-        let (ruling, row, capture) = self.rule(scan, batch)?;
-        let fact = self.scan_fact(scan, batch, &ruling, row.as_ref(), capture);
+        let ruled = self.rule(scan, batch)?;
+        let fact = self.scan_fact(scan, batch, &ruled);
+        let Ruled { ruling, row, capture: _ } = ruled;
         let earlier = match (ruling.verdict, &row) {
             (Verdict::AlreadyReceived, Some(row)) => self.earlier(row)?,
             _ => None,
@@ -69,41 +83,36 @@ impl Book {
         })
     }
 
-    fn rule(
-        &mut self,
-        scan: &Scan,
-        batch: Batch,
-    ) -> Result<(Ruling, Option<BallotRow>, Option<Capture>), WriteError> {
+    fn rule(&mut self, scan: &Scan, batch: Batch) -> Result<Ruled, WriteError> {
         let captures = match &scan.face {
             Face::Names(captures) => captures,
             Face::WrongElection(format) => {
                 let ruling = Ruling::because(Verdict::WrongElection, format!("by {format}"));
-                return Ok((ruling, None, None));
+                return Ok(Ruled::on_none(ruling));
             }
             Face::Mixed => {
                 let ruling = Ruling::because(Verdict::Ambiguous, "codes of two elections");
-                return Ok((ruling, None, None));
+                return Ok(Ruled::on_none(ruling));
             }
             Face::Unreadable(why) => {
-                return Ok((Ruling::because(Verdict::Unreadable, why.to_string()), None, None));
+                let ruling = Ruling::because(Verdict::Unreadable, why.to_string());
+                return Ok(Ruled::on_none(ruling));
             }
         };
-        Ok(match self.named(captures)? {
-            Named::None => (Ruling::plain(Verdict::NotIssued), None, None),
-            Named::Several => {
-                (Ruling::because(Verdict::Ambiguous, "codes of two ballots"), None, None)
-            }
+        let ruling = match self.named(captures)? {
+            Named::None => Ruling::plain(Verdict::NotIssued),
+            Named::Several => Ruling::because(Verdict::Ambiguous, "codes of two ballots"),
             Named::SeveralOpen => {
-                let why = "several open ballots of this voter";
-                (Ruling::because(Verdict::Held, why), None, None)
+                Ruling::because(Verdict::Held, "several open ballots of this voter")
             }
             Named::One(row, capture) => {
                 let outbound = captures.iter().find(|c| c.direction == Direction::Outbound);
                 let direction = outbound.map_or(Direction::Return, |c| c.direction);
                 let ruling = self.rule_on(&row, batch.mode, direction, scan.at)?;
-                (ruling, Some(*row), Some(capture))
+                return Ok(Ruled { ruling, row: Some(*row), capture: Some(capture) });
             }
-        })
+        };
+        Ok(Ruled::on_none(ruling))
     }
 
     /// What the mode does to this ballot.
@@ -242,14 +251,9 @@ impl Book {
         })
     }
 
-    fn scan_fact(
-        &self,
-        scan: &Scan,
-        batch: Batch,
-        ruling: &Ruling,
-        row: Option<&BallotRow>,
-        capture: Option<Capture>,
-    ) -> ScanFact {
+    fn scan_fact(&self, scan: &Scan, batch: Batch, ruled: &Ruled) -> ScanFact {
+        let Ruled { ruling, row, capture } = ruled;
+        let row = row.as_ref();
         let symbol = scan.symbols.first();
         let nearest = match &scan.face {
             Face::Names(captures) => captures.first().map(|capture| &capture.format),
@@ -258,8 +262,8 @@ impl Book {
             Face::Mixed => None,
         };
         let (format, code) = match capture {
-            Some(capture) => (Some(capture.format), Some(capture.code)),
-            None => (nearest.cloned(), None),
+            Some(capture) => (Some(&capture.format), Some(capture.code.clone())),
+            None => (nearest, None),
         };
         ScanFact {
             verdict: ruling.verdict,
@@ -268,7 +272,7 @@ impl Book {
             batch: batch.number,
             symbology: symbol.map_or("none", |symbol| symbol.symbology.name()).to_owned(),
             length: symbol.map_or(0, |symbol| symbol.length),
-            format: format.map(|format| format.to_string()),
+            format: format.map(ToString::to_string),
             election: row.map(|row| row.election.clone()),
             ballot: row.map(|row| row.ballot.clone()),
             mac: if code.is_some() { None } else { symbol.map(|s| self.key.mac(&s.payload.0)) },

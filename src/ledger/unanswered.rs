@@ -54,7 +54,9 @@ impl Unanswered {
         let mut earlier: Vec<_> =
             earlier.by_scanner.into_values().flatten().chain(earlier.taken).collect();
         earlier.sort_by_key(|committed| std::cmp::Reverse(committed.seq));
-        earlier.into_iter().for_each(|committed| self.add(committed));
+        for committed in earlier {
+            self.add(committed);
+        }
         self
     }
 
@@ -88,12 +90,12 @@ impl Unanswered {
     }
 }
 
-fn is_same(fact: &ScanFact, face: &Face, mac: Option<&str>) -> bool {
-    match (&fact.code, face) {
-        (Some(code), Face::Names(captures)) => captures.iter().any(|capture| {
-            capture.code == *code && fact.format.as_deref() == Some(&*capture.format)
+fn is_same(committed: &ScanFact, face: &Face, mac: Option<&str>) -> bool {
+    match (&committed.code, face) {
+        (Some(named_by), Face::Names(captures)) => captures.iter().any(|capture| {
+            capture.code == *named_by && committed.format.as_deref() == Some(&*capture.format)
         }),
         (Some(_), _) => false,
-        (None, _) => fact.mac.is_some() && fact.mac.as_deref() == mac,
+        (None, _) => committed.mac.is_some() && committed.mac.as_deref() == mac,
     }
 }

@@ -76,6 +76,12 @@ const DERIVED: &[(&str, &str)] = &[
     ("tally", "scope, name, n"),
 ];
 
+/// Counts that derive from events.
+const COUNTS: &str = "n <> 0 AND scope <> 'working' AND scope NOT LIKE 'staged/%'";
+
+/// Those that do not depend on how far an import was rolled forward.
+const COUNTS_WHILE_APPLYING: &str = "n <> 0 AND (scope = 'outbox' OR scope LIKE 'batch/%')";
+
 /// Imported rows read at a time.
 const PIECE_ROWS: i64 = 1_000;
 
@@ -410,8 +416,9 @@ impl Anew {
             .conn
             .prepare("SELECT 1 FROM old.import WHERE seq IS NOT NULL AND applied = 0")?
             .exists([])?;
+        let counts = if applying { COUNTS_WHILE_APPLYING } else { COUNTS };
         for (table, columns) in DERIVED {
-            self.compare_table(table, columns, only(table, applying))?;
+            self.compare_table(table, columns, only(table, counts))?;
         }
         Ok(())
     }
@@ -466,18 +473,17 @@ impl Anew {
     }
 }
 
-/// The rows of a table that are compared. While an import is rolled forward, a ballot that it has yet to change stands as
-/// before that, and so do the counts.
-fn only(table: &str, applying: bool) -> &'static str {
-    match (table, applying) {
-        ("import", _) => "seq IS NOT NULL",
-        ("ballot", _) => {
+/// The rows of a table that are compared; of the counts `counts`. While an import is rolled forward, a ballot that it has yet
+/// to change stands as before that.
+fn only(table: &str, counts: &'static str) -> &'static str {
+    match table {
+        "import" => "seq IS NOT NULL",
+        "ballot" => {
             "since NOT IN (SELECT number FROM old.import WHERE seq IS NULL) AND key NOT IN \
              (SELECT change.ballot FROM old.import_change AS change JOIN old.import ON number = import \
               WHERE done = 0 AND applied = 0)"
         }
-        ("tally", false) => "n <> 0 AND scope <> 'working' AND scope NOT LIKE 'staged/%'",
-        ("tally", true) => "n <> 0 AND (scope = 'outbox' OR scope LIKE 'batch/%')",
+        "tally" => counts,
         _ => "true",
     }
 }

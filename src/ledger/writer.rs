@@ -43,7 +43,7 @@ const WAL_PAGES_MAX: i64 = 4_096;
 const IDLE: Duration = Duration::from_millis(250);
 
 /// The longest the thread waits for a request before it looks at the clock again.
-const WAIT_MAX: Duration = Duration::from_secs(60);
+const WAIT_MAX: Duration = Duration::from_mins(1);
 
 /// The shortest time between two attempts to open a ledger that is away.
 const REOPEN_MIN: Duration = Duration::from_millis(200);
@@ -405,10 +405,8 @@ impl Writer {
 
     /// One transaction over the requests and what has become due; with no request, over a piece of an import, too.
     fn transact(&mut self, requests: Vec<Request>) {
-        let idle = requests.is_empty();
         let mut waiting = Vec::with_capacity(requests.len());
-        let outcome = self.attempt(requests, &mut waiting, idle);
-        match outcome {
+        match self.attempt(requests, &mut waiting) {
             Ok(news) => {
                 for answer in waiting {
                     self.answer(answer, Outcome::Durable);
@@ -446,9 +444,9 @@ impl Writer {
         &mut self,
         requests: Vec<Request>,
         waiting: &mut Vec<Waiting>,
-        idle: bool,
     ) -> Result<Fresh, Option<WriteError>> {
         let now = self.clock.now();
+        let idle = requests.is_empty();
         let mut failed = match &mut self.book {
             Some(book) => book.begin(now).err().map(Some),
             None => Some(None),

@@ -8,7 +8,9 @@ use ballot_intake::ledger::{Moved, NotMoved, Request, SetRequest};
 use ballot_intake::scan::Verdict;
 use std::time::Duration;
 
-const MINUTE: Duration = Duration::from_secs(60);
+const MICROSECOND: Duration = Duration::from_micros(1);
+
+const MINUTE: Duration = Duration::from_mins(1);
 
 fn station_with(n: u32) -> Station {
     let station = Station::default();
@@ -73,9 +75,9 @@ fn refused() -> Answer {
 fn nothing_is_handed_out_before_hold_back_ends() {
     let station = station_with(1);
     station.scan_ballot("left", 1);
-    station.pass(HOLD_BACK - Duration::from_micros(1));
+    station.pass(HOLD_BACK.checked_sub(MICROSECOND).unwrap());
     assert_eq!(claimed(&station), []);
-    station.pass(Duration::from_micros(1));
+    station.pass(MICROSECOND);
     let deliveries = station.claim();
     let delivery = deliveries.first().unwrap();
     for (place, expected) in [

@@ -1,7 +1,7 @@
 //! Every verdict of the ledger with the rule that it comes from, and what a scan leaves behind.
 
 use crate::station::{NOON, Station, ballot_code, capture, row};
-use ballot_intake::ballot::{Mode, Status};
+use ballot_intake::ballot::{BallotId, Mode, Status};
 use ballot_intake::clock::Micros;
 use ballot_intake::ledger::ImportRow;
 use ballot_intake::scan::{CodeKind, Direction, Earlier, Face, Judged, Unreadable, Verdict};
@@ -96,7 +96,7 @@ fn codes_on_one_face_agree_or_are_ambiguous() {
         (vec![(Imb, imb_unknown), (Ballot, one)], Verdict::Ambiguous, None),
     ] {
         let judged = station.scan("left", codes(&captures), "x");
-        let named = judged.ballot.as_ref().map(|ballot| ballot.as_str());
+        let named = judged.ballot.as_ref().map(BallotId::as_str);
         assert_eq!((judged.verdict, named), (verdict, ballot), "{captures:?}");
     }
 }
@@ -188,7 +188,7 @@ fn a_second_envelope_hears_when_where_and_in_which_batch_the_first_was() {
     station.import(&[row(1), row(2)]);
     let first = station.scan_ballot("left", 1);
     assert_eq!((first.verdict, first.batch, first.position), (Verdict::Received, 1, 1));
-    station.pass(Duration::from_secs(60));
+    station.pass(Duration::from_mins(1));
     assert_eq!(station.scan_ballot("right", 2).position, 2);
     let second = station.scan_ballot("right", 1);
     assert_eq!(second.verdict, Verdict::AlreadyReceived);

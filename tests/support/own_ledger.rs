@@ -21,16 +21,18 @@ use tokio::sync::{mpsc, oneshot};
 pub(crate) const NOON: Micros = Micros(1_793_646_000_000_000);
 
 /// Between a change and its release.
-pub(crate) const HOLD_BACK: Duration = Duration::from_secs(600);
+pub(crate) const HOLD_BACK: Duration = Duration::from_mins(10);
 
 /// Transactions that an import may take to be applied.
 const IMPORT_PIECES_MAX: usize = 10_000;
+
+type Open = (Ledger, JoinHandle<()>);
 
 pub(crate) struct Station {
     pub(crate) dir: TempDir,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) settings: Settings,
-    open: Option<(Ledger, JoinHandle<()>)>,
+    open: Option<Open>,
 }
 
 impl Default for Station {
@@ -42,7 +44,7 @@ impl Default for Station {
 impl Station {
     /// A station with other settings.
     pub(crate) fn with(change: impl FnOnce(&mut Settings)) -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = folder();
         let mut settings = Settings {
             path: dir.path().join("ledger.sqlite"),
             key_file: dir.path().join("signing.key"),
@@ -90,7 +92,7 @@ impl Station {
 
     /// As after a power cut: what is on the disk now is all that the next start finds.
     pub(crate) fn crash(&mut self) {
-        let found = tempfile::tempdir().unwrap();
+        let found = folder();
         // As long as somebody reads, the log is not begun anew, so the copies belong together.
         let reading = rusqlite::Connection::open(self.path()).unwrap();
         reading.execute_batch("BEGIN; SELECT count(*) FROM import").unwrap();
@@ -196,6 +198,11 @@ impl Drop for Station {
     fn drop(&mut self) {
         self.close();
     }
+}
+
+/// In memory where there is such a place: random tests sync thousands of times.
+fn folder() -> TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
 }
 
 pub(crate) fn symbol(payload: &str) -> Symbol {
