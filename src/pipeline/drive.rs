@@ -5,8 +5,7 @@ use super::shutdown::Shutdown;
 use crate::event::{LogEvent, chain};
 use crate::scan::Judged;
 use crate::scanner::framing::Framer;
-use crate::scanner::line::{Line, OpenError, Opened, Opener};
-use std::io;
+use crate::scanner::line::{Line, Moved, OpenError, Opened, Opener};
 use std::ops::Range;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
@@ -77,7 +76,7 @@ impl Driver {
                 break;
             }
         }
-        self.drain(None).await;
+        self.drain_away().await;
     }
 
     /// A listening scanner is settled as soon as it listens; nobody knows when it will be connected to.
@@ -139,59 +138,66 @@ impl Driver {
         self.lane.gone();
     }
 
-    async fn session(&mut self, mut line: Line, shutdown: &mut Shutdown) -> End {
-        let mut buffer = [0; READ_BYTES];
-        let mut unread = 0..0;
+    async fn session(&mut self, line: Line, shutdown: &mut Shutdown) -> End {
+        let mut session = Session::new(line);
         let mut quiet_since = Instant::now();
         let mut stalled = false;
         loop {
-            self.feed(&buffer, &mut unread);
+            self.feed(&mut session);
             self.say_stalled(&mut stalled);
-            let reads = unread.is_empty() && self.lane.has_room();
-            let writes = !self.lane.outgoing().is_empty();
+            let reads = session.unread.is_empty() && self.lane.has_room();
+            let incoming = if reads { &mut session.buffer[..] } else { &mut [] };
+            let outgoing = self.lane.outgoing();
+            let moves = reads || !outgoing.is_empty();
             let moved = tokio::select! {
                 biased;
                 () = shutdown.requested() => {
-                    self.drain(Some(line)).await;
+                    self.drain(session).await;
                     return End::Stopped;
                 }
                 Some(judged) = self.verdicts.recv() => {
                     self.lane.judged(&judged);
-                    self.write(&mut line)
+                    continue;
                 }
-                read = line.readable(), if reads => read.and_then(|()| {
-                    let read = read_line(&mut line, &mut buffer)?;
-                    if !read.is_empty() {
-                        quiet_since = Instant::now();
-                        unread = read;
-                    }
-                    Ok(())
-                }),
-                written = line.writable(), if writes => written.and_then(|()| self.write(&mut line)),
+                moved = session.line.moved(incoming, outgoing), if moves => moved,
                 () = sleep(PUSH_AGAIN), if self.lane.is_waiting() => {
                     self.lane.push();
-                    Ok(())
+                    continue;
                 }
                 () = sleep_until(quiet_since + self.silence), if reads && self.framer.is_partial() => {
                     self.silence();
-                    Ok(())
+                    continue;
                 }
             };
-            if moved.is_err() {
-                return End::Gone;
+            match moved {
+                Ok(Moved::In(n)) => {
+                    quiet_since = Instant::now();
+                    session.unread = 0..n;
+                }
+                Ok(Moved::Out(n)) => self.lane.sent(n),
+                Ok(Moved::Deaf) => session.is_deaf = true,
+                Err(_) => {
+                    // It may have sent its last and wait for the answers.
+                    self.drain(session).await;
+                    return End::Gone;
+                }
             }
         }
     }
 
-    fn feed(&mut self, buffer: &[u8], unread: &mut Range<usize>) {
+    /// Hands the lane what was read, as far as it has room. What the scanner does not take any more is not kept for it.
+    fn feed(&mut self, session: &mut Session) {
         while self.lane.has_room()
-            && let Some(bytes) = buffer.get(unread.clone()).filter(|bytes| !bytes.is_empty())
+            && let Some(bytes) = session.rest()
         {
             let (consumed, framed) = self.framer.push(bytes);
-            unread.start += consumed;
+            session.unread.start += consumed;
             if let Some(framed) = framed {
                 self.lane.framed(framed);
             }
+        }
+        if session.is_deaf {
+            self.lane.gone();
         }
     }
 
@@ -218,31 +224,24 @@ impl Driver {
         *stalled = now;
     }
 
-    /// Writes what the line takes.
-    fn write(&mut self, line: &mut Line) -> io::Result<()> {
-        while !self.lane.outgoing().is_empty() {
-            match line.try_write(self.lane.outgoing()) {
-                Ok(n) => self.lane.sent(n),
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
-                Err(e) => return Err(e),
-            }
-        }
-        Ok(())
-    }
-
-    /// Nothing more is read. What was read gets its verdict, and the scanner its answers if its line is still there.
-    async fn drain(&mut self, mut line: Option<Line>) {
+    /// Nothing more is read. What was read gets its verdict, and the scanner its answers as far as it takes them.
+    async fn drain(&mut self, mut session: Session) {
         let drained = async {
-            while !self.lane.is_settled() {
+            loop {
+                self.feed(&mut session);
+                let outgoing = self.lane.outgoing();
+                let is_sent = outgoing.is_empty() && session.rest().is_none();
+                if is_sent && self.lane.is_settled() {
+                    return;
+                }
                 tokio::select! {
                     biased;
                     Some(judged) = self.verdicts.recv() => self.lane.judged(&judged),
+                    moved = session.line.moved(&mut [], outgoing), if !outgoing.is_empty() => match moved {
+                        Ok(Moved::Out(n)) => self.lane.sent(n),
+                        Ok(Moved::In(_) | Moved::Deaf) | Err(_) => session.is_deaf = true,
+                    },
                     () = sleep(PUSH_AGAIN), if self.lane.is_waiting() => self.lane.push(),
-                }
-            }
-            while let Some(line) = line.as_mut().filter(|_| !self.lane.outgoing().is_empty()) {
-                if line.writable().await.is_err() || self.write(line).is_err() {
-                    break;
                 }
             }
         };
@@ -250,9 +249,48 @@ impl Driver {
             tracing::warn!(
                 event = LogEvent::AnswersStalled.name(),
                 scanner = self.lane.name(),
-                "The daemon stops; a scanner did not get all of its answers."
+                "A scanner is gone, or the daemon stops; not all of its answers were sent."
             );
         }
+    }
+
+    /// The same without a line.
+    async fn drain_away(&mut self) {
+        let settled = async {
+            while !self.lane.is_settled() {
+                tokio::select! {
+                    biased;
+                    Some(judged) = self.verdicts.recv() => self.judged_away(&judged),
+                    () = sleep(PUSH_AGAIN), if self.lane.is_waiting() => self.lane.push(),
+                }
+            }
+        };
+        if tokio::time::timeout(DRAIN_MAX, settled).await.is_err() {
+            tracing::warn!(
+                event = LogEvent::AnswersStalled.name(),
+                scanner = self.lane.name(),
+                "The daemon stops; not every scan of a scanner that is away has its verdict."
+            );
+        }
+    }
+}
+
+/// An open line, and what was read from it.
+struct Session {
+    line: Line,
+    buffer: [u8; READ_BYTES],
+    unread: Range<usize>,
+    is_deaf: bool,
+}
+
+impl Session {
+    const fn new(line: Line) -> Self {
+        Self { line, buffer: [0; READ_BYTES], unread: 0..0, is_deaf: false }
+    }
+
+    /// What was read and not yet fed.
+    fn rest(&self) -> Option<&[u8]> {
+        self.buffer.get(self.unread.clone()).filter(|bytes| !bytes.is_empty())
     }
 }
 
@@ -261,15 +299,5 @@ fn settle(settled: &mut Option<oneshot::Sender<()>>) {
         && settled.send(()).is_err()
     {
         tracing::debug!("Nobody waits for the scanners any more.");
-    }
-}
-
-/// Reads what is there; an error when the line is gone.
-fn read_line(line: &mut Line, buffer: &mut [u8]) -> io::Result<Range<usize>> {
-    match line.try_read(buffer) {
-        Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
-        Ok(n) => Ok(0..n),
-        Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(0..0),
-        Err(e) => Err(e),
     }
 }

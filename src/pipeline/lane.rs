@@ -44,6 +44,28 @@ pub struct LaneSettings {
 struct Due {
     scan: Option<ScanId>,
     tone: Option<Tone>,
+    to: To,
+}
+
+/// Whom an answer reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum To {
+    /// The scanner that asked.
+    Scanner,
+    /// Nobody: the line it was asked on is gone. On the next one it would be taken for the answer to something else.
+    Nobody,
+}
+
+impl Due {
+    /// To be told once that scan has its verdict.
+    const fn after(scan: ScanId) -> Self {
+        Self { scan: Some(scan), tone: None, to: To::Scanner }
+    }
+
+    /// To be told in its turn.
+    const fn with(tone: Tone) -> Self {
+        Self { scan: None, tone: Some(tone), to: To::Scanner }
+    }
 }
 
 /// An answer that is being sent: it is delivered when so many bytes have left in all.
@@ -127,7 +149,7 @@ impl Lane {
             }
             Framed::NoRead => {
                 self.uncounted.no_reads = self.uncounted.no_reads.saturating_add(1);
-                self.due.push_back(Due { scan: None, tone: Some(Tone::Bad) });
+                self.due.push_back(Due::with(Tone::Bad));
                 self.send_answers();
                 self.push();
             }
@@ -140,21 +162,27 @@ impl Lane {
         match met {
             Met::New => self.scan(symbols),
             Met::Pending(scan) => {
-                if self.settings.waits_for_answer == WaitsForAnswer::Yes {
-                    self.due.push_back(Due { scan: Some(scan), tone: None });
+                let waits = self.settings.waits_for_answer == WaitsForAnswer::Yes;
+                if waits || !self.is_promised(scan) {
+                    self.due.push_back(Due::after(scan));
                 }
                 self.repeat();
             }
             Met::Answered(tone, delivery) => {
                 let waits = self.settings.waits_for_answer == WaitsForAnswer::Yes;
                 if waits || delivery == Delivery::Undelivered {
-                    self.due.push_back(Due { scan: None, tone: Some(tone) });
+                    self.due.push_back(Due::with(tone));
                     self.send_answers();
                 }
                 self.repeat();
             }
         }
         met
+    }
+
+    /// Whether the scan's own answer is on its way to the scanner that asked.
+    fn is_promised(&self, scan: ScanId) -> bool {
+        self.due.iter().any(|due| due.scan == Some(scan) && due.to == To::Scanner)
     }
 
     fn repeat(&mut self) {
@@ -174,7 +202,7 @@ impl Lane {
             face: self.formats.face(&symbols),
             symbols,
         };
-        self.due.push_back(Due { scan: Some(id), tone: None });
+        self.due.push_back(Due::after(id));
         let verdicts = self.verdicts.clone();
         self.waiting = Some(Box::new(Request::Scan { scan: Box::new(scan), verdicts }));
         self.push();
@@ -216,10 +244,10 @@ impl Lane {
     }
 
     fn send_answers(&mut self) {
-        while let Some(Due { scan, tone: Some(tone) }) = self.due.front().copied() {
+        while let Some(Due { scan, tone: Some(tone), to }) = self.due.front().copied() {
             self.due.pop_front();
             let bytes = self.settings.answers.bytes(tone);
-            if self.outgoing.len() + bytes.len() > OUTGOING_BYTES_MAX {
+            if to == To::Nobody || self.outgoing.len() + bytes.len() > OUTGOING_BYTES_MAX {
                 continue;
             }
             self.outgoing.extend(bytes);
@@ -261,5 +289,8 @@ impl Lane {
     pub fn gone(&mut self) {
         self.outgoing.clear();
         self.sending.clear();
+        for due in &mut self.due {
+            due.to = To::Nobody;
+        }
     }
 }

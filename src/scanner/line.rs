@@ -5,10 +5,14 @@
 
 use super::profile::{DataBits, Flow, Line as LineSettings, Parity, StopBits, UsbId};
 use std::fs;
+use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_serial::{SerialPortBuilderExt as _, SerialStream};
 
@@ -100,6 +104,17 @@ pub enum Line {
     Serial(SerialStream),
     /// A connection.
     Tcp(TcpStream),
+}
+
+/// What went over a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moved {
+    /// So many bytes came, at least one.
+    In(usize),
+    /// So many were taken, at least one.
+    Out(usize),
+    /// It takes no more. What it has sent may still come.
+    Deaf,
 }
 
 /// What opens lines of one place, again and again.
@@ -257,38 +272,52 @@ fn keep_alive(stream: &TcpStream) -> io::Result<()> {
 }
 
 impl Line {
-    /// Waits until there may be something to read. Cancel safe.
-    pub async fn readable(&self) -> io::Result<()> {
-        match self {
-            Self::Serial(port) => port.readable().await,
-            Self::Tcp(stream) => stream.readable().await,
-        }
-    }
-
-    /// Waits until it may take bytes. Cancel safe.
-    pub async fn writable(&self) -> io::Result<()> {
-        match self {
-            Self::Serial(port) => port.writable().await,
-            Self::Tcp(stream) => stream.writable().await,
-        }
-    }
-
-    /// Reads what is there. Zero bytes: the line is gone.
-    pub fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::Serial(port) => port.try_read(buffer),
-            Self::Tcp(stream) => stream.try_read(buffer),
-        }
-    }
-
-    /// Writes what the line takes.
-    pub fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Self::Serial(port) => port.try_write(bytes),
-            Self::Tcp(stream) => stream.try_write(bytes),
-        }
+    /// Moves bytes one way: `outgoing` to the scanner, or what it sent into `incoming`, whichever goes first. Either may be
+    /// empty, and is then left alone. Cancel safe.
+    ///
+    /// Readiness is asked for together with the bytes: tokio-serial's `readable` and `try_read` apart never notice that a port
+    /// has been emptied, and are ready for ever.
+    pub async fn moved(&mut self, incoming: &mut [u8], outgoing: &[u8]) -> io::Result<Moved> {
+        poll_fn(|cx| match self {
+            Self::Serial(port) => Pin::new(port).poll_moved(cx, incoming, outgoing),
+            Self::Tcp(stream) => Pin::new(stream).poll_moved(cx, incoming, outgoing),
+        })
+        .await
     }
 }
+
+trait PollMoved: AsyncRead + AsyncWrite {
+    /// Answers go first: they are few, and what waits for them scans on.
+    fn poll_moved(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        incoming: &mut [u8],
+        outgoing: &[u8],
+    ) -> Poll<io::Result<Moved>> {
+        if !outgoing.is_empty() {
+            match self.as_mut().poll_write(cx, outgoing) {
+                Poll::Ready(Ok(n @ 1..)) => return Poll::Ready(Ok(Moved::Out(n))),
+                Poll::Ready(_) => return Poll::Ready(Ok(Moved::Deaf)),
+                Poll::Pending => {}
+            }
+        }
+        if !incoming.is_empty() {
+            let mut buffer = ReadBuf::new(incoming);
+            return match self.poll_read(cx, &mut buffer) {
+                Poll::Ready(Ok(())) if buffer.filled().is_empty() => {
+                    Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()))
+                }
+                Poll::Ready(Ok(())) => Poll::Ready(Ok(Moved::In(buffer.filled().len()))),
+                Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+                Poll::Pending => Poll::Pending,
+            };
+        }
+        Poll::Pending
+    }
+}
+
+impl PollMoved for SerialStream {}
+impl PollMoved for TcpStream {}
 
 #[cfg(test)]
 mod tests {
