@@ -498,16 +498,17 @@ impl Writer {
                 let judged = judged
                     .filter(|_| outcome == Outcome::Durable)
                     .unwrap_or_else(|| Judged::fault(scan.id));
+                // Whoever looks on knows it before the scanner is answered, so that an answer without news is a repeat's.
+                if self.feed.receiver_count() > 0 {
+                    let (scanner, judged) = (Arc::clone(&scan.scanner_name), judged.clone());
+                    self.tell(Told::Judged { scanner, judged, symbols: scan.symbols.into() });
+                }
                 // The scanner may be gone by now; then the answer has nowhere to go and is known to be undelivered.
-                if verdicts.try_send(judged.clone()).is_err() {
+                if verdicts.try_send(judged).is_err() {
                     tracing::debug!(
                         scanner = &*scan.scanner_name,
                         "A verdict found its scanner gone."
                     );
-                }
-                if self.feed.receiver_count() > 0 {
-                    let symbols = scan.symbols.into();
-                    self.tell(Told::Judged { scanner: scan.scanner_name, judged, symbols });
                 }
             }
         }
