@@ -4,3 +4,5 @@ pub mod folder;
 pub mod framing;
 pub mod line;
 pub mod profile;
+pub mod pty;
+pub mod recording;
