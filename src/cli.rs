@@ -6,8 +6,14 @@ pub mod loopback;
 pub mod read;
 
 mod ask;
+mod ballots;
+mod demo;
 mod place;
+mod player;
+mod replay;
 mod run;
+mod scratch;
+mod stand;
 
 use crate::ballot::{BallotId, ElectionId, Status};
 use crate::event::chain;
@@ -69,6 +75,18 @@ struct Common {
 enum Command {
     /// Run the daemon: read scanners, mark ballots, forward changes, until SIGTERM.
     Run,
+    /// Show the whole system at work, without hardware or root.
+    Demo {
+        /// End when all is scanned, read and delivered; else it works on until Ctrl-C.
+        #[arg(long)]
+        once: bool,
+        /// Send the changes to this relay; else to one that lives as long as the demonstration.
+        #[arg(long, requires = "secret", value_name = "URL")]
+        relay: Option<String>,
+        /// The file with that relay's secret.
+        #[arg(long, requires = "relay", value_name = "FILE")]
+        secret: Option<PathBuf>,
+    },
     /// Check a configuration: all faults at once, with line and column.
     CheckConfig {
         /// The file; else the one that `run` would take.
@@ -103,6 +121,18 @@ enum Command {
         /// Pictures, or folders of them.
         #[arg(required = true, value_name = "IMAGE")]
         images: Vec<PathBuf>,
+    },
+    /// Play recorded scanner sessions through the whole pipeline, each on a ledger of its own.
+    Replay {
+        /// The recordings: one JSON object a line.
+        #[arg(required = true, value_name = "RECORDING")]
+        recordings: Vec<PathBuf>,
+        /// The mail ballot file, of the generic layout; else no ballot is issued.
+        #[arg(long, value_name = "FILE")]
+        ballots: Option<PathBuf>,
+        /// Keep the recorded times; else a step is sent as soon as the one before it is answered.
+        #[arg(long)]
+        pace: bool,
     },
 }
 
@@ -197,6 +227,11 @@ fn dispatch(Arguments { command, common }: Arguments) -> Result<Exit, Failure> {
     let place = place::Place::of_this_process();
     match command {
         Command::Run => run::run(&place, &common),
+        Command::Demo { once, relay, secret } => {
+            let relay = relay.zip(secret).map(|(url, secret)| demo::Outside { url, secret });
+            let until = if once { demo::Until::Settled } else { demo::Until::Stopped };
+            demo::demo(&place, &common, relay, until)
+        }
         Command::CheckConfig { file } => run::check_config(&place, file, &common),
         Command::Import { file, layout, dry_run } => {
             let run = if dry_run { import::Run::Dry } else { import::Run::Real };
@@ -214,6 +249,11 @@ fn dispatch(Arguments { command, common }: Arguments) -> Result<Exit, Failure> {
         Command::Ledger(LedgerCommand::Rebuild) => ask::rebuild(&place, &common),
         Command::Outbox(OutboxCommand::List) => ask::outbox_list(&place, &common),
         Command::Outbox(OutboxCommand::Retry) => ask::outbox_retry(&place, &common),
+        Command::Replay { recordings, ballots, pace: is_paced } => {
+            let when = if is_paced { replay::Pace::Recorded } else { replay::Pace::Answers };
+            let wanted = replay::Wanted { recordings, ballots, pace: when };
+            replay::replay(&place, &common, &wanted)
+        }
         Command::Read { images } => run::read(&place, &common, &images),
     }
 }

@@ -28,6 +28,8 @@ pub(super) struct Place {
     pub(super) runtime_dir: Option<PathBuf>,
     /// systemd's directory for secrets.
     pub(super) credentials_dir: Option<PathBuf>,
+    /// Where what does not outlive the process is kept.
+    pub(super) temp_dir: PathBuf,
 }
 
 /// A configuration that was read but has faults.
@@ -51,6 +53,7 @@ impl Place {
             state_dir: state_dir(),
             runtime_dir: first_dir("RUNTIME_DIRECTORY"),
             credentials_dir: first_dir("CREDENTIALS_DIRECTORY"),
+            temp_dir: env::temp_dir(),
         }
     }
 

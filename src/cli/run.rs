@@ -43,7 +43,7 @@ fn say_ready(Ready { marks_nothing, .. }: Ready) {
     drop(writeln!(io::stdout().lock(), "ready"));
 }
 
-const fn exit_of(error: &DaemonError) -> Exit {
+pub(super) const fn exit_of(error: &DaemonError) -> Exit {
     match error {
         DaemonError::SecretFile { .. }
         | DaemonError::Secret { .. }
@@ -64,17 +64,19 @@ const fn exit_of(error: &DaemonError) -> Exit {
     }
 }
 
-/// Sees to it that SIGTERM and SIGINT are the request to stop.
+/// Sees to it that SIGTERM, SIGINT and the end of the terminal are the request to stop.
 pub(super) fn on_signal() -> anyhow::Result<Shutdown> {
     let (stopper, shutdown) = Shutdown::channel();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("cannot wait for signals")?;
-    let (mut terminate, mut interrupt) = {
+    let (mut terminate, mut interrupt, mut hang_up) = {
         let _entered = runtime.enter();
         let listen = |kind| signal(kind).context("cannot wait for signals");
-        (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?)
+        let [terminate, interrupt, hang_up] =
+            [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()].map(listen);
+        (terminate?, interrupt?, hang_up?)
     };
     thread::Builder::new()
         .name("scan-signals".to_owned())
@@ -83,6 +85,7 @@ pub(super) fn on_signal() -> anyhow::Result<Shutdown> {
                 tokio::select! {
                     _ = terminate.recv() => {}
                     _ = interrupt.recv() => {}
+                    _ = hang_up.recv() => {}
                 }
             });
             stopper.stop();
@@ -93,8 +96,13 @@ pub(super) fn on_signal() -> anyhow::Result<Shutdown> {
 
 /// Log lines go to standard error, where systemd's journal takes them; `RUST_LOG` says which.
 pub(super) fn log_to_stderr() {
+    log_from("info");
+}
+
+/// The same, of this level and above.
+pub(super) fn log_from(level: &str) {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)

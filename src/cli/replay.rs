@@ -1,0 +1,365 @@
+//! `replay`: recorded scanner sessions through the whole pipeline, each on a ledger of its own.
+//!
+//! The daemon is the real one, on a pseudo terminal; only its clock stands at the recorded time, so that what was a repeat
+//! then is one now, however fast the session is played. The scanner waits for every answer, so each frame has one.
+
+use super::place::Place;
+use super::player::{PlayError, Player};
+use super::scratch::Scratch;
+use super::stand::Stand;
+use super::{Common, Exit, Failure, ballots, print_json};
+use crate::ballot::BallotId;
+use crate::clock::ManualClock;
+use crate::config::{Config, Election, Link, ScannerConfig};
+use crate::event::printable;
+use crate::ledger::Told;
+use crate::pipeline::Shutdown;
+use crate::scan::{Judged, Verdict};
+use crate::scanner::profile::{Profile, WaitsForAnswer};
+use crate::scanner::pty::Pty;
+use crate::scanner::recording::{Expect, RECORDING_BYTES_MAX, Recording, Step};
+use anyhow::anyhow;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read as _, Write as _};
+use std::num::NonZeroU16;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::broadcast::{self, error::TryRecvError};
+use tokio::time::{Instant, sleep_until};
+
+/// What plays the recorded scanner: any recording is of bytes, and this one's rules take any of them.
+const PROFILE: &str = "generic-serial";
+
+/// The recorded scanner's name in the ledger.
+const SCANNER: &str = "recorded";
+
+/// When the steps of a recording are sent.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Pace {
+    /// As soon as the step before it is answered.
+    Answers,
+    /// At the recorded times, if the answers come by then.
+    Recorded,
+}
+
+/// What `replay` is asked for.
+pub(super) struct Wanted {
+    pub(super) recordings: Vec<PathBuf>,
+    pub(super) ballots: Option<PathBuf>,
+    pub(super) pace: Pace,
+}
+
+/// What the recordings came to.
+#[derive(Debug, Serialize)]
+struct Counts {
+    scans: BTreeMap<&'static str, u64>,
+    repeats: u64,
+    no_reads: u64,
+    unexpected: u64,
+}
+
+/// What a frame came to.
+enum Came {
+    Scan(Box<Judged>),
+    Repeat,
+    NoRead,
+}
+
+/// A scan, as it is printed.
+#[derive(Serialize)]
+struct Line<'a> {
+    recording: &'a str,
+    n: u64,
+    verdict: Verdict,
+    ballot: Option<&'a str>,
+    reason: Option<&'a str>,
+}
+
+/// `ballot-intake replay RECORDING...`.
+pub(super) fn replay(place: &Place, common: &Common, wanted: &Wanted) -> Result<Exit, Failure> {
+    super::run::log_from("warn");
+    if common.ledger.is_some() {
+        let error = anyhow!("a recording is played on a ledger of its own: leave --ledger out");
+        return Err(Failure::new(Exit::Usage, error));
+    }
+    let recordings = wanted
+        .recordings
+        .iter()
+        .map(|path| Ok((path.display().to_string(), recording(path)?)))
+        .collect::<Result<Vec<_>, Failure>>()?;
+    let ballots = wanted.ballots.as_deref().map(|path| {
+        let bytes = read_bounded(path)?;
+        String::from_utf8(bytes).map_err(|e| no_input(path, e))
+    });
+    let ballots = ballots.transpose()?;
+    let mut shutdown = super::run::on_signal().map_err(|e| Failure::new(Exit::Away, e))?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Failure::new(Exit::Away, e))?;
+    let mut session = Session { common, pace: wanted.pace, counts: Counts::default() };
+    for (name, recording) in recordings {
+        let bench = Bench::set_up(place, common, ballots.as_deref(), &runtime)?;
+        runtime.block_on(session.run(bench, &name, &recording, &mut shutdown))?;
+    }
+    session.counts.print(common)?;
+    Ok(if session.counts.unexpected == 0 { Exit::Done } else { Exit::No })
+}
+
+fn recording(path: &Path) -> Result<Recording, Failure> {
+    let bytes = read_bounded(path)?;
+    Recording::parse(&bytes).map_err(|error| no_input(path, error))
+}
+
+fn read_bounded(path: &Path) -> Result<Vec<u8>, Failure> {
+    let mut bytes = Vec::new();
+    // One byte more than may be shows that there is too much.
+    let limit = u64::try_from(RECORDING_BYTES_MAX).unwrap_or(u64::MAX).saturating_add(1);
+    let read = File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes));
+    read.map_err(|error| no_input(path, error))?;
+    if bytes.len() > RECORDING_BYTES_MAX {
+        return Err(no_input(path, io::Error::from(io::ErrorKind::FileTooLarge)));
+    }
+    Ok(bytes)
+}
+
+fn no_input(path: &Path, error: impl std::error::Error + Send + Sync + 'static) -> Failure {
+    let error = anyhow::Error::new(error).context(format!("cannot use {}", path.display()));
+    Failure::new(Exit::NoInput, error)
+}
+
+/// All that one recording is played on.
+struct Bench {
+    scratch: Scratch,
+    config: Config,
+    clock: Arc<ManualClock>,
+    player: Player,
+}
+
+impl Bench {
+    fn set_up(
+        place: &Place,
+        common: &Common,
+        ballots: Option<&str>,
+        runtime: &tokio::runtime::Runtime,
+    ) -> Result<Self, Failure> {
+        let mut config = place.config(common)?;
+        let scratch = Scratch::make(&place.temp_dir)?;
+        let pty = {
+            let _entered = runtime.enter();
+            Pty::open().map_err(|e| Failure::new(Exit::Away, e))?
+        };
+        let profile = waiting_profile()?;
+        config.ledger.path = scratch.path().join("ledger.sqlite");
+        config.ledger.signing_key_file = scratch.path().join("signing.key");
+        config.relay = None;
+        if let Some(id) = &common.election {
+            config.election = Some(Election { id: id.clone(), receive_until: None });
+        }
+        config.scanners = vec![ScannerConfig {
+            name: SCANNER.to_owned(),
+            profile_name: PROFILE.to_owned(),
+            profile: profile.clone(),
+            link: Link::Serial { path: Some(pty.path().to_owned()) },
+        }];
+        if let Some(csv) = ballots {
+            ballots::import(place, &config, csv)?;
+        }
+        let clock = Arc::new(ManualClock::new(place.clock.now()));
+        Ok(Self { player: Player::new(pty, &profile), scratch, config, clock })
+    }
+}
+
+fn waiting_profile() -> Result<Profile, Failure> {
+    let text = Profile::built_in(PROFILE).unwrap_or_default();
+    let mut profile = Profile::parse(text).map_err(|e| Failure::new(Exit::Config, e))?;
+    profile.waits_for_answer = WaitsForAnswer::Yes;
+    profile.in_flight_max = NonZeroU16::MIN;
+    Ok(profile)
+}
+
+/// What is played, and what it came to so far.
+struct Session<'a> {
+    common: &'a Common,
+    pace: Pace,
+    counts: Counts,
+}
+
+impl Session<'_> {
+    async fn run(
+        &mut self,
+        bench: Bench,
+        name: &str,
+        recording: &Recording,
+        shutdown: &mut Shutdown,
+    ) -> Result<(), Failure> {
+        let Bench { scratch, config, clock, mut player } = bench;
+        let own_dir = scratch.path().to_owned();
+        let (stand, ready) = Stand::start(config, Arc::clone(&clock) as _, own_dir).await?;
+        if let Some(why) = ready.marks_nothing {
+            super::complain(&format!("no ballot will be marked: {why}"));
+        }
+        let mut stage = Stage { name, n: 0, player: &mut player, feed: ready.feed, clock: &clock };
+        let outcome = tokio::select! {
+            outcome = self.play(&mut stage, recording) => outcome,
+            () = shutdown.requested() => {
+                Err(Failure::new(Exit::No, anyhow!("stopped before the end")))
+            }
+        };
+        stand.stop().await.and(outcome)
+    }
+
+    async fn play(&mut self, stage: &mut Stage<'_>, recording: &Recording) -> Result<(), Failure> {
+        let started = Instant::now();
+        let mut played = Duration::ZERO;
+        let mut steps = recording.steps.iter().peekable();
+        while let Some(step) = steps.next() {
+            if matches!(self.pace, Pace::Recorded) {
+                sleep_until(started + step.at).await;
+            }
+            stage.clock.advance(step.at.saturating_sub(played));
+            played = step.at;
+            let frames = stage.player.send(&step.bytes).await.map_err(play_failure)?;
+            for _frame in 0..frames {
+                let came = stage.frame().await?;
+                self.came(stage, step, &came)?;
+            }
+            let quiet = steps.peek().map(|next| next.at.saturating_sub(step.at));
+            if quiet.is_none_or(|quiet| quiet >= stage.player.silence())
+                && stage.player.falls_silent()
+            {
+                stage.frame().await?;
+                self.came(stage, step, &Came::NoRead)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn came(&mut self, stage: &mut Stage<'_>, step: &Step, came: &Came) -> Result<(), Failure> {
+        match came {
+            Came::Scan(judged) => {
+                stage.n += 1;
+                *self.counts.scans.entry(judged.verdict.name()).or_default() += 1;
+                self.print_scan(stage, judged)?;
+            }
+            Came::Repeat => self.counts.repeats += 1,
+            Came::NoRead => self.counts.no_reads += 1,
+        }
+        if let Some(expect) = step.expect
+            && !came.is(expect)
+        {
+            self.counts.unexpected += 1;
+            let (name, line) = (stage.name, step.line);
+            super::complain(&format!("{name}, line {line}: expected {expect}, came {came}"));
+        }
+        Ok(())
+    }
+
+    fn print_scan(&self, stage: &Stage<'_>, judged: &Judged) -> Result<(), Failure> {
+        let reason = judged.reason.as_deref().map(printable);
+        let line = Line {
+            recording: stage.name,
+            n: stage.n,
+            verdict: judged.verdict,
+            ballot: judged.ballot.as_ref().map(BallotId::as_str),
+            reason: reason.as_deref(),
+        };
+        if self.common.json {
+            return print_json(&line);
+        }
+        let ballot = line.ballot.map(|ballot| format!(" {ballot}")).unwrap_or_default();
+        let reason = line.reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
+        writeln!(
+            io::stdout().lock(),
+            "{} {}: {}{ballot}{reason}",
+            line.recording,
+            line.n,
+            line.verdict
+        )?;
+        Ok(())
+    }
+}
+
+/// Where one recording is played.
+struct Stage<'a> {
+    name: &'a str,
+    /// Scans so far.
+    n: u64,
+    player: &'a mut Player,
+    feed: broadcast::Receiver<Told>,
+    clock: &'a ManualClock,
+}
+
+impl Stage<'_> {
+    /// What the next frame came to. Its verdict is on the feed before its answer; without one it is a repeat.
+    async fn frame(&mut self) -> Result<Came, Failure> {
+        self.player.answer().await.map_err(play_failure)?;
+        loop {
+            match self.feed.try_recv() {
+                Ok(Told::Judged { judged, .. }) => return Ok(Came::Scan(Box::new(judged))),
+                Ok(Told::Ledger { .. }) => {}
+                Err(TryRecvError::Empty) => return Ok(Came::Repeat),
+                Err(error) => return Err(Failure::new(Exit::Away, error)),
+            }
+        }
+    }
+}
+
+fn play_failure(error: PlayError) -> Failure {
+    Failure::new(Exit::Away, error)
+}
+
+impl Came {
+    fn is(&self, expect: Expect) -> bool {
+        match self {
+            Self::Scan(judged) => expect.tone() == Some(judged.verdict.tone()),
+            Self::Repeat => expect == Expect::Repeat,
+            Self::NoRead => expect == Expect::NoRead,
+        }
+    }
+}
+
+impl fmt::Display for Came {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Scan(judged) => write!(f, "{}", judged.verdict),
+            Self::Repeat => write!(f, "{}", Expect::Repeat),
+            Self::NoRead => write!(f, "{}", Expect::NoRead),
+        }
+    }
+}
+
+impl Default for Counts {
+    fn default() -> Self {
+        let scans = Verdict::ALL.map(|verdict| (verdict.name(), 0)).into();
+        Self { scans, repeats: 0, no_reads: 0, unexpected: 0 }
+    }
+}
+
+impl Counts {
+    fn print(&self, common: &Common) -> Result<(), Failure> {
+        if common.json {
+            return print_json(self);
+        }
+        let scans: Vec<String> = self
+            .scans
+            .iter()
+            .filter(|(_, n)| **n != 0)
+            .map(|(verdict, n)| format!("{verdict} {n}"))
+            .collect();
+        writeln!(
+            io::stdout().lock(),
+            "{} scans ({}), {} repeats, {} half frames; {} came otherwise than expected",
+            self.scans.values().sum::<u64>(),
+            scans.join(", "),
+            self.repeats,
+            self.no_reads,
+            self.unexpected
+        )?;
+        Ok(())
+    }
+}
