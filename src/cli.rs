@@ -6,7 +6,6 @@ pub mod loopback;
 pub mod read;
 
 mod ask;
-mod ballots;
 mod demo;
 mod place;
 mod player;

@@ -9,8 +9,8 @@ use crate::config::Config;
 use crate::control::{Answer, Command, ControlError, Desk};
 use crate::daemon::ledger_settings;
 use crate::ledger::{
-    BallotStory, Layout, Lock, LockError, Moved, OutboxEntry, ReadError, Reader, Report, Rules,
-    SchemaError, Verified, VerifyError,
+    BallotStory, Counts, Layout, Lock, LockError, Moved, OutboxEntry, ReadError, Reader, Report,
+    Rules, SchemaError, Verified, VerifyError,
 };
 use anyhow::anyhow;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -24,6 +24,7 @@ pub(super) struct Wanted {
 }
 
 /// What `import` is asked for.
+#[derive(Clone, Copy)]
 pub(super) struct Import<'a> {
     pub(super) file: &'a Path,
     pub(super) layout: Layout,
@@ -34,6 +35,17 @@ pub(super) struct Import<'a> {
 pub(super) fn import(place: &Place, common: &Common, wanted: Import<'_>) -> Result<Exit, Failure> {
     let config = place.config(common)?;
     Place::make_ledger_dir(&config.ledger.path)?;
+    import_into(place, &config, common, wanted, &mut io::stdout()).map(|_| Exit::Done)
+}
+
+/// Imports a file into the configured ledger, and answers on `out`.
+pub(super) fn import_into(
+    place: &Place,
+    config: &Config,
+    common: &Common,
+    wanted: Import<'_>,
+    out: &mut dyn io::Write,
+) -> Result<Counts, Failure> {
     let rules = Rules {
         election: config.election.as_ref().map(|election| election.id.clone()),
         named: common.election.clone(),
@@ -50,10 +62,10 @@ pub(super) fn import(place: &Place, common: &Common, wanted: Import<'_>) -> Resu
         output: if common.json { Output::Json } else { Output::Text },
         progress: if err.is_terminal() { Progress::Shown } else { Progress::Hidden },
     };
-    let mut desk = find_desk(place, &config)?;
-    let imported = super::import::import(&mut desk, &request, &mut io::stdout(), &mut err);
+    let mut desk = find_desk(place, config)?;
+    let imported = super::import::import(&mut desk, &request, out, &mut err);
     desk.close();
-    imported.map(|_| Exit::Done).map_err(|error| {
+    imported.map(|imported| imported.counts).map_err(|error| {
         let exit = match &error {
             ImportError::Open { .. } => Exit::NoInput,
             ImportError::Layout { .. } => Exit::No,
@@ -128,10 +140,13 @@ fn print_story(story: &BallotStory) -> Result<(), Failure> {
 }
 
 /// `ballot-intake ballot set`.
-pub(super) fn ballot_set(place: &Place, common: &Common, wanted: Wanted) -> Result<Exit, Failure> {
+pub(super) fn ballot_set(
+    place: &Place,
+    common: &Common,
+    Wanted { ballot, status, reason }: Wanted,
+) -> Result<Exit, Failure> {
     let config = place.config(common)?;
     let election = election(&config, common)?;
-    let Wanted { ballot, status, reason } = wanted;
     let answer =
         have_done(place, &config, Command::BallotSet { election, ballot, status, reason })?;
     say_moved(common, answer)

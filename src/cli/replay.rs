@@ -3,16 +3,18 @@
 //! The daemon is the real one, on a pseudo terminal; only its clock stands at the recorded time, so that what was a repeat
 //! then is one now, however fast the session is played. The scanner waits for every answer, so each frame has one.
 
+use super::ask::{Import, import_into};
+use super::import::Run;
 use super::place::Place;
 use super::player::{PlayError, Player};
 use super::scratch::Scratch;
 use super::stand::Stand;
-use super::{Common, Exit, Failure, ballots, print_json};
+use super::{Common, Exit, Failure, print_json};
 use crate::ballot::BallotId;
 use crate::clock::ManualClock;
 use crate::config::{Config, Election, Link, ScannerConfig};
 use crate::event::printable;
-use crate::ledger::Told;
+use crate::ledger::{Layout, Told};
 use crate::pipeline::Shutdown;
 use crate::scan::{Judged, Verdict};
 use crate::scanner::profile::{Profile, WaitsForAnswer};
@@ -91,11 +93,6 @@ pub(super) fn replay(place: &Place, common: &Common, wanted: &Wanted) -> Result<
         .iter()
         .map(|path| Ok((path.display().to_string(), recording(path)?)))
         .collect::<Result<Vec<_>, Failure>>()?;
-    let ballots = wanted.ballots.as_deref().map(|path| {
-        let bytes = read_bounded(path)?;
-        String::from_utf8(bytes).map_err(|e| no_input(path, e))
-    });
-    let ballots = ballots.transpose()?;
     let mut shutdown = super::run::on_signal().map_err(|e| Failure::new(Exit::Away, e))?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -103,7 +100,7 @@ pub(super) fn replay(place: &Place, common: &Common, wanted: &Wanted) -> Result<
         .map_err(|e| Failure::new(Exit::Away, e))?;
     let mut session = Session { common, pace: wanted.pace, counts: Counts::default() };
     for (name, recording) in recordings {
-        let bench = Bench::set_up(place, common, ballots.as_deref(), &runtime)?;
+        let bench = Bench::set_up(place, common, wanted.ballots.as_deref(), &runtime)?;
         runtime.block_on(session.run(bench, &name, &recording, &mut shutdown))?;
     }
     session.counts.print(common)?;
@@ -144,7 +141,7 @@ impl Bench {
     fn set_up(
         place: &Place,
         common: &Common,
-        ballots: Option<&str>,
+        ballots: Option<&Path>,
         runtime: &tokio::runtime::Runtime,
     ) -> Result<Self, Failure> {
         let mut config = place.config(common)?;
@@ -166,8 +163,9 @@ impl Bench {
             profile: profile.clone(),
             link: Link::Serial { path: Some(pty.path().to_owned()) },
         }];
-        if let Some(csv) = ballots {
-            ballots::import(place, &config, csv)?;
+        if let Some(file) = ballots {
+            let wanted = Import { file, layout: Layout::Generic, run: Run::Real };
+            import_into(place, &config, common, wanted, &mut io::sink())?;
         }
         let clock = Arc::new(ManualClock::new(place.clock.now()));
         Ok(Self { player: Player::new(pty, &profile), scratch, config, clock })
