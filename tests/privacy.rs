@@ -27,7 +27,7 @@ fn secrets() -> Vec<(Vec<u8>, &'static str)> {
 
 /// The text, and what it looks like in hexadecimal and base64.
 fn disguises(payload: &[u8], text: &str) -> Vec<Vec<u8>> {
-    let hex: String = text.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let hex = text.bytes().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
     vec![
         text.as_bytes().to_vec(),
         hex.to_uppercase().into_bytes(),

@@ -160,7 +160,7 @@ fn an_overlong_frame_is_one_unreadable_scan() {
     station.import(2);
     let scanner = station.plug("left");
     let daemon = station.start();
-    assert_eq!(scanner.ask(payload(1).repeat(313)[..5_000].as_bytes()), BAD);
+    assert_eq!(scanner.ask(&payload(1).repeat(313).as_bytes()[..5_000]), BAD);
     assert_eq!(scanner.ask(payload(1).as_bytes()), GOOD);
     daemon.stop();
     let scans = station.look().scans();

@@ -148,8 +148,8 @@ impl Driver {
             let reads = session.unread.is_empty() && self.lane.has_room();
             let incoming = if reads { &mut session.buffer[..] } else { &mut [] };
             let outgoing = self.lane.outgoing();
-            let moves = reads || !outgoing.is_empty();
-            let moved = tokio::select! {
+            let has_work = reads || !outgoing.is_empty();
+            let outcome = tokio::select! {
                 biased;
                 () = shutdown.requested() => {
                     self.drain(session).await;
@@ -159,7 +159,7 @@ impl Driver {
                     self.lane.judged(&judged);
                     continue;
                 }
-                moved = session.line.moved(incoming, outgoing), if moves => moved,
+                moved = session.line.moved(incoming, outgoing), if has_work => moved,
                 () = sleep(PUSH_AGAIN), if self.lane.is_waiting() => {
                     self.lane.push();
                     continue;
@@ -169,7 +169,7 @@ impl Driver {
                     continue;
                 }
             };
-            match moved {
+            match outcome {
                 Ok(Moved::In(n)) => {
                     quiet_since = Instant::now();
                     session.unread = 0..n;

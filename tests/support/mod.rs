@@ -12,7 +12,7 @@ use rustix::event::Timespec;
 use std::time::Duration;
 
 /// How long a test waits for what must come; only a failing test waits so long.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+pub(crate) const DEADLINE: Duration = Duration::from_mins(1);
 
 /// Between two looks at a level that cannot be waited for.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);

@@ -40,9 +40,11 @@ const DOORS: [Door; 14] = [
 /// Longest file, in lines.
 const LINES_MAX: usize = 800;
 
+const SLEEP: &str = r"\bsleep(_until|_ms)?\b";
+
 /// What a test must not have, and why.
 const DISHONEST: [(&str, &str); 5] = [
-    (r"\bsleep(_until|_ms)?\b", "a test waits on a level with a deadline, not on time"),
+    (SLEEP, "a test waits on a level with a deadline, not on time"),
     (r"#\[ignore\b", "a test that does not run proves nothing"),
     (r"#\[should_panic\b", "look at the error instead"),
     (r"[;{}]\s*(assert_)?matches!\s*\([^;]*\)\s*;", "a bare `matches!` asserts nothing"),
@@ -132,10 +134,14 @@ pub(crate) fn marks(source: &Source) -> Vec<String> {
         .collect()
 }
 
-/// A test can fail, runs always, and does not wait on time.
+/// A test can fail, runs always, and does not wait on time, unless time stands still and is only counted.
 pub(crate) fn honest_tests(source: &Source) -> Vec<String> {
     let mut wrong = Vec::new();
+    let time_is_counted = source.tests.contains("start_paused = true");
     for (pattern, why) in DISHONEST {
+        if time_is_counted && pattern == SLEEP {
+            continue;
+        }
         for offset in find(&source.tests, pattern) {
             wrong.push(source.complaint(offset, why));
         }

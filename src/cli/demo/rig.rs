@@ -238,7 +238,7 @@ async fn clerk(
     carry(player.into_pty(), yours).await.map_err(PlayError::Line)
 }
 
-async fn carry(mut line: Pty, mut yours: Pty) -> std::io::Result<()> {
+async fn carry(mut line: Pty, mut yours: Pty) -> io::Result<()> {
     let (mut scanned, mut answered) = ([0; CARRY_BYTES], [0; CARRY_BYTES]);
     loop {
         tokio::select! {
