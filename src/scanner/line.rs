@@ -14,7 +14,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio_serial::{SerialPortBuilderExt as _, SerialStream};
+use tokio_serial::{ClearBuffer, SerialPort as _, SerialPortBuilderExt as _, SerialStream};
 
 /// How long a connection may take to come about.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -122,6 +122,17 @@ pub enum Moved {
 pub struct Opener {
     place: Place,
     listener: Option<TcpListener>,
+    leftovers: Leftovers,
+}
+
+/// What to do with bytes that wait on a port as it is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Leftovers {
+    /// They were sent while no daemon ran, or to one that was killed. Nobody answered, so the envelope is scanned again, and
+    /// both answers would be taken for the answer to that and to what follows it.
+    Drop,
+    /// They were sent by a scanner that was just plugged in.
+    Read,
 }
 
 /// What came of opening.
@@ -136,7 +147,7 @@ pub enum Opened {
 impl Opener {
     /// Opens nothing yet.
     pub const fn new(place: Place) -> Self {
-        Self { place, listener: None }
+        Self { place, listener: None, leftovers: Leftovers::Drop }
     }
 
     /// Where it opens lines, for people.
@@ -167,12 +178,15 @@ impl Opener {
     /// Opens a line; waits for a connection where the scanner is the one to connect. Cancel safe.
     pub async fn open(&mut self) -> Result<Opened, OpenError> {
         self.listen().await?;
+        let leftovers = std::mem::replace(&mut self.leftovers, Leftovers::Read);
         match &self.place {
-            Place::Serial { path, settings } => serial(path, *settings).map(Opened::Line),
+            Place::Serial { path, settings } => {
+                serial(path, *settings, leftovers).map(Opened::Line)
+            }
             Place::Usb { ids, settings } => {
                 let path = plugged_in(Path::new(TTYS), ids)
                     .ok_or_else(|| OpenError::NotPluggedIn { ids: spelled(ids) })?;
-                serial(&path, *settings).map(Opened::Line)
+                serial(&path, *settings, leftovers).map(Opened::Line)
             }
             Place::Connect { address } => connect(address).await.map(Opened::Line),
             Place::Listen { address, allow } => {
@@ -223,7 +237,7 @@ fn is_of(device: &Path, ids: &[UsbId]) -> bool {
         .is_some_and(|found| ids.contains(&found))
 }
 
-fn serial(path: &Path, settings: LineSettings) -> Result<Line, OpenError> {
+fn serial(path: &Path, settings: LineSettings, leftovers: Leftovers) -> Result<Line, OpenError> {
     let parity = match settings.parity {
         Parity::None => tokio_serial::Parity::None,
         Parity::Even => tokio_serial::Parity::Even,
@@ -242,14 +256,19 @@ fn serial(path: &Path, settings: LineSettings) -> Result<Line, OpenError> {
         Flow::Hardware => tokio_serial::FlowControl::Hardware,
         Flow::Software => tokio_serial::FlowControl::Software,
     };
-    tokio_serial::new(path.to_string_lossy(), settings.baud)
-        .parity(parity)
-        .data_bits(data_bits)
-        .stop_bits(stop_bits)
-        .flow_control(flow)
-        .open_native_async()
-        .map(Line::Serial)
-        .map_err(|source| OpenError::Port { path: path.to_owned(), source })
+    let open = || {
+        let port = tokio_serial::new(path.to_string_lossy(), settings.baud)
+            .parity(parity)
+            .data_bits(data_bits)
+            .stop_bits(stop_bits)
+            .flow_control(flow)
+            .open_native_async()?;
+        if leftovers == Leftovers::Drop {
+            port.clear(ClearBuffer::Input)?;
+        }
+        Ok(Line::Serial(port))
+    };
+    open().map_err(|source| OpenError::Port { path: path.to_owned(), source })
 }
 
 async fn connect(address: &str) -> Result<Line, OpenError> {
