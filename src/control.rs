@@ -27,6 +27,10 @@ pub const LINE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// Commands carried out at a time.
 const CONNECTIONS_MAX: usize = 16;
 
+/// How long the daemon waits for a connection's next command, and for it to take an answer: whoever does neither must not keep
+/// others out.
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// How long a command waits for the daemon's answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_mins(1);
 
@@ -418,7 +422,8 @@ async fn answer_all(stream: tokio::net::UnixStream, ledger: &Ledger) -> io::Resu
     let mut line = String::new();
     let outcome = loop {
         line.clear();
-        match (&mut read).take(LINE_BYTES_MAX).read_line(&mut line).await {
+        let mut bounded = (&mut read).take(LINE_BYTES_MAX);
+        match in_time(bounded.read_line(&mut line)).await {
             Ok(0) => break Ok(()),
             Ok(_) => {}
             Err(error) => break Err(error),
@@ -439,7 +444,7 @@ async fn answer_all(stream: tokio::net::UnixStream, ledger: &Ledger) -> io::Resu
         };
         let mut text = serde_json::to_string(&answer).map_err(io::Error::other)?;
         text.push('\n');
-        if let Err(error) = write.write_all(text.as_bytes()).await {
+        if let Err(error) = in_time(write.write_all(text.as_bytes())).await {
             break Err(error);
         }
     };
@@ -447,6 +452,13 @@ async fn answer_all(stream: tokio::net::UnixStream, ledger: &Ledger) -> io::Resu
         carried_out(ledger, Command::ImportAbandon { import, refused: 0 }, &by).await;
     }
     outcome
+}
+
+async fn in_time<T>(done: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    match tokio::time::timeout(COMMAND_TIMEOUT, done).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(io::ErrorKind::TimedOut.into()),
+    }
 }
 
 fn process_user() -> u32 {
