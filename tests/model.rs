@@ -295,7 +295,11 @@ impl Model {
         aside.map(|change| change.state = State::Owed).count()
     }
 
-    fn restart(&mut self) {
+    /// After a clean stop everything was answered; after a crash nothing is known of what came since the last one.
+    fn restart(&mut self, stop: Stop) {
+        if stop == Stop::Clean {
+            self.scans.clear();
+        }
         self.unanswered = self.scans.clone();
         self.changes.iter_mut().for_each(|change| change.in_flight = false);
     }
@@ -304,6 +308,13 @@ impl Model {
         let n = self.changes.iter().filter(|change| change.state == state).count();
         i64::try_from(n).unwrap()
     }
+}
+
+/// How a run of the ledger ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stop {
+    Clean,
+    Crash,
 }
 
 /// The ledger, and what the relay has in hand of it.
@@ -351,8 +362,8 @@ impl Both {
                 let retry = |reply| Request::Retry { by, reply };
                 assert_eq!(self.station.ledger().ask(retry).unwrap(), self.model.retry());
             }
-            Action::Reopen => self.restart(Station::reopen),
-            Action::Crash => self.restart(Station::crash),
+            Action::Reopen => self.restart(Stop::Clean),
+            Action::Crash => self.restart(Stop::Crash),
         }
         self.model.release(self.station.clock.now());
     }
@@ -394,11 +405,14 @@ impl Both {
         self.model.settle(ballot, sequence, answer);
     }
 
-    fn restart(&mut self, how: fn(&mut Station)) {
-        how(&mut self.station);
+    fn restart(&mut self, stop: Stop) {
+        match stop {
+            Stop::Clean => self.station.reopen(),
+            Stop::Crash => self.station.crash(),
+        }
         self.station.pass(Duration::ZERO);
         self.in_flight.clear();
-        self.model.restart();
+        self.model.restart(stop);
     }
 
     /// Whatever can be asked of both.
