@@ -8,9 +8,10 @@
 //! # Flow
 //!
 //! ```text
-//! scanner ──bytes──▶ scanner::framing ──symbols──▶ pipeline::Lane ──scan──▶ ledger::Ledger ──delivery──▶ forward ──▶ relay
-//! folder ──picture──▶ decode ──symbols──▶    envelope, dedupe ▲             one thread,
-//!                                                  └──verdict─┘             after the commit
+//! scanner --bytes--> scanner::framing --symbols--> pipeline::Lane --scan--> ledger::Ledger --delivery--> forward --> relay
+//! folder --picture--> decode --------symbols----->  (envelope,        ^       one thread
+//!                                                     dedupe)         |
+//!                                                                     +-- verdict, after the commit
 //! ```
 //!
 //! The main thread runs a single-threaded runtime with all that waits: serial and TCP lines, their lanes, the forwarder, the

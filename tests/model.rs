@@ -103,6 +103,8 @@ struct Model {
     /// Every scan that has a row, by scanner.
     scans: BTreeMap<usize, Vec<Scanned>>,
     /// Those that may not have been answered.
+    /// Those since the last clean stop.
+    since_stop: BTreeMap<usize, Vec<Scanned>>,
     unanswered: BTreeMap<usize, Vec<Scanned>>,
     repeats: i64,
     /// The last number of each ballot that the relay took.
@@ -120,6 +122,7 @@ impl Model {
         }
         let verdict = self.judge(now, n);
         self.scans.entry(scanner).or_default().push((n, verdict));
+        self.since_stop.entry(scanner).or_default().push((n, verdict));
         verdict
     }
 
@@ -298,9 +301,9 @@ impl Model {
     /// After a clean stop everything was answered; after a crash nothing is known of what came since the last one.
     fn restart(&mut self, stop: Stop) {
         if stop == Stop::Clean {
-            self.scans.clear();
+            self.since_stop.clear();
         }
-        self.unanswered = self.scans.clone();
+        self.unanswered = self.since_stop.clone();
         self.changes.iter_mut().for_each(|change| change.in_flight = false);
     }
 

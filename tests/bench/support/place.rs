@@ -1,0 +1,84 @@
+//! Where a benchmark keeps its data, and on what machine it runs.
+
+use anyhow::{Context as _, ensure};
+use clap::Parser as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::thread::available_parallelism;
+
+/// File systems in memory: a sync there is no sync.
+const NO_DISK: [&str; 2] = ["tmpfs", "ramfs"];
+
+/// How to run it.
+#[derive(Debug, clap::Parser)]
+struct Arguments {
+    /// Where the data goes, on a real disk; a folder within is made and removed. Default: `target/bench-data`.
+    #[arg(long)]
+    dir: Option<PathBuf>,
+    /// A tenth of it.
+    #[arg(long)]
+    quick: bool,
+    /// What cargo says to every benchmark.
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+/// A folder on a real disk.
+#[derive(Debug)]
+pub(crate) struct Place {
+    dir: tempfile::TempDir,
+    quick: bool,
+}
+
+impl Place {
+    /// Makes it, and prints what machine this is.
+    #[expect(clippy::print_stdout, reason = "the figures are for whoever runs this")]
+    pub(crate) fn make(title: &str) -> anyhow::Result<Self> {
+        let arguments = Arguments::parse();
+        let beside = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("bench-data");
+        let parent = arguments.dir.unwrap_or(beside);
+        fs::create_dir_all(&parent).with_context(|| format!("cannot make {}", parent.display()))?;
+        let (disk, file_system) = disk(&parent)?;
+        ensure!(
+            !NO_DISK.contains(&file_system.as_str()),
+            "{} is in memory; name a folder on a disk with --dir",
+            parent.display()
+        );
+        let kernel = fs::read_to_string("/proc/sys/kernel/osrelease")?;
+        println!("{title}");
+        println!(
+            "machine: {} cores, Linux {}, {file_system} on {disk}",
+            available_parallelism()?,
+            kernel.trim()
+        );
+        let dir = tempfile::tempdir_in(parent)?;
+        Ok(Self { dir, quick: arguments.quick })
+    }
+
+    /// The folder.
+    pub(crate) fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// So many, or a tenth if it is to be quick.
+    pub(crate) const fn count(&self, n: usize) -> usize {
+        if self.quick { n / 10 } else { n }
+    }
+}
+
+/// The device that holds the folder, and its file system (proc(5), `mountinfo`).
+fn disk(dir: &Path) -> anyhow::Result<(String, String)> {
+    let dir = dir.canonicalize()?;
+    let mounts = fs::read_to_string("/proc/self/mountinfo")?;
+    let mounts = mounts.lines().filter_map(|line| {
+        let (mount, disk) = line.split_once(" - ")?;
+        let point = PathBuf::from(mount.split(' ').nth(4)?);
+        let (file_system, device) = disk.split_once(' ')?;
+        let device = device.split(' ').next()?;
+        dir.starts_with(&point).then(|| (point, device.to_owned(), file_system.to_owned()))
+    });
+    let (_, device, file_system) = mounts
+        .max_by_key(|(point, ..)| point.components().count())
+        .context("the folder is on no disk")?;
+    Ok((device, file_system))
+}
