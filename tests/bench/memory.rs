@@ -59,18 +59,10 @@ async fn run(place: &Place, scans: usize) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Sends the frames as fast as the line takes them, until each scan is answered; the scanner again.
+/// Sends the frames until each scan is answered; the scanner again.
 async fn feed(mut scanner: Scanner, frames: String, scans: usize) -> anyhow::Result<Scanner> {
-    let mut unsent = frames.as_bytes();
-    let mut answered = 0;
-    loop {
-        unsent = unsent.get(scanner.send(unsent)?..).unwrap_or_default();
-        answered += scanner.answers()?;
-        if answered >= scans {
-            return Ok(scanner);
-        }
-        scanner.ready(unsent).await?;
-    }
+    scanner.scan(frames.as_bytes(), scans).await?;
+    Ok(scanner)
 }
 
 #[expect(clippy::print_stdout, reason = "the figures are for whoever runs this")]

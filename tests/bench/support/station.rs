@@ -1,9 +1,10 @@
 //! The real daemon on a ledger of the benchmark's, with scanners that are pseudo-terminals.
 
 use crate::ballots::{ELECTION, ballot};
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
+use ballot_intake::scanner::line::{Line, Moved};
 use std::fmt::Write as _;
-use std::io::{self, BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use tokio_serial::{SerialPort as _, SerialStream};
@@ -20,7 +21,7 @@ pub(crate) struct Station {
 /// A scanner as the daemon sees one.
 #[derive(Debug)]
 pub(crate) struct Scanner {
-    line: SerialStream,
+    line: Line,
     /// Held open, so that the line does not hang up before the daemon opens it.
     port: SerialStream,
 }
@@ -29,36 +30,26 @@ impl Scanner {
     /// A pseudo-terminal in raw mode. Needs a runtime.
     pub(crate) fn new() -> anyhow::Result<Self> {
         let (line, port) = SerialStream::pair()?;
-        Ok(Self { line, port })
+        Ok(Self { line: Line::Serial(line), port })
     }
 
-    /// Sends frames, as many bytes as the line takes now; how many that was.
-    pub(crate) fn send(&mut self, frames: &[u8]) -> io::Result<usize> {
-        if frames.is_empty() { Ok(0) } else { none_if_blocked(self.line.try_write(frames)) }
-    }
-
-    /// The answers that are there now; how many, each of which was good.
-    pub(crate) fn answers(&mut self) -> anyhow::Result<usize> {
-        let mut bytes = [0; 4_096];
-        let n = none_if_blocked(self.line.try_read(&mut bytes))?;
-        let all_good = bytes.iter().take(n).all(|answer| *answer == GOOD);
-        ensure!(all_good, "a scan was not answered good");
-        Ok(n)
-    }
-
-    /// Waits until there are answers, or, while something is unsent, until the line takes bytes.
-    pub(crate) async fn ready(&self, unsent: &[u8]) -> io::Result<()> {
-        tokio::select! {
-            readable = self.line.readable() => readable,
-            writable = self.line.writable(), if !unsent.is_empty() => writable,
+    /// Sends the frames as fast as the line takes them, until so many were answered, each of them good.
+    pub(crate) async fn scan(&mut self, frames: &[u8], answers: usize) -> anyhow::Result<()> {
+        let mut unsent = frames;
+        let mut answered = 0;
+        let mut incoming = [0; 4_096];
+        while answered < answers {
+            match self.line.moved(&mut incoming, unsent).await? {
+                Moved::Out(n) => unsent = unsent.get(n..).unwrap_or_default(),
+                Moved::In(n) => {
+                    let all_good = incoming.iter().take(n).all(|answer| *answer == GOOD);
+                    ensure!(all_good, "a scan was not answered good");
+                    answered += n;
+                }
+                Moved::Deaf => bail!("the daemon reads no more"),
+            }
         }
-    }
-}
-
-fn none_if_blocked(moved: io::Result<usize>) -> io::Result<usize> {
-    match moved {
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
-        moved => moved,
+        Ok(())
     }
 }
 
