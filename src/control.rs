@@ -40,9 +40,6 @@ const SEND_AGAIN: Duration = Duration::from_millis(5);
 /// Between two attempts to accept when the operating system refuses.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
-/// Longest path of a Unix socket that Linux takes, less the final zero.
-const SOCKET_PATH_MAX: usize = 107;
-
 /// A command that changes something.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case", deny_unknown_fields)]
@@ -175,7 +172,7 @@ pub enum Desk {
 impl Desk {
     /// Finds the daemon that has the ledger, or opens the ledger here.
     pub fn find(settings: Settings, clock: Arc<dyn Clock>) -> Result<Self, ControlError> {
-        match Lock::take(&settings.path, None) {
+        match Lock::take(&settings.path) {
             Ok(lock) => {
                 let (ledger, thread) =
                     Ledger::start(settings, clock, 0).map_err(ControlError::Ledger)?;
@@ -334,27 +331,32 @@ pub struct Socket {
 }
 
 impl Socket {
-    /// Where the daemon of this ledger takes commands: in systemd's runtime directory, else beside the ledger, else, where
-    /// that path is too long for a socket, in the directory for temporary files.
-    pub fn place(ledger: &Path, runtime_dir: Option<&Path>) -> PathBuf {
-        let beside = ledger.with_extension("sock");
-        let place = runtime_dir.map_or(beside, |dir| dir.join("control.sock"));
-        if place.as_os_str().len() <= SOCKET_PATH_MAX {
-            return place;
-        }
-        std::env::temp_dir().join(format!("ballot-intake-{}.sock", std::process::id()))
+    /// Listens in systemd's runtime directory, else beside the ledger, else, where a file system takes no sockets or the path is
+    /// too long for one, in the directory for temporary files. The caller holds the ledger's lock, so what lies there is
+    /// nobody's.
+    pub fn bind(ledger: &Path, runtime_dir: Option<&Path>) -> io::Result<Self> {
+        let of_this_process = format!("ballot-intake-{}.sock", std::process::id());
+        let place = runtime_dir
+            .map_or_else(|| ledger.with_extension("sock"), |dir| dir.join("control.sock"));
+        Self::bind_at(place)
+            .or_else(|_elsewhere| Self::bind_at(std::env::temp_dir().join(of_this_process)))
     }
 
-    /// Listens there. The caller holds the ledger's lock, so what lies there is nobody's.
-    pub fn bind(path: &Path) -> io::Result<Self> {
-        match std::fs::remove_file(path) {
+    fn bind_at(path: PathBuf) -> io::Result<Self> {
+        match std::fs::remove_file(&path) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
             _ => {}
         }
-        let listener = tokio::net::UnixListener::bind(path)?;
+        let listener = tokio::net::UnixListener::bind(&path)?;
+        let socket = Self { listener, path };
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o660);
-        std::fs::set_permissions(path, mode)?;
-        Ok(Self { listener, path: path.to_owned() })
+        std::fs::set_permissions(&socket.path, mode)?;
+        Ok(socket)
+    }
+
+    /// Where it listens.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Takes commands until `shutdown` completes.

@@ -14,7 +14,7 @@ use crate::scanner::framing::Framer;
 use crate::scanner::line::{Opener, Place};
 use std::io;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -85,10 +85,10 @@ pub enum DaemonError {
     #[error(transparent)]
     Decoders(DecodeError),
     /// Commands cannot be taken.
-    #[error("cannot take commands at {path}")]
+    #[error("cannot take commands for the ledger {ledger}")]
     Socket {
-        /// The socket.
-        path: PathBuf,
+        /// The ledger.
+        ledger: PathBuf,
         /// What went wrong.
         #[source]
         source: io::Error,
@@ -120,8 +120,8 @@ pub enum DaemonError {
 /// nothing is left half read.
 pub fn run(config: Config, world: World, shutdown: Shutdown) -> Result<(), DaemonError> {
     let settings = ledger_settings(&config);
-    let socket = Socket::place(&settings.path, world.runtime_dir.as_deref());
-    let lock = Lock::take(&settings.path, Some(&socket)).map_err(DaemonError::Lock)?;
+    let ledger_path = settings.path.clone();
+    let mut lock = Lock::take(&ledger_path).map_err(DaemonError::Lock)?;
     let relay = config.relay.as_ref().map(|relay| open_relay(relay, &world)).transpose()?;
     let scans_max =
         config.scanners.iter().map(|s| usize::from(s.profile.in_flight_max.get())).sum();
@@ -131,8 +131,14 @@ pub fn run(config: Config, world: World, shutdown: Shutdown) -> Result<(), Daemo
         .enable_all()
         .build()
         .map_err(DaemonError::Runtime)?;
-    let station = Station { config, ledger: &ledger, clock: world.clock, socket, relay };
-    let outcome = runtime.block_on(station.run(world.on_ready, shutdown));
+    let outcome = {
+        let _entered = runtime.enter();
+        take_commands(&ledger_path, world.runtime_dir.as_deref(), &mut lock)
+    };
+    let outcome = outcome.and_then(|socket| {
+        let station = Station { config, ledger: &ledger, clock: world.clock, socket, relay };
+        runtime.block_on(station.run(world.on_ready, shutdown))
+    });
     drop(runtime);
     drop(ledger);
     let ended = ledger_thread.join().map_err(|_panic| DaemonError::LedgerEnded);
@@ -140,6 +146,18 @@ pub fn run(config: Config, world: World, shutdown: Shutdown) -> Result<(), Daemo
     outcome.and(ended)?;
     tracing::info!(event = LogEvent::DaemonStopped.name(), "The daemon has stopped.");
     Ok(())
+}
+
+/// Listens for commands, and says in the lock where.
+fn take_commands(
+    ledger: &Path,
+    runtime_dir: Option<&Path>,
+    lock: &mut Lock,
+) -> Result<Socket, DaemonError> {
+    let at = |source| DaemonError::Socket { ledger: ledger.to_owned(), source };
+    let socket = Socket::bind(ledger, runtime_dir).map_err(at)?;
+    lock.announce(socket.path()).map_err(at)?;
+    Ok(socket)
 }
 
 /// The ledger's part of the configuration.
@@ -165,7 +183,7 @@ struct Station<'a> {
     config: Config,
     ledger: &'a Ledger,
     clock: Arc<dyn Clock>,
-    socket: PathBuf,
+    socket: Socket,
     relay: Option<Relay>,
 }
 
@@ -186,33 +204,36 @@ impl Station<'_> {
     ) -> Result<(), DaemonError> {
         let marks_nothing = self.marks_nothing();
         let Self { config, ledger, clock, socket, relay } = self;
-        let at = |source| DaemonError::Socket { path: socket.clone(), source };
-        let socket = Socket::bind(&socket).map_err(at)?;
+        let (stop_scanners, scanners_stopped) = Shutdown::channel();
         let (stop_services, services_stopped) = Shutdown::channel();
 
-        let mut scanners = start_scanners(config, ledger, &clock, &shutdown)?;
+        let scanners = start_scanners(config, ledger, &clock, &scanners_stopped)?;
         let forwarder =
             tokio::spawn(forward(relay, ledger.clone(), clock, services_stopped.clone()));
         let mut stopped = services_stopped;
         let commands =
             tokio::spawn(socket.serve(ledger.clone(), async move { stopped.requested().await }));
 
-        for settled in scanners.settled.drain(..) {
-            // A driver that ended has nothing more to settle.
-            drop(settled.await);
-        }
-        on_ready(Ready { feed: ledger.feed(), marks_nothing });
-        notify(&[sd_notify::NotifyState::Ready]);
-
+        let Scanners { mut lines, folders, stop_folders, settled } = scanners;
+        let ready = async {
+            for settled in settled {
+                // A driver that ended has nothing more to settle.
+                drop(settled.await);
+            }
+            on_ready(Ready { feed: ledger.feed(), marks_nothing });
+            notify(&[sd_notify::NotifyState::Ready]);
+            pulse(ledger).await
+        };
         let outcome = tokio::select! {
             () = shutdown.requested() => Ok(()),
-            error = pulse(ledger) => Err(error),
+            ended = ready => Err(ended),
         };
 
         notify(&[sd_notify::NotifyState::Stopping]);
-        drop(scanners.stop_folders);
-        while scanners.lines.join_next().await.is_some() {}
-        for folder in scanners.folders {
+        stop_scanners.stop();
+        drop(stop_folders);
+        while lines.join_next().await.is_some() {}
+        for folder in folders {
             // A thread that panicked has said so.
             drop(folder.join());
         }
@@ -353,7 +374,7 @@ fn open_relay(config: &RelayConfig, world: &World) -> Result<Relay, DaemonError>
     Relay::new(&config.url, secret, Timeouts::default()).map_err(DaemonError::Relay)
 }
 
-fn read_secret(path: &std::path::Path) -> io::Result<String> {
+fn read_secret(path: &Path) -> io::Result<String> {
     use std::io::Read as _;
     let mut text = String::new();
     let limit = u64::try_from(SECRET_BYTES_MAX).unwrap_or(u64::MAX);

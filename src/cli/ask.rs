@@ -288,7 +288,7 @@ pub(super) fn verify(place: &Place, common: &Common) -> Result<Exit, Failure> {
 pub(super) fn rebuild(place: &Place, common: &Common) -> Result<Exit, Failure> {
     let config = place.config(common)?;
     must_exist(&config.ledger.path)?;
-    let lock = Lock::take(&config.ledger.path, None).map_err(|error| {
+    let lock = Lock::take(&config.ledger.path).map_err(|error| {
         let exit = if matches!(error, LockError::Held(_)) { Exit::Away } else { Exit::Ledger };
         Failure::new(exit, error)
     })?;

@@ -41,8 +41,8 @@ pub struct Lock {
 }
 
 impl Lock {
-    /// Takes the lock of the ledger at `ledger`, and writes there where commands are taken.
-    pub fn take(ledger: &Path, socket: Option<&Path>) -> Result<Self, LockError> {
+    /// Takes the lock of the ledger at `ledger`.
+    pub fn take(ledger: &Path) -> Result<Self, LockError> {
         let path = lock_path(ledger);
         let at = |source| LockError::File { path: path.clone(), source };
         let mut file = OpenOptions::new()
@@ -60,14 +60,20 @@ impl Lock {
             }
             Err(TryLockError::Error(source)) => return Err(at(source)),
         }
-        let socket = socket.map(|socket| socket.display().to_string()).unwrap_or_default();
-        let write = |file: &mut File| {
-            file.set_len(0)?;
-            file.rewind()?;
-            file.write_all(format!("{}\n{socket}\n", std::process::id()).as_bytes())
-        };
-        write(&mut file).map_err(at)?;
-        Ok(Self { file })
+        let mut lock = Self { file };
+        lock.write("").map_err(at)?;
+        Ok(lock)
+    }
+
+    /// Says in the lock where commands are taken.
+    pub fn announce(&mut self, socket: &Path) -> io::Result<()> {
+        self.write(&socket.display().to_string())
+    }
+
+    fn write(&mut self, socket: &str) -> io::Result<()> {
+        self.file.set_len(0)?;
+        self.file.rewind()?;
+        self.file.write_all(format!("{}\n{socket}\n", std::process::id()).as_bytes())
     }
 }
 
@@ -105,10 +111,16 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let ledger = dir.path().join("ledger.sqlite");
         let socket = dir.path().join("control.sock");
-        let first = Lock::take(&ledger, Some(&socket)).unwrap();
-        let Err(LockError::Held(holder)) = Lock::take(&ledger, None) else { panic!("taken twice") };
-        assert_eq!(holder, Holder { pid: std::process::id(), socket: Some(socket) });
+        let holder = || match Lock::take(&ledger) {
+            Err(LockError::Held(holder)) => holder,
+            other => panic!("taken twice: {other:?}"),
+        };
+        let pid = std::process::id();
+        let mut first = Lock::take(&ledger).unwrap();
+        assert_eq!(holder(), Holder { pid, socket: None });
+        first.announce(&socket).unwrap();
+        assert_eq!(holder(), Holder { pid, socket: Some(socket) });
         drop(first);
-        drop(Lock::take(&ledger, None).unwrap());
+        drop(Lock::take(&ledger).unwrap());
     }
 }

@@ -98,7 +98,7 @@ fn at_the_ledger(
             let scan = scan(*number, &**clock);
             let start = clock.elapsed();
             lane.judge(scan)?;
-            ours.add(clock.elapsed() - start);
+            ours.add(clock.elapsed().saturating_sub(start));
         }
         peer.turn(&**clock, &mut theirs)?;
     }
@@ -123,7 +123,7 @@ async fn at_the_pty(
             let frame = station::frame(*number);
             let start = clock.elapsed();
             scanner.scan(frame.as_bytes(), 1).await?;
-            ours.add(clock.elapsed() - start);
+            ours.add(clock.elapsed().saturating_sub(start));
         }
         peer.turn(clock, &mut theirs)?;
     }
@@ -195,7 +195,7 @@ impl Peer {
             let start = clock.elapsed();
             self.file.write_all(&self.bytes)?;
             self.file.sync_data()?;
-            times.add(clock.elapsed() - start);
+            times.add(clock.elapsed().saturating_sub(start));
         }
         Ok(())
     }

@@ -61,7 +61,8 @@ pub(crate) fn issue(settings: Settings, n: usize) -> anyhow::Result<()> {
 /// The numbers 0 to `n` in an order that no file has: envelopes come back as the mail brings them.
 pub(crate) fn as_they_come(n: usize) -> impl Iterator<Item = usize> {
     // A step that shares no factor with `n` meets every number once.
-    let step = (n * 618 / 1_000..).find(|step| is_coprime(*step, n)).unwrap_or(1);
+    let step =
+        (n * 618 / 1_000..=n.saturating_add(1)).find(|step| is_coprime(*step, n)).unwrap_or(1);
     (0..n).map(move |place| place * step % n)
 }
 

@@ -10,6 +10,7 @@ use std::thread::available_parallelism;
 const NO_DISK: [&str; 2] = ["tmpfs", "ramfs"];
 
 /// How to run it.
+#[expect(clippy::struct_excessive_bools, reason = "switches of a command line")]
 #[derive(Debug, clap::Parser)]
 struct Arguments {
     /// Where the data goes, on a real disk; a folder within is made and removed. Default: `target/bench-data`.
