@@ -23,9 +23,13 @@ pub(super) struct Event {
 }
 
 impl Event {
-    /// The body as RFC 8785 canonical JSON: what the chain hashes.
+    /// The body as RFC 8785 canonical JSON: what the chain hashes. A scan's is written in order at once, for sorting its fields
+    /// is a third of what a scan costs.
     pub(super) fn body(&self) -> Result<String, serde_json::Error> {
-        serde_json_canonicalizer::to_string(self)
+        match &self.fact {
+            Fact::Scan(scan) => serde_json::to_string(&ScanBody::of(self, scan)),
+            _ => serde_json_canonicalizer::to_string(self),
+        }
     }
 
     /// Reads a body back.
@@ -155,6 +159,68 @@ pub(super) struct ScanFact {
     /// The code was solved from doubtful bars.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub repaired: bool,
+}
+
+/// The body of a scan with its fields in the order of RFC 8785. Integers and strings look the same in all JSON of ours.
+#[derive(Serialize)]
+struct ScanBody<'a> {
+    at: Micros,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ballot: Option<&'a BallotId>,
+    batch: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    election: Option<&'a ElectionId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    format: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from: Option<Status>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from_reason: Option<&'a str>,
+    id: &'a str,
+    kind: &'static str,
+    length: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mac: Option<&'a str>,
+    method: Method,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    repaired: bool,
+    scanner: &'a str,
+    symbology: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    to: Option<Status>,
+    v: u8,
+    verdict: Verdict,
+}
+
+impl<'a> ScanBody<'a> {
+    fn of(event: &'a Event, scan: &'a ScanFact) -> Self {
+        Self {
+            at: event.at,
+            ballot: scan.ballot.as_ref(),
+            batch: scan.batch,
+            code: scan.code.as_deref(),
+            election: scan.election.as_ref(),
+            format: scan.format.as_deref(),
+            from: scan.from,
+            from_reason: scan.from_reason.as_deref(),
+            id: &event.id,
+            kind: "scan",
+            length: scan.length,
+            mac: scan.mac.as_deref(),
+            method: scan.method,
+            reason: scan.reason.as_deref(),
+            repaired: scan.repaired,
+            scanner: &scan.scanner,
+            symbology: &scan.symbology,
+            to: scan.to,
+            v: event.v,
+            verdict: scan.verdict,
+        }
+    }
 }
 
 /// Who moves a ballot otherwise than by a scan; the relay's word for it.
@@ -289,6 +355,39 @@ mod tests {
              \"to\":\"received\",\"v\":1,\"verdict\":\"received\"}"
         );
         assert_eq!(Event::from_body(&body).unwrap(), scan());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_scan_s_body_is_what_the_canonicalizer_writes(
+            text in ".*", at in proptest::num::i64::ANY, bits in 0_u32..4_096, n in proptest::num::u32::ANY
+        ) {
+            let given = |bit: u32| (bits >> bit & 1 == 1).then(|| text.clone());
+            // Integers of a body are times in microseconds and counts, which a double holds exactly.
+            let at = Micros(at % (1 << 53));
+            let fact = ScanFact {
+                verdict: Verdict::ALL[n as usize % Verdict::ALL.len()],
+                scanner: text.clone(),
+                method: if bits & 1 == 0 { Method::Scanner } else { Method::Camera },
+                batch: n,
+                symbology: text.clone(),
+                length: n,
+                format: given(1),
+                election: given(2).and_then(|_| ElectionId::new("202611").ok()),
+                ballot: given(3).and_then(|_| BallotId::new("1").ok()),
+                code: given(4),
+                mac: given(5),
+                from: given(6).map(|_| Status::ALL[n as usize % 8]),
+                from_reason: given(7),
+                to: given(8).map(|_| Status::ALL[n as usize % 8]),
+                reason: given(9),
+                repaired: bits >> 10 & 1 == 1,
+            };
+            let event = Event { v: 1, id: text.clone(), at, fact: Fact::Scan(fact) };
+            let body = event.body().unwrap();
+            proptest::prop_assert_eq!(&body, &serde_json_canonicalizer::to_string(&event).unwrap());
+            proptest::prop_assert_eq!(Event::from_body(&body).unwrap(), event);
+        }
     }
 
     #[test]

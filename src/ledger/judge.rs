@@ -154,6 +154,10 @@ impl Book {
             let until = self.settings.zone.date_time(deadline);
             return Ok(Ruling::because(Verdict::Late, format!("was due {until}")));
         }
+        let received = Ruling { to: Some(Status::Received), ..Ruling::plain(Verdict::Received) };
+        if self.applying.is_none() && !rows::has_another(&self.conn, row)? {
+            return Ok(received);
+        }
         let mut others = rows::by_voter(&self.conn, row.election.as_str(), &row.voter)?;
         if let Some(import) = self.applying {
             for other in &others {
@@ -171,7 +175,7 @@ impl Book {
                 let why = format!("ballot {} of this voter is {}", other.ballot, other.status);
                 Ruling::because(Verdict::Held, why)
             }
-            None => Ruling { to: Some(Status::Received), ..Ruling::plain(Verdict::Received) },
+            None => received,
         })
     }
 

@@ -4,7 +4,7 @@ use super::fact::Event;
 use crate::ballot::{BallotId, ElectionId, Status};
 use crate::clock::Micros;
 use rusqlite::types::Type;
-use rusqlite::{Connection, Error, OptionalExtension as _, Row};
+use rusqlite::{Connection, Error, OptionalExtension as _, Row, params};
 
 /// Ballots looked at for one code; a voter or a mail piece with more is a fault of the file.
 const SAME_CODE_MAX: usize = 16;
@@ -32,8 +32,16 @@ pub(super) struct BallotRow {
     pub(super) since: i64,
 }
 
-const COLUMNS: &str = "key, election, ballot, voter, imb, status, reason, status_seq, last_seq, owed_seq, sent, \
-                       receive_until, since";
+/// A statement that selects whole ballots.
+macro_rules! ballots {
+    ($where:literal) => {
+        concat!(
+            "SELECT key, election, ballot, voter, imb, status, reason, status_seq, last_seq, owed_seq, sent, ",
+            "receive_until, since FROM ballot WHERE ",
+            $where
+        )
+    };
+}
 
 /// A stored value that is none of ours: the file was changed by somebody else.
 pub(super) fn foreign(column: usize, what: &str) -> Error {
@@ -72,15 +80,14 @@ pub(super) fn by_id(
     election: &str,
     ballot: &str,
 ) -> rusqlite::Result<Option<BallotRow>> {
-    conn.prepare_cached(&format!("SELECT {COLUMNS} FROM ballot WHERE election = ? AND ballot = ?"))?
+    conn.prepare_cached(ballots!("election = ? AND ballot = ?"))?
         .query_row([election, ballot], BallotRow::read)
         .optional()
 }
 
 /// The ballot of that row.
 pub(super) fn by_key(conn: &Connection, key: i64) -> rusqlite::Result<BallotRow> {
-    conn.prepare_cached(&format!("SELECT {COLUMNS} FROM ballot WHERE key = ?"))?
-        .query_row([key], BallotRow::read)
+    conn.prepare_cached(ballots!("key = ?"))?.query_row([key], BallotRow::read)
 }
 
 /// The ballots whose mail piece has these 15 digits.
@@ -89,10 +96,10 @@ pub(super) fn by_imb(
     election: &str,
     piece: &str,
 ) -> rusqlite::Result<Vec<BallotRow>> {
-    let sql = format!(
-        "SELECT {COLUMNS} FROM ballot WHERE election = ? AND imb = ? LIMIT {SAME_CODE_MAX}"
-    );
-    conn.prepare_cached(&sql)?.query_map([election, piece], BallotRow::read)?.collect()
+    conn.prepare_cached(ballots!("election = ? AND imb = ?"))?
+        .query_map([election, piece], BallotRow::read)?
+        .take(SAME_CODE_MAX)
+        .collect()
 }
 
 /// The ballots of that voter.
@@ -101,10 +108,16 @@ pub(super) fn by_voter(
     election: &str,
     voter: &str,
 ) -> rusqlite::Result<Vec<BallotRow>> {
-    let sql = format!(
-        "SELECT {COLUMNS} FROM ballot WHERE election = ? AND voter = ? LIMIT {SAME_CODE_MAX}"
-    );
-    conn.prepare_cached(&sql)?.query_map([election, voter], BallotRow::read)?.collect()
+    conn.prepare_cached(ballots!("election = ? AND voter = ?"))?
+        .query_map([election, voter], BallotRow::read)?
+        .take(SAME_CODE_MAX)
+        .collect()
+}
+
+/// Whether the voter has a ballot beside this one; most have none, and the index alone says so.
+pub(super) fn has_another(conn: &Connection, row: &BallotRow) -> rusqlite::Result<bool> {
+    conn.prepare_cached("SELECT 1 FROM ballot WHERE election = ? AND voter = ? AND key <> ?")?
+        .exists(params![row.election.as_str(), row.voter, row.key])
 }
 
 /// The event of that row.

@@ -12,7 +12,7 @@ use std::time::Duration;
 const SQLITE_VERSION_MIN: i32 = 3_051_003;
 
 /// Memory that the pages in cache may take, in KiB.
-const CACHE_KIB: i32 = 8_192;
+const CACHE_KIB: i32 = 16_384;
 
 /// Prepared statements kept; more than there are.
 const STATEMENTS_MAX: usize = 64;
