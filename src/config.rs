@@ -102,6 +102,18 @@ pub struct LedgerConfig {
     pub path: PathBuf,
     /// The private key that signs checkpoints; made at the first start.
     pub signing_key_file: PathBuf,
+    /// Nothing is written about the key, so it goes where the ledger goes.
+    is_key_beside: bool,
+}
+
+impl LedgerConfig {
+    /// Puts the ledger elsewhere, and its key with it unless the configuration says where that is.
+    pub fn move_to(&mut self, path: PathBuf) {
+        if self.is_key_beside {
+            self.signing_key_file = path.with_file_name(KEY);
+        }
+        self.path = path;
+    }
 }
 
 /// One scanner.
@@ -325,6 +337,8 @@ const FACILITY_ID: &str = "county";
 const TIMEZONE: &str = "UTC";
 const STATION_ID: &str = "intake-1";
 const PAGE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8760);
+/// The key's name beside the ledger.
+const KEY: &str = "signing.key";
 const REPEAT_WINDOW: Duration = Duration::from_secs(2);
 /// How long a change waits for its correction where nothing else is configured.
 pub const HOLD_BACK: Duration = Duration::from_mins(10);
@@ -386,8 +400,9 @@ fn ledger(section: &Section<'_, '_>, state_dir: &Path, sink: &mut Sink<'_>) -> L
     let path = section.read(sink, "path", value::path);
     let path = path.unwrap_or_else(|| state_dir.join("ledger.sqlite"));
     let key = section.read(sink, "signing_key_file", value::path);
-    let signing_key_file = key.unwrap_or_else(|| path.with_file_name("signing.key"));
-    let ledger = LedgerConfig { path, signing_key_file };
+    let is_key_beside = key.is_none();
+    let signing_key_file = key.unwrap_or_else(|| path.with_file_name(KEY));
+    let ledger = LedgerConfig { path, signing_key_file, is_key_beside };
     if ledger.path == ledger.signing_key_file {
         section.fault_at(sink, "signing_key_file", "the ledger itself; the key needs its own file");
     }

@@ -4,7 +4,7 @@
 mod support;
 
 use rusqlite::Connection;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::Shutdown;
@@ -161,7 +161,27 @@ fn a_faulty_configuration_is_refused_with_its_place() {
     let check = station.run(&["check-config"]);
     assert_eq!(check.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&check.stdout).contains(&place));
+    let check = station.run(&["check-config", "--json"]);
+    assert_eq!(check.status.code(), Some(1));
+    let mut said: Value = serde_json::from_slice(&check.stdout).unwrap();
+    let message = said["faults"][0]["message"].take();
+    assert!(message.as_str().unwrap().contains("did you mean `mode`?"), "{message}");
+    let faults = json!([{ "line": 2, "column": 1, "message": null }]);
+    assert_eq!(said, json!({ "file": station.config(), "ok": false, "faults": faults }));
     assert!(!station.ledger().exists());
+}
+
+#[test]
+fn the_key_goes_where_the_ledger_goes() {
+    let station = Station::new("");
+    let other = station.path("other").join("ledger.sqlite");
+    let csv = station.path("ballots.csv");
+    fs::write(&csv, "ballot,voter\n000000001,V1\n").unwrap();
+    let [csv, ledger] = [&csv, &other].map(|path| path.to_str().unwrap());
+    let import = station.run(&["import", csv, "--layout", "generic", "--ledger", ledger]);
+    assert_eq!(import.status.code(), Some(0), "{}", said(&import));
+    assert!(other.with_file_name("signing.key").exists());
+    assert_eq!(fs::read_dir(station.state()).unwrap().count(), 0);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::{Common, Exit, Failure};
 use crate::clock::{Clock, SystemClock};
-use crate::config::{CONFIG_BYTES_MAX, Config, ConfigWorld, ProfileLookup};
+use crate::config::{CONFIG_BYTES_MAX, Config, ConfigWorld, Faults, ProfileLookup};
 use crate::scanner::profile::Profile;
 use std::env;
 use std::fs::{self, DirBuilder, File};
@@ -34,8 +34,12 @@ pub(super) struct Place {
 
 /// A configuration that was read but has faults.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct Faulty(String);
+#[error("{}", .faults.render(.file).trim_end())]
+pub(super) struct Faulty {
+    file: String,
+    /// Everything that is wrong in it.
+    pub(super) faults: Faults,
+}
 
 /// A file that could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -60,31 +64,22 @@ impl Place {
     /// The configuration for a command, with the ledger that its arguments name.
     pub(super) fn config(&self, common: &Common) -> Result<Config, Failure> {
         let file = common.config.clone().or_else(default_config);
-        let mut config = self.config_in(file.as_deref(), common, Exit::Config)?;
+        let mut config = self.config_in(file.as_deref(), Exit::Config)?;
         if let Some(ledger) = &common.ledger {
-            config.ledger.path.clone_from(&absolute(ledger)?);
+            config.ledger.move_to(absolute(ledger)?);
         }
         Ok(config)
     }
 
     /// The configuration in `file`, or the defaults. Faults end with `exit`.
-    pub(super) fn config_in(
-        &self,
-        file: Option<&Path>,
-        common: &Common,
-        exit: Exit,
-    ) -> Result<Config, Failure> {
-        // The signing key lies beside the ledger unless the configuration says otherwise.
-        let beside = common.ledger.as_deref().map(absolute).transpose()?;
-        let beside = beside.as_deref().and_then(Path::parent);
-        let world = ConfigWorld { state_dir: beside.unwrap_or(&self.state_dir), profile: &profile };
+    pub(super) fn config_in(&self, file: Option<&Path>, exit: Exit) -> Result<Config, Failure> {
+        let world = ConfigWorld { state_dir: &self.state_dir, profile: &profile };
         let Some(file) = file else { return Ok(Config::default_for(&world)) };
         let bytes = read_bounded(file).map_err(|source| {
             Failure::new(Exit::NoInput, Unread { path: file.to_owned(), source })
         })?;
         Config::parse_bytes(&bytes, &world).map_err(|faults| {
-            let text = faults.render(&file.display().to_string());
-            Failure::new(exit, Faulty(text.trim_end().to_owned()))
+            Failure::new(exit, Faulty { file: file.display().to_string(), faults })
         })
     }
 

@@ -1,6 +1,6 @@
 //! `run`, `check-config` and `read`.
 
-use super::place::{self, Place};
+use super::place::{self, Faulty, Place};
 use super::read::{self, Outcome, Output, Request};
 use super::{Common, Exit, Failure};
 use crate::daemon::{self, DaemonError, Ready, World};
@@ -128,25 +128,25 @@ pub(super) fn check_config(
     common: &Common,
 ) -> Result<Exit, Failure> {
     let file = file.or_else(|| common.config.clone()).or_else(place::default_config);
-    match place.config_in(file.as_deref(), common, Exit::No) {
+    let of = file.as_deref().map(Path::to_string_lossy);
+    match place.config_in(file.as_deref(), Exit::No) {
         Ok(_) => {
-            let of = file.as_deref().map_or("the defaults".into(), Path::to_string_lossy);
             if common.json {
                 super::print_json(&serde_json::json!({ "file": of, "ok": true, "faults": [] }))?;
             } else {
+                let of = of.unwrap_or("the defaults".into());
                 writeln!(io::stdout().lock(), "{of}: no fault found")?;
             }
             Ok(Exit::Done)
         }
         Err(Failure { exit: Exit::No, error }) => {
-            let text = error.to_string();
             if common.json {
-                let faults: Vec<&str> = text.lines().collect();
+                let faults = error.downcast_ref::<Faulty>().map(|faulty| faulty.faults.as_slice());
                 super::print_json(
-                    &serde_json::json!({ "file": file, "ok": false, "faults": faults }),
+                    &serde_json::json!({ "file": of, "ok": false, "faults": faults }),
                 )?;
             } else {
-                writeln!(io::stdout().lock(), "{text}")?;
+                writeln!(io::stdout().lock(), "{error}")?;
             }
             Ok(Exit::No)
         }

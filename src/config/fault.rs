@@ -1,5 +1,6 @@
 //! What is wrong with a configuration: positions, messages, and the name that was probably meant.
 
+use serde::Serialize;
 use std::fmt::Write as _;
 use std::ops::Range;
 
@@ -9,7 +10,7 @@ const CHARACTERS_PER_SLIP: usize = 3;
 const NAME_CHARACTERS_MAX: usize = 64;
 
 /// One thing that is wrong.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Fault {
     /// The line, from 1.
     pub line: usize,
