@@ -20,6 +20,9 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// Before a picture whose scan was answered with the alarm is scanned anew.
 const AFTER_FAULT: Duration = Duration::from_secs(1);
 
+/// Between two attempts to move a picture away that could not be moved.
+const MOVE_AGAIN: Duration = Duration::from_secs(1);
+
 /// Between two attempts to hand the ledger what found its queue full.
 const PUSH_AGAIN: Duration = Duration::from_millis(1);
 
@@ -51,21 +54,12 @@ impl PictureDriver {
             let outcome = Folder::open(&self.path, PICTURE_BYTES_MAX).and_then(|folder| {
                 away = false;
                 self.settle_ready();
-                tracing::info!(
-                    event = LogEvent::ScannerOpened.name(),
-                    scanner = self.lane.name(),
-                    "A folder is open."
-                );
+                self.say_opened();
                 self.watch(folder)
             });
             match outcome {
                 Ok(()) => return,
-                Err(error) if !std::mem::replace(&mut away, true) => tracing::warn!(
-                    event = LogEvent::ScannerLost.name(),
-                    scanner = self.lane.name(),
-                    error = chain(&error),
-                    "A folder cannot be used; it is tried again until it can."
-                ),
+                Err(error) if !std::mem::replace(&mut away, true) => self.say_lost(&error),
                 Err(_) => {}
             }
             self.settle_ready();
@@ -73,6 +67,23 @@ impl PictureDriver {
                 return;
             }
         }
+    }
+
+    fn say_opened(&self) {
+        tracing::info!(
+            event = LogEvent::ScannerOpened.name(),
+            scanner = self.lane.name(),
+            "A folder is open."
+        );
+    }
+
+    fn say_lost(&self, error: &FolderError) {
+        tracing::warn!(
+            event = LogEvent::ScannerLost.name(),
+            scanner = self.lane.name(),
+            error = chain(error),
+            "A folder cannot be used; it is tried again until it can."
+        );
     }
 
     fn settle_ready(&mut self) {
@@ -88,6 +99,14 @@ impl PictureDriver {
         matches!(self.stop.recv_timeout(while_), Err(RecvTimeoutError::Disconnected))
     }
 
+    /// Waits, whether the daemon stops or not.
+    fn wait(&self, while_: Duration) {
+        if self.pause(while_) {
+            // What says that it stops says so at once.
+            std::thread::park_timeout(while_);
+        }
+    }
+
     fn watch(&mut self, mut folder: Folder) -> Result<(), FolderError> {
         loop {
             let Some(picture) = folder.next(self.clock.elapsed())? else {
@@ -97,7 +116,11 @@ impl PictureDriver {
                 continue;
             };
             match self.picture(&picture) {
-                Came::To(fate) => folder.finish(&picture, fate)?,
+                Came::To(fate) => {
+                    if self.put_away(&mut folder, &picture, fate) {
+                        return Ok(());
+                    }
+                }
                 Came::Fault if self.pause(AFTER_FAULT) => return Ok(()),
                 // Opened anew, the folder gives it out again.
                 Came::Fault => folder = Folder::open(&self.path, PICTURE_BYTES_MAX)?,
@@ -106,6 +129,28 @@ impl PictureDriver {
                 return Ok(());
             }
         }
+    }
+
+    /// Moves a picture away, however long that takes: while it lies there it would be scanned again and again. Whether the
+    /// daemon stops.
+    fn put_away(&self, folder: &mut Folder, picture: &Waiting, fate: Fate) -> bool {
+        let mut away = false;
+        while let Err(error) = folder.finish(picture, fate) {
+            if !std::mem::replace(&mut away, true) {
+                self.say_lost(&error);
+            }
+            if self.pause(MOVE_AGAIN) {
+                return true;
+            }
+            // `done` and `failed` may have been taken away; opening makes them anew.
+            if let Ok(anew) = Folder::open(&self.path, PICTURE_BYTES_MAX) {
+                *folder = anew;
+            }
+        }
+        if away {
+            self.say_opened();
+        }
+        false
     }
 
     fn picture(&mut self, picture: &Waiting) -> Came {
@@ -149,7 +194,7 @@ impl PictureDriver {
         let met = self.lane.face(symbols);
         while self.lane.is_waiting() {
             // While the daemon stops the ledger still takes what was scanned.
-            self.pause(PUSH_AGAIN);
+            self.wait(PUSH_AGAIN);
             self.lane.push();
         }
         match met {

@@ -32,7 +32,7 @@ pub const SAME_NAME_MAX: u32 = 100_000;
 const DONE: &str = "done";
 const FAILED: &str = "failed";
 
-/// Why the folder does not work as a scanner. Whatever it is, the scanner is lost until [`Folder::open`] works again.
+/// Why the folder does not work as a scanner.
 #[derive(Debug, thiserror::Error)]
 pub enum FolderError {
     /// `done/` or `failed/` cannot be made.
@@ -53,7 +53,7 @@ pub enum FolderError {
         #[source]
         source: io::Error,
     },
-    /// A picture that is done with cannot be moved away. It stays in hand, so it is not read twice.
+    /// A picture that is done with cannot be moved away. It stays in hand: this folder does not give it out again.
     #[error("picture {} cannot be moved to {}", .from.display(), .to.display())]
     Move {
         /// The picture.
@@ -108,9 +108,9 @@ pub enum Contents {
 /// What became of a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
-    /// Its scan was answered: it moves to `done/`.
+    /// Its scan was answered with a good tone or a notice: it moves to `done/`.
     Done,
-    /// It is no picture that can be looked at: it moves to `failed/`.
+    /// It cannot be looked at, or its scan was answered bad: somebody should look at it, so it moves to `failed/`.
     Failed,
 }
 
@@ -161,6 +161,7 @@ impl Folder {
                 Err(source) => return Err(FolderError::Make { path, source }),
             }
         }
+        fs::read_dir(path).map_err(|source| FolderError::List { path: path.to_owned(), source })?;
         Ok(Self {
             path: path.to_owned(),
             bytes_max,
