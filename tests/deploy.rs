@@ -88,6 +88,10 @@ fn a_configuration_with_a_fault_is_not_tried_again() {
 fn the_daemon_has_serial_ports_and_the_network_and_no_other_device() {
     assert_eq!(values("DevicePolicy"), ["closed"]);
     assert_eq!(values("DeviceAllow"), ["char-ttyACM rw", "char-ttyUSB rw"]);
+    // Patterns of drivers that are not loaded allow nothing.
+    let modules = "modprobe@cdc_acm.service modprobe@usbserial.service";
+    assert_eq!(values("Wants"), [modules]);
+    assert!(values("After").contains(&modules));
     assert_eq!(values("RestrictAddressFamilies"), ["AF_UNIX AF_INET AF_INET6"]);
     assert_eq!(values("PrivateNetwork"), [""; 0]);
 }
