@@ -7,6 +7,7 @@
 
 mod drive;
 mod lane;
+mod often;
 mod outbox;
 mod pictures;
 mod shutdown;

@@ -57,6 +57,20 @@ fn whoever_is_not_on_the_list_is_turned_away() {
     assert_eq!(station.look().scans().len(), 1);
 }
 
+/// The scanner waited behind every stranger, and each was a line of log.
+#[test]
+fn any_number_of_strangers_keeps_no_scanner_out_and_fills_no_log() {
+    let (station, address) = listening("allow = ['127.0.0.2']");
+    let daemon = station.start();
+    let strangers: Vec<_> = (0..100).map(|_| connect(Ipv4Addr::LOCALHOST, address)).collect();
+    let mut scanner = connect(Ipv4Addr::new(127, 0, 0, 2), address);
+    assert_eq!(ask(&mut scanner, &frames([1]), 1), [GOOD]);
+    drop(strangers);
+    daemon.stop();
+    let logged = station.logged("ConnectionRefused");
+    assert!((1..=10).contains(&logged), "{logged}");
+}
+
 #[test]
 fn a_peer_that_resets_in_the_middle_of_a_frame_costs_no_scan() {
     let (station, address) = listening("");

@@ -1,11 +1,13 @@
 //! Drives one line scanner: opens its line, feeds its lane, writes its answers, and opens it again when it is gone.
 
 use super::lane::Lane;
+use super::often::Often;
 use super::shutdown::Shutdown;
 use crate::event::{LogEvent, chain};
 use crate::scan::Judged;
 use crate::scanner::framing::Framer;
 use crate::scanner::line::{Line, Moved, OpenError, Opened, Opener};
+use std::net::IpAddr;
 use std::ops::Range;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
@@ -29,6 +31,26 @@ enum End {
     Stopped,
 }
 
+/// What the log was told of the line, and how often lately.
+struct Told {
+    line: Option<Is>,
+    lost: Often,
+    turned_away: Often,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Is {
+    Open,
+    Away,
+}
+
+impl Told {
+    fn new() -> Self {
+        let now = Instant::now();
+        Self { line: None, lost: Often::new(now), turned_away: Often::new(now) }
+    }
+}
+
 /// A scanner and all that drives it.
 #[derive(Debug)]
 pub(crate) struct Driver {
@@ -44,34 +66,27 @@ pub(crate) struct Driver {
 impl Driver {
     /// Runs until the daemon stops; then every scan that was read is answered.
     pub(crate) async fn run(mut self, mut shutdown: Shutdown) {
-        let mut away = false;
-        loop {
-            let opened = tokio::select! {
-                biased;
-                () = shutdown.requested() => break,
-                opened = Self::open(&mut self.opener, &mut self.settled) => opened,
-            };
+        let mut told = Told::new();
+        while let Some(opened) = self.open(&mut shutdown).await {
             match opened {
                 Ok(Opened::Line(line)) => {
-                    away = false;
-                    self.opened();
+                    self.opened(&mut told);
                     let end = self.session(line, &mut shutdown).await;
                     self.framer.reset();
                     self.lane.gone();
                     match end {
                         End::Stopped => return,
-                        End::Gone => self.lost("the line was closed", &mut away),
+                        End::Gone => self.lost("the line was closed", &mut told),
                     }
                 }
-                Ok(Opened::TurnedAway(address)) => tracing::warn!(
-                    event = LogEvent::ConnectionRefused.name(),
-                    scanner = self.lane.name(),
-                    %address,
-                    "A connection was turned away."
-                ),
-                Err(error) => self.lost(&chain(&error), &mut away),
+                Ok(Opened::TurnedAway(address)) => {
+                    self.turned_away(address, &mut told);
+                    // The scanner may wait behind any number of strangers.
+                    continue;
+                }
+                Err(error) => self.lost(&chain(&error), &mut told),
             }
-            self.settle_ready();
+            settle(&mut self.settled);
             if self.wait_away(&mut shutdown).await {
                 break;
             }
@@ -79,41 +94,57 @@ impl Driver {
         self.drain_away().await;
     }
 
-    /// A listening scanner is settled as soon as it listens; nobody knows when it will be connected to.
-    async fn open(
-        opener: &mut Opener,
-        settled: &mut Option<oneshot::Sender<()>>,
-    ) -> Result<Opened, OpenError> {
-        opener.listen().await?;
-        if opener.listening().is_some() {
-            settle(settled);
+    /// Opens the line; verdicts that come meanwhile are taken. Nothing when the daemon stops.
+    async fn open(&mut self, shutdown: &mut Shutdown) -> Option<Result<Opened, OpenError>> {
+        let Self { lane, verdicts, opener, settled, .. } = self;
+        let opening = open(opener, settled);
+        tokio::pin!(opening);
+        loop {
+            tokio::select! {
+                biased;
+                () = shutdown.requested() => return None,
+                opened = &mut opening => return Some(opened),
+                Some(judged) = verdicts.recv() => judged_away(lane, &judged),
+                () = sleep(PUSH_AGAIN), if lane.is_waiting() => lane.push(),
+            }
         }
-        opener.open().await
     }
 
-    fn settle_ready(&mut self) {
+    fn opened(&mut self, told: &mut Told) {
+        if told.line != Some(Is::Open) {
+            told.line = Some(Is::Open);
+            tracing::info!(
+                event = LogEvent::ScannerOpened.name(),
+                scanner = self.lane.name(),
+                place = self.opener.place(),
+                "A scanner is open."
+            );
+        }
         settle(&mut self.settled);
     }
 
-    fn opened(&mut self) {
-        tracing::info!(
-            event = LogEvent::ScannerOpened.name(),
-            scanner = self.lane.name(),
-            place = self.opener.place(),
-            "A scanner is open."
-        );
-        self.settle_ready();
-    }
-
-    /// Says once that the scanner is away.
-    fn lost(&self, why: &str, away: &mut bool) {
-        if !std::mem::replace(away, true) {
+    /// Says once that the scanner is away; of one that comes and goes, only so often. One that stays away is tried again, and
+    /// said to be away then.
+    fn lost(&self, why: &str, told: &mut Told) {
+        if told.line != Some(Is::Away) && told.lost.may_say(Instant::now()) {
+            told.line = Some(Is::Away);
             tracing::warn!(
                 event = LogEvent::ScannerLost.name(),
                 scanner = self.lane.name(),
                 place = self.opener.place(),
                 why,
                 "A scanner cannot be reached; it is tried again until it is back."
+            );
+        }
+    }
+
+    fn turned_away(&self, address: IpAddr, told: &mut Told) {
+        if told.turned_away.may_say(Instant::now()) {
+            tracing::warn!(
+                event = LogEvent::ConnectionRefused.name(),
+                scanner = self.lane.name(),
+                %address,
+                "A connection was turned away."
             );
         }
     }
@@ -126,16 +157,11 @@ impl Driver {
             tokio::select! {
                 biased;
                 () = shutdown.requested() => return true,
-                Some(judged) = self.verdicts.recv() => self.judged_away(&judged),
+                Some(judged) = self.verdicts.recv() => judged_away(&mut self.lane, &judged),
                 () = sleep(PUSH_AGAIN), if self.lane.is_waiting() => self.lane.push(),
                 () = &mut again => return false,
             }
         }
-    }
-
-    fn judged_away(&mut self, judged: &Judged) {
-        self.lane.judged(judged);
-        self.lane.gone();
     }
 
     async fn session(&mut self, line: Line, shutdown: &mut Shutdown) -> End {
@@ -152,7 +178,7 @@ impl Driver {
             let outcome = tokio::select! {
                 biased;
                 () = shutdown.requested() => {
-                    self.drain(session).await;
+                    self.drain(&mut session).await;
                     return End::Stopped;
                 }
                 Some(judged) = self.verdicts.recv() => {
@@ -178,7 +204,8 @@ impl Driver {
                 Ok(Moved::Deaf) => session.is_deaf = true,
                 Err(_) => {
                     // It may have sent its last and wait for the answers.
-                    self.drain(session).await;
+                    self.drain(&mut session).await;
+                    self.scan_rest(&mut session, shutdown).await;
                     return End::Gone;
                 }
             }
@@ -225,10 +252,10 @@ impl Driver {
     }
 
     /// Nothing more is read. What was read gets its verdict, and the scanner its answers as far as it takes them.
-    async fn drain(&mut self, mut session: Session) {
+    async fn drain(&mut self, session: &mut Session) {
         let drained = async {
             loop {
-                self.feed(&mut session);
+                self.feed(session);
                 let outgoing = self.lane.outgoing();
                 let is_sent = outgoing.is_empty() && session.rest().is_none();
                 if is_sent && self.lane.is_settled() {
@@ -249,8 +276,26 @@ impl Driver {
             tracing::warn!(
                 event = LogEvent::AnswersStalled.name(),
                 scanner = self.lane.name(),
+                unscanned = session.unread.len(),
                 "A scanner is gone, or the daemon stops; not all of its answers were sent."
             );
+        }
+    }
+
+    /// The line is gone and the ledger is slow: what was read becomes scans all the same, unless the daemon stops.
+    async fn scan_rest(&mut self, session: &mut Session, shutdown: &mut Shutdown) {
+        session.is_deaf = true;
+        loop {
+            self.feed(session);
+            if session.rest().is_none() {
+                return;
+            }
+            tokio::select! {
+                biased;
+                () = shutdown.requested() => return,
+                Some(judged) = self.verdicts.recv() => self.lane.judged(&judged),
+                () = sleep(PUSH_AGAIN), if self.lane.is_waiting() => self.lane.push(),
+            }
         }
     }
 
@@ -260,7 +305,7 @@ impl Driver {
             while !self.lane.is_settled() {
                 tokio::select! {
                     biased;
-                    Some(judged) = self.verdicts.recv() => self.judged_away(&judged),
+                    Some(judged) = self.verdicts.recv() => judged_away(&mut self.lane, &judged),
                     () = sleep(PUSH_AGAIN), if self.lane.is_waiting() => self.lane.push(),
                 }
             }
@@ -292,6 +337,23 @@ impl Session {
     fn rest(&self) -> Option<&[u8]> {
         self.buffer.get(self.unread.clone()).filter(|bytes| !bytes.is_empty())
     }
+}
+
+/// A listening scanner is settled as soon as it listens; nobody knows when it will be connected to.
+async fn open(
+    opener: &mut Opener,
+    settled: &mut Option<oneshot::Sender<()>>,
+) -> Result<Opened, OpenError> {
+    opener.listen().await?;
+    if opener.listening().is_some() {
+        settle(settled);
+    }
+    opener.open().await
+}
+
+fn judged_away(lane: &mut Lane, judged: &Judged) {
+    lane.judged(judged);
+    lane.gone();
 }
 
 fn settle(settled: &mut Option<oneshot::Sender<()>>) {
