@@ -24,6 +24,9 @@ use tokio::task::JoinSet;
 /// How often a transaction is asked to pass through the ledger's thread, where systemd does not ask for more.
 const PULSE: Duration = Duration::from_secs(10);
 
+/// Before the ledger's thread is asked again when its queue was full.
+const PULSE_AGAIN: Duration = Duration::from_millis(100);
+
 /// Threads that decode pictures.
 const DECODERS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1);
 
@@ -38,7 +41,7 @@ pub struct World {
     pub runtime_dir: Option<PathBuf>,
     /// systemd's directory for secrets.
     pub credentials_dir: Option<PathBuf>,
-    /// Called once every scanner was opened or reported away.
+    /// Called once every scanner was opened or reported away; not at all when it is asked to stop before.
     pub on_ready: Box<dyn FnOnce(Ready) + Send>,
 }
 
@@ -69,6 +72,12 @@ pub enum DaemonError {
     /// The ledger's thread ended.
     #[error("the ledger's thread ended")]
     LedgerEnded,
+    /// What drives a scanner panicked: it would be away for good.
+    #[error("what drives a scanner ended")]
+    DriverEnded,
+    /// The forwarder panicked: the relay would not hear of anything any more.
+    #[error("the forwarder ended")]
+    ForwarderEnded,
     /// The operating system gave no runtime.
     #[error("cannot start the runtime")]
     Runtime(#[source] io::Error),
@@ -139,7 +148,8 @@ pub fn run(config: Config, world: World, shutdown: Shutdown) -> Result<(), Daemo
         let station = Station { config, ledger: &ledger, clock: world.clock, socket, relay };
         runtime.block_on(station.run(world.on_ready, shutdown))
     });
-    drop(runtime);
+    // A name that is being looked up for the relay or a scanner must not keep the ledger open.
+    runtime.shutdown_background();
     drop(ledger);
     let ended = ledger_thread.join().map_err(|_panic| DaemonError::LedgerEnded);
     drop(lock);
@@ -189,8 +199,8 @@ struct Station<'a> {
 
 /// Everything that reads.
 struct Scanners {
-    lines: JoinSet<()>,
-    folders: Vec<thread::JoinHandle<()>>,
+    /// Each ends when the daemon stops, and not before.
+    drivers: JoinSet<()>,
     /// Closing it stops the folders.
     stop_folders: crossbeam_channel::Sender<()>,
     settled: Vec<oneshot::Receiver<()>>,
@@ -208,13 +218,13 @@ impl Station<'_> {
         let (stop_services, services_stopped) = Shutdown::channel();
 
         let scanners = start_scanners(config, ledger, &clock, &scanners_stopped)?;
-        let forwarder =
+        let mut forwarder =
             tokio::spawn(forward(relay, ledger.clone(), clock, services_stopped.clone()));
         let mut stopped = services_stopped;
         let commands =
             tokio::spawn(socket.serve(ledger.clone(), async move { stopped.requested().await }));
 
-        let Scanners { mut lines, folders, stop_folders, settled } = scanners;
+        let Scanners { mut drivers, stop_folders, settled } = scanners;
         let ready = async {
             for settled in settled {
                 // A driver that ended has nothing more to settle.
@@ -225,20 +235,21 @@ impl Station<'_> {
             pulse(ledger).await
         };
         let outcome = tokio::select! {
+            biased;
             () = shutdown.requested() => Ok(()),
             ended = ready => Err(ended),
+            Some(_) = drivers.join_next() => Err(DaemonError::DriverEnded),
+            Err(_) = &mut forwarder => Err(DaemonError::ForwarderEnded),
         };
 
         notify(&[sd_notify::NotifyState::Stopping]);
         stop_scanners.stop();
         drop(stop_folders);
-        while lines.join_next().await.is_some() {}
-        for folder in folders {
-            // A thread that panicked has said so.
-            drop(folder.join());
-        }
+        while drivers.join_next().await.is_some() {}
         stop_services.stop();
-        drop(forwarder.await);
+        if !forwarder.is_finished() {
+            drop(forwarder.await);
+        }
         drop(commands.await);
         outcome
     }
@@ -262,8 +273,7 @@ fn start_scanners(
     let wanted = wanted(&config);
     let formats = Arc::new(Formats::new(election, config.envelopes));
     let (stop_folders, folders_stopped) = crossbeam_channel::bounded(1);
-    let mut scanners =
-        Scanners { lines: JoinSet::new(), folders: Vec::new(), stop_folders, settled: Vec::new() };
+    let mut scanners = Scanners { drivers: JoinSet::new(), stop_folders, settled: Vec::new() };
     let mut decoders = None;
     for (number, scanner) in config.scanners.into_iter().enumerate() {
         let (settled, settled_rx) = oneshot::channel();
@@ -281,7 +291,7 @@ fn start_scanners(
                     opener: Opener::new(place),
                     settled: Some(settled),
                 };
-                scanners.lines.spawn(driver.run(shutdown.clone()));
+                scanners.drivers.spawn(driver.run(shutdown.clone()));
             }
             Spot::Folder(path) => {
                 let decoders = match &decoders {
@@ -302,11 +312,16 @@ fn start_scanners(
                     stop: folders_stopped.clone(),
                     settled: Some(settled),
                 };
-                let thread = thread::Builder::new()
+                let (ended, has_ended) = oneshot::channel::<()>();
+                thread::Builder::new()
                     .name(format!("scan-folder-{number}"))
-                    .spawn(move || driver.run())
+                    .spawn(move || {
+                        driver.run();
+                        drop(ended);
+                    })
                     .map_err(|source| DaemonError::Thread { scanner: scanner.name, source })?;
-                scanners.folders.push(thread);
+                // A thread that panics drops its end, too.
+                scanners.drivers.spawn(async { drop(has_ended.await) });
             }
         }
     }
@@ -404,7 +419,7 @@ async fn forward(
     }
 }
 
-/// Has a transaction pass through the ledger's thread again and again, and tells systemd's watchdog of each. Returns when the
+/// Asks the ledger's thread for a transaction again and again, and tells systemd's watchdog of each answer. Returns when the
 /// thread has ended.
 async fn pulse(ledger: &Ledger) -> DaemonError {
     let every = sd_notify::watchdog_enabled().map_or(PULSE, |watchdog| PULSE.min(watchdog / 2));
@@ -412,14 +427,15 @@ async fn pulse(ledger: &Ledger) -> DaemonError {
         let (reply, answer) = oneshot::channel();
         match ledger.try_send(Request::Probe(reply)) {
             Ok(()) => {
-                if answer.await.is_ok() {
-                    notify(&[sd_notify::NotifyState::Watchdog]);
-                }
+                // While the ledger cannot be written its thread drops what it is asked, and answers scanners with the alarm:
+                // it lives.
+                drop(answer.await);
+                notify(&[sd_notify::NotifyState::Watchdog]);
+                tokio::time::sleep(every).await;
             }
-            Err(Unsent::Full(_)) => {}
+            Err(Unsent::Full(_)) => tokio::time::sleep(PULSE_AGAIN).await,
             Err(Unsent::Closed) => return DaemonError::LedgerEnded,
         }
-        tokio::time::sleep(every).await;
     }
 }
 

@@ -56,6 +56,8 @@ pub(super) const fn exit_of(error: &DaemonError) -> Exit {
         DaemonError::Lock(LockError::Held(_))
         | DaemonError::Runtime(_)
         | DaemonError::Thread { .. }
+        | DaemonError::DriverEnded
+        | DaemonError::ForwarderEnded
         | DaemonError::Decoders(_)
         | DaemonError::Socket { .. } => Exit::Away,
         DaemonError::Lock(LockError::File { .. })
