@@ -31,11 +31,6 @@ impl Formats {
         Self { election: election.cloned(), formats }
     }
 
-    /// Whether there is no format, so that nothing is ever marked.
-    pub fn is_empty(&self) -> bool {
-        self.formats.is_empty()
-    }
-
     /// What the symbols on one face spell together. A symbol that names nothing does not disturb another that does; one of
     /// another election does.
     pub fn face(&self, symbols: &[Symbol]) -> Face {
@@ -249,7 +244,6 @@ mod tests {
     #[test]
     fn without_formats_nothing_is_named() {
         let formats = Formats::new(None, vec![]);
-        assert!(formats.is_empty());
         assert_eq!(
             formats.face(&[Symbol::untold(COUNTY_17.as_bytes())]),
             Face::Unreadable(Unreadable::NoFormat)
