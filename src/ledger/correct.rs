@@ -165,7 +165,7 @@ impl Book {
     }
 
     /// The ballot of that id, unless it is of an import that is not decided.
-    fn visible(
+    pub(super) fn visible(
         &mut self,
         election: &ElectionId,
         ballot: &BallotId,

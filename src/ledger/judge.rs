@@ -4,6 +4,7 @@ use super::book::{Batch, Book, WriteError};
 use super::fact::{Event, Fact, ScanFact};
 use super::rows::{self, BallotRow};
 use super::tally::Scope;
+use super::unanswered::Committed;
 use crate::ballot::{Mode, Move, Status, scan_move};
 use crate::clock::Micros;
 use crate::scan::{
@@ -58,7 +59,9 @@ impl Ruling {
 impl Book {
     /// Judges a scan, appends it, and says what the clerk is told once all of it is durable.
     pub(super) fn scan(&mut self, scan: &Scan) -> Result<Judged, WriteError> {
-        if let Some(committed) = self.unanswered.take(scan, &self.key) {
+        if let Some(committed) = self.unanswered.take(scan, &self.key)
+            && self.still_stands(&committed)?
+        {
             self.tally.add(Scope::Working, REPEATS, 1);
             return self.judged_before(scan, &committed.event);
         }
@@ -294,6 +297,24 @@ impl Book {
         if row.status_seq == 0 {
             return Ok(None);
         }
+    /// Whether the verdict of a scan that was perhaps never answered is still what that scan would be told: no good tone for
+    /// what was taken back since, none of the old for a ballot that was issued or moved since.
+    fn still_stands(&mut self, committed: &Committed) -> Result<bool, WriteError> {
+        let Fact::Scan(scan) = &committed.event.fact else { return Ok(false) };
+        let (Some(election), Some(ballot)) = (&scan.election, &scan.ballot) else {
+            return Ok(!self.is_imported_since(committed.seq)?);
+        };
+        let row = self.visible(election, ballot)?;
+        Ok(row.is_some_and(|row| match scan.to {
+            Some(_) => row.status_seq == committed.seq,
+            None => Some(row.status) == scan.from,
+        }) && self.settings.election.as_ref() == Some(election))
+    }
+
+    fn is_imported_since(&self, seq: i64) -> rusqlite::Result<bool> {
+        self.conn.prepare_cached("SELECT 1 FROM import WHERE seq > ?")?.exists([seq])
+    }
+
         let event = rows::event(&self.conn, row.status_seq)?;
         Ok(match event.fact {
             Fact::Scan(scan) => {

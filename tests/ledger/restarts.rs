@@ -1,6 +1,8 @@
 //! Scans that were committed but perhaps never answered: the same envelope gets its verdict, and no second row.
 
 use crate::station::{Station, row};
+use ballot_intake::ballot::{ElectionId, Status};
+use ballot_intake::ledger::Request;
 use ballot_intake::scan::{Face, Unreadable, Verdict};
 
 fn three_scans_then_a_crash() -> Station {
@@ -69,4 +71,38 @@ fn a_payload_that_names_no_ballot_is_known_again_by_its_mac() {
     assert_eq!(scans(&station), (1, 1));
     assert_eq!(scan(&station, "D1234568"), Verdict::Unreadable);
     assert_eq!(scans(&station), (2, 1));
+}
+
+/// The ballot stood at `mailed` again, and a good tone once said that it was received.
+#[test]
+fn a_scan_that_was_taken_back_is_no_answer_to_the_next_one() {
+    let mut station = three_scans_then_a_crash();
+    let undo = |reply| Request::Undo { by: "clerk".to_owned(), reply };
+    station.ledger().ask(undo).unwrap().unwrap();
+    station.crash();
+    assert_eq!(station.scan_ballot("left", 3).verdict, Verdict::Received);
+    assert_eq!(station.status(3), Status::Received);
+    assert_eq!(scans(&station), (4, 0));
+}
+
+#[test]
+fn a_ballot_that_was_issued_since_is_judged_anew() {
+    let mut station = Station::default();
+    assert_eq!(station.scan_ballot("left", 1).verdict, Verdict::NotIssued);
+    station.import(&[row(1)]);
+    station.crash();
+    assert_eq!(station.scan_ballot("left", 1).verdict, Verdict::Received);
+}
+
+#[test]
+fn another_election_s_scan_is_no_answer_to_one_of_this() {
+    let mut station = Station::default();
+    let next = ElectionId::new("202705").unwrap();
+    let later = ballot_intake::ledger::ImportRow { election: next.clone(), ..row(1) };
+    station.import(&[row(1), later]);
+    assert_eq!(station.scan_ballot("left", 1).verdict, Verdict::Received);
+    station.settings.election = Some(next);
+    station.crash();
+    assert_eq!(station.scan_ballot("left", 1).verdict, Verdict::Received);
+    assert_eq!(scans(&station), (2, 0));
 }
