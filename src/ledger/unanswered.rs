@@ -10,7 +10,7 @@ use super::rows;
 use crate::ballot::Mode;
 use crate::scan::{Face, Scan};
 use rusqlite::{Connection, params};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 /// Scans that a scanner may have in flight, at most.
 const IN_FLIGHT_MAX: usize = 256;
@@ -49,15 +49,18 @@ impl Unanswered {
         Ok(all)
     }
 
-    /// Adds those that an earlier opening knew of.
-    pub(super) fn and(mut self, earlier: Self) -> Self {
-        let mut earlier: Vec<_> =
-            earlier.by_scanner.into_values().flatten().chain(earlier.taken).collect();
-        earlier.sort_by_key(|committed| std::cmp::Reverse(committed.seq));
-        for committed in earlier {
-            self.add(committed);
+    /// These and those that an earlier opening knew of; both may know the same.
+    pub(super) fn and(self, earlier: Self) -> Self {
+        let known = [self, earlier].into_iter().flat_map(|known| {
+            known.by_scanner.into_values().flatten().chain(known.taken).collect::<Vec<_>>()
+        });
+        let by_seq: BTreeMap<i64, Committed> =
+            known.map(|committed| (committed.seq, committed)).collect();
+        let mut all = Self::default();
+        for committed in by_seq.into_values().rev() {
+            all.add(committed);
         }
-        self
+        all
     }
 
     fn add(&mut self, committed: Committed) {
@@ -97,5 +100,54 @@ fn is_same(committed: &ScanFact, face: &Face, mac: Option<&str>) -> bool {
         }),
         (Some(_), _) => false,
         (None, _) => committed.mac.is_some() && committed.mac.as_deref() == mac,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Micros;
+    use crate::ledger::fact::BODY_VERSION;
+    use crate::scan::{Method, Verdict};
+
+    fn committed(seq: i64) -> Committed {
+        let scan = ScanFact {
+            verdict: Verdict::Unreadable,
+            scanner: "left".to_owned(),
+            method: Method::Scanner,
+            batch: 1,
+            symbology: "code128".to_owned(),
+            length: 8,
+            format: None,
+            election: None,
+            ballot: None,
+            code: None,
+            mac: Some(seq.to_string()),
+            from: None,
+            from_reason: None,
+            to: None,
+            reason: None,
+            repaired: false,
+        };
+        let id = seq.to_string();
+        Committed {
+            seq,
+            event: Event { v: BODY_VERSION, id, at: Micros(0), fact: Fact::Scan(scan) },
+        }
+    }
+
+    fn knows(seqs: &[i64]) -> Unanswered {
+        let mut all = Unanswered::default();
+        seqs.iter().rev().for_each(|seq| all.add(committed(*seq)));
+        all
+    }
+
+    /// When a second commit failed, what the first one had left was known twice, and answered twice.
+    #[test]
+    fn what_two_openings_know_is_known_once_and_in_order() {
+        let both =
+            knows(&[3, 4, 5]).and(Unanswered { taken: vec![committed(2)], ..knows(&[1, 4]) });
+        let left: Vec<_> = both.by_scanner["left"].iter().map(|known| known.seq).collect();
+        assert_eq!(left, [1, 2, 3, 4, 5]);
     }
 }
