@@ -257,7 +257,7 @@ impl Projection<'_> {
         }
         self.conn
             .prepare_cached(
-                "UPDATE import_change SET done = 1, before = ? WHERE ballot = ? AND import = ?",
+                "UPDATE import_change SET done = 1, before = coalesce(before, ?) WHERE ballot = ? AND import = ?",
             )?
             .execute(params![before, key, import])?;
         Ok(())

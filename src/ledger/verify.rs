@@ -446,18 +446,20 @@ impl Anew {
         Ok(())
     }
 
+    /// What an import has yet to apply stays to be applied: it may owe the relay an event that is not there yet.
     fn put_back(&self) -> rusqlite::Result<()> {
         self.conn.execute_batch(
             "UPDATE old.ballot SET status = new.status, reason = new.reason, status_seq = new.status_seq,
                  last_seq = new.last_seq, owed_seq = new.owed_seq, sent = new.sent, voter = new.voter, imb = new.imb,
                  style = new.style, mailed = new.mailed, receive_until = new.receive_until
                  FROM main.ballot AS new WHERE new.key = old.ballot.key;
-             UPDATE old.import_change SET done = 1, before = new.before
+             UPDATE old.import_change SET before = new.before
                  FROM main.import_change AS new WHERE new.n = old.import_change.n;
              DELETE FROM old.ballot WHERE key NOT IN (SELECT key FROM main.ballot)
                  AND since NOT IN (SELECT number FROM old.import WHERE seq IS NULL);
-             INSERT INTO old.import SELECT number, seq, 1 FROM main.import WHERE true
-                 ON CONFLICT (number) DO UPDATE SET seq = excluded.seq, applied = 1;
+             INSERT INTO old.import SELECT number, seq, NOT EXISTS (
+                     SELECT 1 FROM old.import_change WHERE import = number AND done = 0) FROM main.import WHERE true
+                 ON CONFLICT (number) DO UPDATE SET seq = excluded.seq;
              DELETE FROM old.batch;
              INSERT INTO old.batch SELECT * FROM main.batch;
              UPDATE main.outbox SET due = kept.due, attempts = kept.attempts, last_error = kept.last_error

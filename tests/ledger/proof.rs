@@ -4,6 +4,7 @@ use crate::station::{HOLD_BACK, Station, row};
 use ballot_intake::ballot::Status;
 use ballot_intake::delivery::Answer;
 use ballot_intake::ledger::{ImportRow, Request, Verified, rebuild, verify};
+use ballot_intake::scan::Verdict;
 use proptest::prelude::*;
 use rusqlite::Connection;
 use rusqlite::types::Value;
@@ -214,6 +215,28 @@ fn a_rebuild_repairs_what_derives_from_events() {
         assert!(verify(&station.path()).unwrap().ok, "{sql}");
         assert_eq!(tables(&station.path()), before, "{sql}");
     }
+}
+
+/// What an import has yet to announce was once taken for done, and the ballots that it voids were received.
+#[test]
+fn a_rebuild_forgets_nothing_that_an_import_has_yet_to_do() {
+    const BALLOTS: u32 = 4_000;
+    let mut station = Station::with(|settings| settings.announce_imports = vec![Status::Voided]);
+    station.import(&(1..=BALLOTS).map(row).collect::<Vec<_>>());
+    let voided = |n| ImportRow { status: Status::Voided, ..row(n) };
+    station.import(&(1..=BALLOTS).map(voided).collect::<Vec<_>>());
+    station.close();
+    let to_do = "SELECT count(*) FROM import_change WHERE done = 0";
+    let left: u32 = open(&station.path()).query_row(to_do, [], |row| row.get(0)).unwrap();
+    assert!(left > 0, "the import is not under way any more");
+    rebuild(&station.settings).unwrap();
+    assert!(station.verify().ok);
+    station.reopen();
+    assert_eq!(station.scan_ballot("left", BALLOTS).verdict, Verdict::Voided);
+    station.begin_import();
+    let report = station.report();
+    assert_eq!((report.ballots["voided"], report.outbox["held"]), (4_000, 4_000));
+    assert!(station.verify().ok);
 }
 
 #[test]
