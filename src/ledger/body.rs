@@ -36,8 +36,7 @@ pub(super) fn of_change(
                 By::Supervisor => relay_wire::Method::Supervisor,
                 By::Import => relay_wire::Method::Import,
             };
-            // A change that was withdrawn is one that the relay never heard of.
-            let corrects = set.corrects.clone().filter(|_| set.withdraws.is_none());
+            let corrects = set.corrects.clone().filter(|_| !set.unheard);
             (set.to, set.previous?, &set.reason, method, corrects)
         }
         _ => return None,

@@ -144,11 +144,14 @@ impl Book {
     ) -> Result<SetFact, WriteError> {
         let mut previous = Some(row.status);
         let mut withdraws = None;
-        if let Some((seq, event)) = corrected
-            && self.state_of(*seq)? == Some(State::Held)
-        {
-            withdraws = Some(*seq);
-            previous = before(&event.fact);
+        let mut unheard = false;
+        if let Some((seq, event)) = corrected {
+            let state = self.state_of(*seq)?;
+            unheard = matches!(state, None | Some(State::Held | State::Withdrawn));
+            if state == Some(State::Held) {
+                withdraws = Some(*seq);
+                previous = before(&event.fact);
+            }
         }
         Ok(SetFact {
             election: row.election.clone(),
@@ -159,6 +162,7 @@ impl Book {
             method: By::Supervisor,
             by: String::new(),
             corrects: corrected.map(|(_, event)| event.id.clone()),
+            unheard,
             withdraws,
             previous: previous.filter(|previous| *previous != to),
         })

@@ -256,6 +256,9 @@ pub(super) struct SetFact {
     /// The id of the event it says was wrong.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub corrects: Option<String>,
+    /// The relay never gets that event: it was withdrawn, or owed to nobody.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unheard: bool,
     /// The row number of a change that was still held back, and so is never sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub withdraws: Option<i64>,

@@ -365,6 +365,7 @@ impl Book {
         }
         let decided = rows::event(&self.conn, seq)?;
         let fact = SetFact {
+            unheard: false,
             election: row.election.clone(),
             ballot: row.ballot.clone(),
             from: row.status,

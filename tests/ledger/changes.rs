@@ -4,7 +4,7 @@ use crate::station::{HOLD_BACK, NOON, Station, row};
 use ballot_intake::ballot::{Mode, Status};
 use ballot_intake::clock::Micros;
 use ballot_intake::delivery::{Answer, Delivery};
-use ballot_intake::ledger::{Moved, NotMoved, Request, SetRequest};
+use ballot_intake::ledger::{ImportRow, Moved, NotMoved, Request, SetRequest};
 use ballot_intake::scan::Verdict;
 use std::time::Duration;
 
@@ -223,6 +223,22 @@ fn a_correction_of_what_was_withdrawn_names_nothing_to_the_relay() {
     {
         assert_eq!(word(&delivery, place), expected, "{place}");
     }
+}
+
+/// Neither what an import changed silently nor a correction that was owed to nobody was ever sent.
+#[test]
+fn a_correction_of_what_was_never_sent_names_nothing_to_the_relay() {
+    let station = station_with(2);
+    let unsigned = |n| ImportRow { status: Status::NeedsAttention, ..row(n) };
+    station.import(&[unsigned(1)]);
+    assert!(set(&station, 1, Status::Received).unwrap().corrects.is_some());
+    station.scan_ballot("left", 2);
+    undo(&station).unwrap();
+    assert!(set(&station, 2, Status::Issued).unwrap().corrects.is_some());
+    station.pass(HOLD_BACK);
+    let told: Vec<_> = station.claim().iter().map(|d| word(d, "/data/corrects")).collect();
+    assert_eq!(told, ["null", "null"]);
+    assert!(station.verify().ok);
 }
 
 #[test]
