@@ -335,14 +335,6 @@ impl Book {
         Ok(())
     }
 
-    /// Applies all that is left of the import: a look-up by a code found nothing, and one of the changes may bring that code.
-    pub(super) fn apply_rest(&mut self) -> Result<(), WriteError> {
-        while let Some(number) = self.applying {
-            self.apply_piece(number)?;
-        }
-        Ok(())
-    }
-
     /// Applies what import `number` says of this ballot, if that is not done yet.
     pub(super) fn apply_change(&mut self, number: i64, key: i64) -> Result<(), WriteError> {
         let change: Option<String> = self
@@ -365,7 +357,6 @@ impl Book {
         }
         let decided = rows::event(&self.conn, seq)?;
         let fact = SetFact {
-            unheard: false,
             election: row.election.clone(),
             ballot: row.ballot.clone(),
             from: row.status,
@@ -374,6 +365,7 @@ impl Book {
             method: By::Import,
             by: format!("import {number}"),
             corrects: None,
+            unheard: false,
             withdraws: None,
             previous: Some(row.status),
         };
@@ -399,9 +391,14 @@ impl Book {
              (SELECT key FROM (SELECT key, since FROM ballot ORDER BY key DESC LIMIT ?2) WHERE since = ?1)",
             [number, PIECE_ROWS],
         )?;
-        if ballots == 0 {
-            self.conn.execute("DELETE FROM import_change WHERE import = ?", [number])?;
-            self.conn.execute("DELETE FROM import WHERE number = ?", [number])?;
+        let changes = self.conn.execute(
+            "DELETE FROM import_change WHERE n IN \
+             (SELECT n FROM import_change WHERE import = ? AND done = 0 LIMIT ?)",
+            [number, PIECE_ROWS],
+        )?;
+        if ballots == 0 && changes == 0 {
+            // Its row stays: whoever began it must not find another import under its number.
+            self.conn.execute("UPDATE import SET applied = 1 WHERE number = ?", [number])?;
             Tally::drop_staged(&self.conn, number)?;
             self.staging = None;
         }
@@ -411,8 +408,10 @@ impl Book {
     /// After opening: an import that was not decided is to be cleared away, one that was decided is to be applied.
     pub(super) fn resume_imports(&mut self) -> rusqlite::Result<()> {
         let first = |sql| self.conn.query_row(sql, [], |row| row.get(0)).optional();
-        self.staging = first("SELECT number FROM import WHERE seq IS NULL")?;
-        self.applying = first("SELECT number FROM import WHERE seq IS NOT NULL AND applied = 0")?;
+        self.staging = first("SELECT number FROM import WHERE seq IS NULL AND applied = 0")?;
+        self.applying = first(
+            "SELECT number FROM import WHERE seq IS NOT NULL AND applied = 0 ORDER BY number",
+        )?;
         Ok(())
     }
 }

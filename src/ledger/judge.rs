@@ -161,13 +161,7 @@ impl Book {
         if self.applying.is_none() && !rows::has_another(&self.conn, row)? {
             return Ok(received);
         }
-        let mut others = rows::by_voter(&self.conn, row.election.as_str(), &row.voter)?;
-        if let Some(import) = self.applying {
-            for other in &others {
-                self.apply_change(import, other.key)?;
-            }
-            others = rows::by_voter(&self.conn, row.election.as_str(), &row.voter)?;
-        }
+        let others = self.rows_named(row.election.as_str(), CodeKind::Voter, &row.voter)?;
         let other = others.into_iter().find(|other| {
             other.key != row.key
                 && Some(other.since) != self.staging
@@ -229,18 +223,7 @@ impl Book {
     /// The ballots that a code names: of a voter's the open ones, else the one that stands furthest.
     fn look_up(&mut self, capture: &Capture) -> Result<Vec<BallotRow>, WriteError> {
         let Some(election) = self.settings.election.clone() else { return Ok(Vec::new()) };
-        let election = election.as_str();
-        let mut rows = self.rows_of(election, capture)?;
-        if let Some(import) = self.applying {
-            for row in &rows {
-                self.apply_change(import, row.key)?;
-            }
-            rows = self.rows_of(election, capture)?;
-            if rows.is_empty() && capture.names != CodeKind::Ballot {
-                self.apply_rest()?;
-                rows = self.rows_of(election, capture)?;
-            }
-        }
+        let mut rows = self.rows_named(election.as_str(), capture.names, &capture.code)?;
         rows.retain(|row| Some(row.since) != self.staging);
         if capture.names == CodeKind::Voter {
             rows = of_voter(rows);
@@ -248,14 +231,21 @@ impl Book {
         Ok(rows)
     }
 
-    fn rows_of(&self, election: &str, capture: &Capture) -> Result<Vec<BallotRow>, WriteError> {
-        Ok(match capture.names {
-            CodeKind::Ballot => {
-                rows::by_id(&self.conn, election, &capture.code)?.into_iter().collect()
-            }
-            CodeKind::Imb => rows::by_imb(&self.conn, election, &capture.code)?,
-            CodeKind::Voter => rows::by_voter(&self.conn, election, &capture.code)?,
-        })
+    /// The ballots that a code names, once what the import in force says of them is applied, and of those it gives that code.
+    fn rows_named(
+        &mut self,
+        election: &str,
+        names: CodeKind,
+        code: &str,
+    ) -> Result<Vec<BallotRow>, WriteError> {
+        let rows = rows::named(&self.conn, election, names, code)?;
+        let Some(import) = self.applying else { return Ok(rows) };
+        let mut keys: Vec<i64> = rows.iter().map(|row| row.key).collect();
+        keys.extend(rows::to_be_named(&self.conn, import, names, code)?);
+        for key in keys {
+            self.apply_change(import, key)?;
+        }
+        Ok(rows::named(&self.conn, election, names, code)?)
     }
 
     fn scan_fact(&self, scan: &Scan, batch: Batch, ruled: &Ruled) -> ScanFact {
@@ -297,6 +287,16 @@ impl Book {
         if row.status_seq == 0 {
             return Ok(None);
         }
+        let event = rows::event(&self.conn, row.status_seq)?;
+        Ok(match event.fact {
+            Fact::Scan(scan) => {
+                Some(Earlier { at: event.at, by: scan.scanner, batch: Some(scan.batch) })
+            }
+            Fact::Set(set) => Some(Earlier { at: event.at, by: set.by, batch: None }),
+            _ => None,
+        })
+    }
+
     /// Whether the verdict of a scan that was perhaps never answered is still what that scan would be told: no good tone for
     /// what was taken back since, none of the old for a ballot that was issued or moved since.
     fn still_stands(&mut self, committed: &Committed) -> Result<bool, WriteError> {
@@ -313,16 +313,6 @@ impl Book {
 
     fn is_imported_since(&self, seq: i64) -> rusqlite::Result<bool> {
         self.conn.prepare_cached("SELECT 1 FROM import WHERE seq > ?")?.exists([seq])
-    }
-
-        let event = rows::event(&self.conn, row.status_seq)?;
-        Ok(match event.fact {
-            Fact::Scan(scan) => {
-                Some(Earlier { at: event.at, by: scan.scanner, batch: Some(scan.batch) })
-            }
-            Fact::Set(set) => Some(Earlier { at: event.at, by: set.by, batch: None }),
-            _ => None,
-        })
     }
 
     /// The verdict that a scan had which was perhaps never answered.

@@ -3,6 +3,7 @@
 use super::fact::Event;
 use crate::ballot::{BallotId, ElectionId, Status};
 use crate::clock::Micros;
+use crate::scan::CodeKind;
 use rusqlite::types::Type;
 use rusqlite::{Connection, Error, OptionalExtension as _, Row, params};
 
@@ -90,12 +91,41 @@ pub(super) fn by_key(conn: &Connection, key: i64) -> rusqlite::Result<BallotRow>
     conn.prepare_cached(ballots!("key = ?"))?.query_row([key], BallotRow::read)
 }
 
-/// The ballots whose mail piece has these 15 digits.
-pub(super) fn by_imb(
+/// The ballots that a code of that kind names.
+pub(super) fn named(
     conn: &Connection,
     election: &str,
-    piece: &str,
+    names: CodeKind,
+    code: &str,
 ) -> rusqlite::Result<Vec<BallotRow>> {
+    match names {
+        CodeKind::Ballot => Ok(by_id(conn, election, code)?.into_iter().collect()),
+        CodeKind::Imb => by_imb(conn, election, code),
+        CodeKind::Voter => by_voter(conn, election, code),
+    }
+}
+
+/// The ballots that import `import` has yet to give that code; a ballot's own id never changes.
+pub(super) fn to_be_named(
+    conn: &Connection,
+    import: i64,
+    names: CodeKind,
+    code: &str,
+) -> rusqlite::Result<Vec<i64>> {
+    let sql = match names {
+        CodeKind::Ballot => return Ok(Vec::new()),
+        CodeKind::Imb => format!(
+            "SELECT ballot FROM import_change WHERE import = ? AND row ->> 'imb' = ? AND done = 0 LIMIT {SAME_CODE_MAX}"
+        ),
+        CodeKind::Voter => format!(
+            "SELECT ballot FROM import_change WHERE import = ? AND row ->> 'voter' = ? AND done = 0 LIMIT {SAME_CODE_MAX}"
+        ),
+    };
+    conn.prepare_cached(&sql)?.query_map(params![import, code], |row| row.get(0))?.collect()
+}
+
+/// The ballots whose mail piece has these 15 digits.
+fn by_imb(conn: &Connection, election: &str, piece: &str) -> rusqlite::Result<Vec<BallotRow>> {
     conn.prepare_cached(ballots!("election = ? AND imb = ?"))?
         .query_map([election, piece], BallotRow::read)?
         .take(SAME_CODE_MAX)

@@ -1,9 +1,9 @@
 //! Mail ballot files: staged unseen, decided by one event, rolled forward while scans go on, cleared away when given up.
 
-use crate::station::{HOLD_BACK, Station, row};
+use crate::station::{HOLD_BACK, Station, capture, row};
 use ballot_intake::ballot::Status;
 use ballot_intake::ledger::{Counts, ImportRefused, ImportRow, NotMoved, RefusedRow, Request};
-use ballot_intake::scan::Verdict;
+use ballot_intake::scan::{CodeKind, Face, Verdict};
 
 fn stage(
     station: &Station,
@@ -76,6 +76,38 @@ fn a_scan_right_after_the_decision_meets_the_changed_ballot() {
         assert_eq!(judged.reason.as_deref(), Some("voted in person"));
     }
     station.begin_import();
+    assert!(station.verify().ok);
+}
+
+/// A look-up that found a ballot once did not look for those that the file gives the same code.
+#[test]
+fn a_scan_right_after_the_decision_meets_every_ballot_that_the_file_gives_that_code() {
+    const BALLOTS: u32 = 3_000;
+    let by = |names, code: &str| Face::Names(vec![capture(names, code)]);
+    let of = |n: u32| ImportRow { voter: row(n - 1).voter, imb: row(n - 1).imb, ..row(n) };
+    let piece = row(BALLOTS - 1).imb.unwrap();
+    for (face, verdict) in [
+        (by(CodeKind::Imb, &piece), Verdict::Ambiguous),
+        (by(CodeKind::Voter, "V2999"), Verdict::Held),
+        (by(CodeKind::Ballot, "000002999"), Verdict::Held),
+    ] {
+        let station = Station::default();
+        station.import(&(1..=BALLOTS).map(row).collect::<Vec<_>>());
+        let styled = |n| ImportRow { style: Some("7".to_owned()), ..row(n) };
+        let mut rows: Vec<_> = (1..BALLOTS - 1).map(styled).collect();
+        rows.push(of(BALLOTS));
+        station.import(&rows);
+        assert_eq!(station.scan("left", face, "x").verdict, verdict);
+    }
+}
+
+#[test]
+fn the_number_of_an_import_that_was_given_up_is_not_given_again() {
+    let mut station = Station::default();
+    let first = station.begin_import();
+    station.crash();
+    assert_eq!(station.begin_import(), first + 1);
+    assert_eq!(stage(&station, first, vec![row(1)]), Err(ImportRefused::Abandoned(first)));
     assert!(station.verify().ok);
 }
 

@@ -32,7 +32,8 @@ CREATE UNIQUE INDEX ballot_id ON ballot (election, ballot);
 CREATE INDEX ballot_voter ON ballot (election, voter);
 CREATE INDEX ballot_imb ON ballot (election, imb) WHERE imb IS NOT NULL;
 
--- An import is staged while `seq` is null; the event at `seq` decided it; all its changes are applied when `applied` is 1.
+-- An import is staged while `seq` is null; the event at `seq` decided it; all its changes are applied when `applied` is 1. One
+-- that was given up has no `seq` and is `applied` once it is cleared away.
 CREATE TABLE import (
     number  INTEGER PRIMARY KEY,
     seq     INTEGER,
@@ -49,7 +50,9 @@ CREATE TABLE import_change (
     done   INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE UNIQUE INDEX import_change_ballot ON import_change (ballot, import);
-CREATE INDEX import_change_open ON import_change (import) WHERE done = 0;
+-- Look-ups find what is yet to be applied by the codes that it brings.
+CREATE INDEX import_change_voter ON import_change (import, row ->> 'voter') WHERE done = 0;
+CREATE INDEX import_change_imb ON import_change (import, row ->> 'imb') WHERE done = 0;
 
 CREATE TABLE batch (
     number      INTEGER PRIMARY KEY,
