@@ -150,6 +150,9 @@ fn fails_for_a_while(name: &str) {
     for ballot in 1..4 {
         setup.insist(ballot);
     }
+    for event in ["LedgerAway", "LedgerReopened"] {
+        assert_eq!(setup.station.logged(event), 1, "{event}");
+    }
     setup.finish(4);
 }
 

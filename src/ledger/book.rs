@@ -22,6 +22,9 @@ const RANDOM_BYTES: usize = 2_560;
 /// The name under which a ledger that is closed keeps its last row.
 const ANSWERED: &str = "answered";
 
+/// The name under which it is counted how often the ledger was opened anew after a failed commit.
+const REOPENED: &str = "reopened";
+
 /// Pages that one event adds to the write-ahead log, about.
 const PAGES_PER_EVENT: i64 = 6;
 
@@ -68,6 +71,15 @@ pub enum OpenError {
     /// SQLite failed while reading it.
     #[error("cannot read the ledger {path}")]
     Read {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite said.
+        #[source]
+        source: rusqlite::Error,
+    },
+    /// SQLite failed while writing to it.
+    #[error("cannot write the ledger {path}")]
+    Write {
         /// The file.
         path: PathBuf,
         /// What SQLite said.
@@ -316,6 +328,15 @@ impl Book {
             .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
             .map_err(at)?;
         if busy == 0 { Ok(()) } else { Err(OpenError::Busy { path: self.settings.path.clone() }) }
+    }
+
+    /// Commits and syncs a count of no weight.
+    pub(super) fn try_writing(&mut self) -> Result<(), OpenError> {
+        let path = self.settings.path.clone();
+        self.tally.add(Scope::Working, REOPENED, 1);
+        self.tally.flush(&self.conn).map_err(|source| OpenError::Write { path, source })?;
+        self.wal_pages += PAGES_PER_EVENT;
+        Ok(())
     }
 
     /// Appends an event and applies it. `row` is the ballot that it names, as it stands.

@@ -228,7 +228,8 @@ impl Ledger {
             settings,
             clock,
             book: Some(book),
-            away_since: Duration::ZERO,
+            tried: None,
+            outage: Outage::Unsaid,
             lost: Unanswered::default(),
             answered_to: None,
             in_flight: HashSet::new(),
@@ -308,14 +309,22 @@ enum Fresh {
     Retry,
 }
 
+/// Whether the log has it that the ledger is away. It is tried five times a second, and said once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outage {
+    Unsaid,
+    Said,
+}
+
 struct Writer {
     inbox: Receiver<Request>,
     settings: Settings,
     clock: Arc<dyn Clock>,
     /// `None` while the ledger is away.
     book: Option<Book>,
-    /// When opening it was last tried.
-    away_since: Duration,
+    /// When opening it anew was last tried.
+    tried: Option<Duration>,
+    outage: Outage,
     /// What the book that was dropped knew to be unanswered.
     lost: Unanswered,
     /// The last row that was answered, once one was.
@@ -543,40 +552,45 @@ impl Writer {
     /// Opens the ledger anew. What a failed commit left there is made durable before anything is answered by it.
     fn reopen(&mut self) {
         let now = self.clock.elapsed();
-        let first = self.lost_just_now();
-        if !first && now.saturating_sub(self.away_since) < REOPEN_MIN {
+        if self.tried.is_some_and(|tried| now.saturating_sub(tried) < REOPEN_MIN) {
             return;
         }
-        self.away_since = now;
+        self.tried = Some(now);
         match self.open_anew() {
-            Ok(mut book) => {
-                book.unanswered =
-                    std::mem::take(&mut book.unanswered).and(std::mem::take(&mut self.lost));
-                self.book = Some(book);
-                tracing::warn!(
-                    event = LogEvent::LedgerReopened.name(),
-                    "The ledger was opened anew after a failed commit."
-                );
-                self.tell(Told::Ledger { writable: true });
+            Ok(book) => self.take_up(book),
+            Err(error) => {
+                if std::mem::replace(&mut self.outage, Outage::Said) == Outage::Unsaid {
+                    tracing::error!(
+                        event = LogEvent::LedgerAway.name(),
+                        error = chain(&error),
+                        "The ledger cannot be opened; every scan is answered with the alarm."
+                    );
+                }
             }
-            Err(error) => tracing::error!(
-                event = LogEvent::LedgerAway.name(),
-                error = chain(&error),
-                "The ledger cannot be opened; every scan is answered with the alarm."
-            ),
         }
-    }
-
-    fn lost_just_now(&self) -> bool {
-        self.away_since == Duration::ZERO
     }
 
     fn open_anew(&self) -> Result<Book, OpenError> {
-        let book = Book::open(self.settings.clone(), self.answered_to)?;
+        let mut book = Book::open(self.settings.clone(), self.answered_to)?;
         // A sync that failed may have dropped the pages that it should have written, and the next one would not say so: only
         // a checkpoint, which writes them once more elsewhere and syncs that, makes what was found durable.
         book.rewrite()?;
+        // A full disk can be read. It would be found full again by the next scan, and by what the relay has answered meanwhile.
+        book.try_writing()?;
         Ok(book)
+    }
+
+    fn take_up(&mut self, mut book: Book) {
+        book.unanswered = std::mem::take(&mut book.unanswered).and(std::mem::take(&mut self.lost));
+        self.book = Some(book);
+        self.outage = Outage::Unsaid;
+        tracing::warn!(
+            event = LogEvent::LedgerReopened.name(),
+            "The ledger was opened anew after a failed commit."
+        );
+        self.tell(Told::Ledger { writable: true });
+        // Whoever asked meanwhile was told that nothing is owed.
+        self.news.owed.notify_one();
     }
 }
 

@@ -1,9 +1,10 @@
 //! Scans that were committed but perhaps never answered: the same envelope gets its verdict, and no second row.
 
-use crate::station::{Station, row};
+use crate::station::{HOLD_BACK, Station, row};
 use ballot_intake::ballot::{ElectionId, Status};
 use ballot_intake::ledger::Request;
 use ballot_intake::scan::{Face, Unreadable, Verdict};
+use std::time::Duration;
 
 fn three_scans_then_a_crash() -> Station {
     let mut station = Station::default();
@@ -105,4 +106,30 @@ fn another_election_s_scan_is_no_answer_to_one_of_this() {
     station.crash();
     assert_eq!(station.scan_ballot("left", 1).verdict, Verdict::Received);
     assert_eq!(scans(&station), (2, 0));
+}
+
+/// The forwarder, told meanwhile that nothing is owed, once waited for the next change to become owed.
+#[test]
+fn what_is_owed_is_asked_for_again_after_a_failed_commit() {
+    let station = Station::default();
+    station.import(&[row(1), row(2)]);
+    station.scan_ballot("left", 1);
+    station.pass(HOLD_BACK);
+    let owed = station.ledger().news().owed;
+    let news = || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(async {
+            tokio::time::timeout(Duration::from_secs(30), owed.notified()).await.is_ok()
+        })
+    };
+    assert!(news(), "a change is owed");
+    let other = rusqlite::Connection::open(station.path()).unwrap();
+    let fail = "CREATE TRIGGER fail BEFORE INSERT ON event BEGIN SELECT RAISE(ABORT, 'full'); END";
+    other.execute_batch(fail).unwrap();
+    assert_eq!(station.scan_ballot("left", 2).verdict, Verdict::Fault);
+    assert!(news(), "the ledger is back");
+    assert_eq!(station.claim().len(), 1);
+    other.execute_batch("DROP TRIGGER fail").unwrap();
+    assert_eq!(station.scan_ballot("left", 2).verdict, Verdict::Received);
+    assert!(station.verify().ok);
 }
