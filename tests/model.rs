@@ -91,8 +91,19 @@ struct Moving {
     change: usize,
 }
 
-/// Which ballot, and what was said of it.
-type Scanned = (u32, Verdict);
+/// Which ballot, what was said of it, and how it was left.
+type Scanned = (u32, Verdict, Left);
+
+/// How a scan left its ballot: while that holds, its verdict holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Left {
+    /// Unknown, after so many imports.
+    Unknown(usize),
+    /// Moved by this change.
+    Moved(Option<usize>),
+    /// Where it stood.
+    At(Status),
+}
 
 /// What the ledger should know.
 #[derive(Debug, Default)]
@@ -107,6 +118,7 @@ struct Model {
     since_stop: BTreeMap<usize, Vec<Scanned>>,
     unanswered: BTreeMap<usize, Vec<Scanned>>,
     repeats: i64,
+    imports: usize,
     /// The last number of each ballot that the relay took.
     relay: BTreeMap<u32, u32>,
 }
@@ -114,16 +126,27 @@ struct Model {
 impl Model {
     fn scan(&mut self, now: Micros, scanner: usize, n: u32) -> Verdict {
         let mut unanswered = self.unanswered.remove(&scanner).unwrap_or_default();
-        if let Some(position) = unanswered.iter().position(|(other, _)| *other == n) {
-            let (_, verdict) = unanswered.drain(..=position).next_back().unwrap();
+        if let Some(position) = unanswered.iter().position(|(other, ..)| *other == n) {
+            let (_, verdict, left) = unanswered.drain(..=position).next_back().unwrap();
             self.unanswered.insert(scanner, unanswered);
-            self.repeats += 1;
-            return verdict;
+            if left == self.left(n, verdict) {
+                self.repeats += 1;
+                return verdict;
+            }
         }
         let verdict = self.judge(now, n);
-        self.scans.entry(scanner).or_default().push((n, verdict));
-        self.since_stop.entry(scanner).or_default().push((n, verdict));
+        let answer = (n, verdict, self.left(n, verdict));
+        self.scans.entry(scanner).or_default().push(answer);
+        self.since_stop.entry(scanner).or_default().push(answer);
         verdict
+    }
+
+    fn left(&self, n: u32, verdict: Verdict) -> Left {
+        match verdict {
+            Verdict::NotIssued => Left::Unknown(self.imports),
+            Verdict::Received => Left::Moved(self.ballots[&n].last),
+            _ => Left::At(self.ballots[&n].status),
+        }
     }
 
     fn judge(&mut self, now: Micros, n: u32) -> Verdict {
@@ -192,6 +215,7 @@ impl Model {
     }
 
     fn import(&mut self, now: Micros, lines: &[(u32, Line)]) -> Counts {
+        self.imports += 1;
         let mut counts = Counts::default();
         let mut seen = Vec::new();
         for (n, line) in lines {

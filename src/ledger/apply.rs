@@ -3,7 +3,7 @@
 
 use super::body::{self, Origin};
 use super::fact::{BatchOpened, Event, Fact, Imported, Release, ScanFact, SetFact};
-use super::import::{ImportRow, import_row};
+use super::import::{ImportRow, current_row};
 use super::rows::{self, BallotRow};
 use super::tally::{Scope, Tally};
 use crate::ballot::{ElectionId, Status, import_moves};
@@ -225,13 +225,7 @@ impl Projection<'_> {
     ) -> rusqlite::Result<()> {
         let Change { import, key, row: new, announces } = change;
         let row = rows::by_key(self.conn, *key)?;
-        let before = self
-            .conn
-            .prepare_cached(
-                "SELECT election, ballot, voter, imb, style, status, reason, mailed, receive_until \
-                 FROM ballot WHERE key = ?",
-            )?
-            .query_row([key], import_row)?;
+        let before = current_row(self.conn, *key)?;
         let before = serde_json_canonicalizer::to_string(&before)
             .map_err(|e| rows::foreign(0, &e.to_string()))?;
         self.conn

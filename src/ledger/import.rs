@@ -14,7 +14,7 @@ use super::rows::{self, BallotRow};
 use super::tally::{Scope, Tally};
 use crate::ballot::{BallotId, ElectionId, Status, VoterId, import_moves};
 use crate::clock::Micros;
-use rusqlite::{OptionalExtension as _, Row, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -220,7 +220,7 @@ impl Book {
         } else {
             ImportRow { status: before.status, reason: before.reason, ..row.clone() }
         };
-        if wanted == self.current_row(before.key)? {
+        if wanted == current_row(&self.conn, before.key)? {
             return Ok(Effect::Unchanged);
         }
         // What is kept is the file's own word: the ballot may have been moved back by the time that it counts.
@@ -289,15 +289,6 @@ impl Book {
         self.conn
             .prepare_cached("SELECT 1 FROM import_change WHERE ballot = ? AND import = ?")?
             .exists([key, number])
-    }
-
-    fn current_row(&self, key: i64) -> rusqlite::Result<ImportRow> {
-        self.conn
-            .prepare_cached(
-                "SELECT election, ballot, voter, imb, style, status, reason, mailed, receive_until \
-                 FROM ballot WHERE key = ?",
-            )?
-            .query_row([key], import_row)
     }
 
     /// Rolls the import forward by a piece, or clears an abandoned one away by a piece; whether there was anything to do.
@@ -414,6 +405,15 @@ impl Book {
         )?;
         Ok(())
     }
+}
+
+/// The row that a file would have to say of this ballot to change nothing.
+pub(super) fn current_row(conn: &Connection, key: i64) -> rusqlite::Result<ImportRow> {
+    conn.prepare_cached(
+        "SELECT election, ballot, voter, imb, style, status, reason, mailed, receive_until \
+         FROM ballot WHERE key = ?",
+    )?
+    .query_row([key], import_row)
 }
 
 /// A row as the file had it, or would have it now.

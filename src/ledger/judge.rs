@@ -161,7 +161,7 @@ impl Book {
         if self.applying.is_none() && !rows::has_another(&self.conn, row)? {
             return Ok(received);
         }
-        let others = self.rows_named(row.election.as_str(), CodeKind::Voter, &row.voter)?;
+        let others = self.rows_named(row.election.as_str(), &CodeKind::Voter, &row.voter)?;
         let other = others.into_iter().find(|other| {
             other.key != row.key
                 && Some(other.since) != self.staging
@@ -223,7 +223,7 @@ impl Book {
     /// The ballots that a code names: of a voter's the open ones, else the one that stands furthest.
     fn look_up(&mut self, capture: &Capture) -> Result<Vec<BallotRow>, WriteError> {
         let Some(election) = self.settings.election.clone() else { return Ok(Vec::new()) };
-        let mut rows = self.rows_named(election.as_str(), capture.names, &capture.code)?;
+        let mut rows = self.rows_named(election.as_str(), &capture.names, &capture.code)?;
         rows.retain(|row| Some(row.since) != self.staging);
         if capture.names == CodeKind::Voter {
             rows = of_voter(rows);
@@ -235,7 +235,7 @@ impl Book {
     fn rows_named(
         &mut self,
         election: &str,
-        names: CodeKind,
+        names: &CodeKind,
         code: &str,
     ) -> Result<Vec<BallotRow>, WriteError> {
         let rows = rows::named(&self.conn, election, names, code)?;

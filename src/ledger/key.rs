@@ -114,7 +114,9 @@ fn make(path: &Path) -> Result<StationKey, KeyError> {
         file.write_all(&seed)?;
         file.sync_all()?;
         std::fs::rename(&beside, path)?;
-        File::open(path.parent().unwrap_or_else(|| Path::new(".")))?.sync_all()
+        // The parent of a bare name is the empty path.
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        File::open(folder.unwrap_or_else(|| Path::new(".")))?.sync_all()
     };
     write().map_err(|source| KeyError::Make { path: path.to_owned(), source })?;
     Ok(StationKey::from_seed(&seed))

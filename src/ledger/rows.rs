@@ -95,7 +95,7 @@ pub(super) fn by_key(conn: &Connection, key: i64) -> rusqlite::Result<BallotRow>
 pub(super) fn named(
     conn: &Connection,
     election: &str,
-    names: CodeKind,
+    names: &CodeKind,
     code: &str,
 ) -> rusqlite::Result<Vec<BallotRow>> {
     match names {
@@ -109,7 +109,7 @@ pub(super) fn named(
 pub(super) fn to_be_named(
     conn: &Connection,
     import: i64,
-    names: CodeKind,
+    names: &CodeKind,
     code: &str,
 ) -> rusqlite::Result<Vec<i64>> {
     let sql = match names {
