@@ -95,7 +95,7 @@ enum Command {
     Import {
         /// The file.
         file: PathBuf,
-        /// How it is laid out.
+        /// How it is laid out: generic.
         #[arg(long, value_name = "NAME", value_parser = layout)]
         layout: Layout,
         /// Only say what would become of its rows.
@@ -151,7 +151,7 @@ enum BallotCommand {
         /// The ballot.
         #[arg(value_parser = BallotId::new)]
         ballot: BallotId,
-        /// Where it shall stand.
+        /// Where it shall stand: received, accepted, `needs_attention`, rejected, undeliverable, voided, mailed, issued.
         #[arg(value_parser = status)]
         status: Status,
         /// Why.

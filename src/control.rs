@@ -132,7 +132,9 @@ pub enum ControlError {
     #[error(transparent)]
     Ledger(StartError),
     /// The daemon does not answer.
-    #[error("the daemon (process {pid}) does not answer at {socket}")]
+    #[error(
+        "the daemon (process {pid}) does not answer at {socket}; look before you repeat a command, for it may yet be done"
+    )]
     Daemon {
         /// The process that holds the lock.
         pid: u32,

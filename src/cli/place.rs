@@ -105,7 +105,8 @@ struct Unmade {
 
 /// The configuration that is taken when none is named, if it is there.
 pub(super) fn default_config() -> Option<PathBuf> {
-    Some(PathBuf::from(CONFIG)).filter(|file| file.exists())
+    // One that is there but may not be looked at is no reason to take the defaults: reading it says what is wrong.
+    Some(PathBuf::from(CONFIG)).filter(|file| !matches!(file.try_exists(), Ok(false)))
 }
 
 fn absolute(path: &Path) -> Result<PathBuf, Failure> {

@@ -94,8 +94,29 @@ pub struct ImportedFile {
 #[derive(Debug, Default)]
 pub(super) struct Staging {
     counts: Counts,
+    seen: Seen,
     issued: Sha256,
     changed: Sha256,
+}
+
+/// Ballots that the file has named so far, a bit for each key; keys are given without gaps.
+#[derive(Debug, Default)]
+struct Seen(Vec<u64>);
+
+impl Seen {
+    /// Whether the file names this ballot for the first time.
+    fn first(&mut self, key: i64) -> bool {
+        let Ok(key) = usize::try_from(key) else { return false };
+        let (word, bit) = (key / 64, 1 << (key % 64));
+        if word >= self.0.len() {
+            self.0.resize(word + 1, 0);
+        }
+        self.0.get_mut(word).is_some_and(|word| {
+            let first = *word & bit == 0;
+            *word |= bit;
+            first
+        })
+    }
 }
 
 /// What a row is to the ledger.
@@ -204,7 +225,7 @@ impl Book {
         let Some(before) = self.row_before(row)? else {
             return self.stage_issue(number, row, staged);
         };
-        if before.since == number || self.is_changed_by(number, before.key)? {
+        if !staged.seen.first(before.key) {
             return Ok(Effect::Refused(format!("ballot {} stands in the file twice", row.ballot)));
         }
         let moves = import_moves(before.status, row.status);
@@ -258,6 +279,7 @@ impl Book {
                 reason
             ])?;
         let key = self.conn.last_insert_rowid();
+        staged.seen.first(key);
         self.tally.add(Scope::Staged(number, row.election.clone()), status.name(), 1);
         feed(&mut staged.issued, &row.canonical()?);
         if announced {
@@ -283,12 +305,6 @@ impl Book {
 
     fn row_before(&self, row: &ImportRow) -> rusqlite::Result<Option<BallotRow>> {
         rows::by_id(&self.conn, row.election.as_str(), row.ballot.as_str())
-    }
-
-    fn is_changed_by(&self, number: i64, key: i64) -> rusqlite::Result<bool> {
-        self.conn
-            .prepare_cached("SELECT 1 FROM import_change WHERE ballot = ? AND import = ?")?
-            .exists([key, number])
     }
 
     /// Rolls the import forward by a piece, or clears an abandoned one away by a piece; whether there was anything to do.

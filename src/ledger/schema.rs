@@ -5,6 +5,9 @@
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
+use std::fs::OpenOptions;
+use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -40,6 +43,15 @@ pub enum SchemaError {
         /// What SQLite said.
         #[source]
         source: rusqlite::Error,
+    },
+    /// The file could not be made.
+    #[error("cannot make the ledger {path}")]
+    Make {
+        /// The file.
+        path: PathBuf,
+        /// What went wrong.
+        #[source]
+        source: io::Error,
     },
     /// The file system or another program's setting forbids a write-ahead log.
     #[error("the ledger {path} cannot have a write-ahead log: its journal mode is {mode}")]
@@ -84,6 +96,7 @@ pub enum SchemaError {
 pub(super) fn open_writer(path: &Path) -> Result<Connection, SchemaError> {
     check_sqlite()?;
     let at = |source| SchemaError::Open { path: path.to_owned(), source };
+    make(path).map_err(|source| SchemaError::Make { path: path.to_owned(), source })?;
     let mut conn = Connection::open(path).map_err(at)?;
     settle(&conn).map_err(at)?;
     let mode: String =
@@ -100,6 +113,14 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, SchemaError> {
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(at)?;
     migrate(&mut conn, path)?;
     Ok(conn)
+}
+
+/// Makes an empty file, which is an empty database, if there is none: SQLite's own would be for everybody to read.
+fn make(path: &Path) -> io::Result<()> {
+    match OpenOptions::new().write(true).create_new(true).mode(0o640).open(path) {
+        Err(e) if e.kind() != io::ErrorKind::AlreadyExists => Err(e),
+        _ => Ok(()),
+    }
 }
 
 /// Opens the file to read beside a running daemon.

@@ -1,8 +1,8 @@
 //! How many scans a second the ledger takes when they never stop, beside a bare loop that only inserts the same rows.
 //!
 //! `cargo bench --bench burst`, with `-- --dir DIR` for another disk and `-- --quick` for a tenth. Against 200,000 issued ballots
-//! four scanners hand the ledger's queue one scan of each ballot, in an order that is not the file's, as fast as their credit of
-//! 256 verdicts lets them.
+//! four scanners hand the ledger's queue one scan of each ballot as fast as their credit of 256 verdicts lets them: once in the
+//! order of the file, and once, on a ledger of its own, in the order in which the mail brings envelopes, which is none.
 //!
 //! The peer is one loop over a fresh database of the same schema, with a write-ahead log and `synchronous=FULL`, that inserts the
 //! rows which those scans left (event, ballot, outbox) with prepared statements in transactions of 100: it looks nothing
@@ -46,6 +46,13 @@ const ROWS: usize = 3;
 fn main() -> anyhow::Result<()> {
     let place = Place::make("burst: rows a second, against a loop that inserts the same rows")?;
     let scans = place.count(SCANS);
+    measure(&place, "in the file's order", &(0..scans).collect::<Vec<_>>())?;
+    let place = Place::make("the same again, in another order")?;
+    measure(&place, "as the mail brings them", &ballots::as_they_come(scans).collect::<Vec<_>>())
+}
+
+fn measure(place: &Place, order: &str, numbers: &[usize]) -> anyhow::Result<()> {
+    let scans = numbers.len();
     let settings = ballots::settings(place.dir())?;
     ballots::issue(settings.clone(), scans)?;
     let ledger_path = settings.path.clone();
@@ -53,7 +60,6 @@ fn main() -> anyhow::Result<()> {
     let (ledger, thread) = Ledger::start(settings, Arc::clone(&clock), LANES * IN_FLIGHT)?;
     let mut peer = Peer::new(&place.dir().join("peer.sqlite"))?;
     let (mut ours, mut theirs) = (Duration::ZERO, Duration::ZERO);
-    let numbers: Vec<_> = ballots::as_they_come(scans).collect();
     let mut last = newest_event(&ledger_path)?;
     let mut shares = Vec::new();
     for round in numbers.chunks(scans / ROUNDS) {
@@ -71,11 +77,16 @@ fn main() -> anyhow::Result<()> {
     drop(ledger);
     ensure!(thread.join().is_ok(), "the ledger's thread panicked");
     shares.sort_by(f64::total_cmp);
-    tell(scans, (ours, theirs), &shares)
+    tell(order, scans, (ours, theirs), &shares)
 }
 
 #[expect(clippy::print_stdout, reason = "the figures are for whoever runs this")]
-fn tell(scans: usize, times: (Duration, Duration), shares: &[f64]) -> anyhow::Result<()> {
+fn tell(
+    order: &str,
+    scans: usize,
+    times: (Duration, Duration),
+    shares: &[f64],
+) -> anyhow::Result<()> {
     let rows = f64::from(u32::try_from(scans * ROWS)?);
     let (ours, theirs) = (rows / times.0.as_secs_f64(), rows / times.1.as_secs_f64());
     let median = shares.get(shares.len() / 2).context("no rounds")?;
@@ -86,7 +97,7 @@ fn tell(scans: usize, times: (Duration, Duration), shares: &[f64]) -> anyhow::Re
     );
     println!(
         "{:<28} {ours:>9.0} {theirs:>9.0} {:>8} {median:>6.2}x {:>5}x",
-        "ledger input, never idle",
+        order,
         scans * ROWS,
         0.6
     );

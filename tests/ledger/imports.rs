@@ -48,6 +48,20 @@ fn a_ballot_that_stands_in_the_file_twice_is_refused_the_second_time() {
     assert_eq!(station.decide_import(import).refused, 2);
 }
 
+/// Taken a second time, a file's first line of a ballot says nothing new; the line that contradicts it is refused all the same.
+#[test]
+fn a_second_time_a_file_that_contradicts_itself_changes_nothing() {
+    let station = Station::default();
+    for time in ["first", "second"] {
+        let import = station.begin_import();
+        let refused = stage(&station, import, vec![row(1), voided(1), row(2)]).unwrap();
+        assert_eq!(refused.len(), 1, "the {time} time");
+        let counts = station.decide_import(import);
+        assert_eq!((counts.voided, counts.updated, counts.refused), (0, 0, 1), "the {time} time");
+    }
+    assert_eq!(station.scan_ballot("left", 1).verdict, Verdict::Received);
+}
+
 #[test]
 fn nothing_of_a_file_counts_before_it_is_decided() {
     let mut station = Station::default();
