@@ -67,6 +67,8 @@ log_events! {
     RelayGone = "The relay answered 410: nothing more is sent until `outbox retry` or a restart.",
     /// One change was refused.
     DeliveryRefused = "The relay refused one change; it is set aside for a supervisor, and later ones of that ballot wait.",
+    /// A file's voiding came too late.
+    VoidingOvertaken = "A file voids a ballot that was accepted or rejected while it was imported; the ballot stays, and somebody must look.",
     /// A thread panicked.
     Panicked = "A thread panicked, which is a fault of this program; a decoder lives on, all else stops the daemon.",
     /// A command from the socket failed.

@@ -376,13 +376,10 @@ mod tests {
     async fn what_is_out_of_order_or_no_event_is_refused() {
         let large = format!("{{\"x\":\"{}\"}}", "x".repeat(BODY_BYTES_MAX));
         for (delivery, why) in [
-            (delivery("b", event("b", 2).to_body()), "409 Conflict: sequence 1 was due"),
-            (delivery("b", "{}".to_owned()), "400 Bad Request: data is missing"),
-            (
-                delivery("b", event("c", 1).to_body()),
-                "400 Bad Request: the event\\'s id is not the webhook\\'s",
-            ),
-            (delivery("b", large), "413 Payload Too Large: length limit exceeded"),
+            (delivery("b", event("b", 2).to_body()), "409 Conflict"),
+            (delivery("b", "{}".to_owned()), "400 Bad Request"),
+            (delivery("b", event("c", 1).to_body()), "400 Bad Request"),
+            (delivery("b", large), "413 Payload Too Large"),
         ] {
             let (answers, receipts) = sent(secret(1), NOW, vec![delivery]).await;
             assert_eq!(answers, [Answer::ChangeRefused { why: why.to_owned() }]);
@@ -390,20 +387,16 @@ mod tests {
         }
         let of = |id: &str| delivery(id, event(id, 1).to_body());
         let (answers, _) = sent(secret(1), NOW, vec![of("a"), of("b")]).await;
-        let why = "409 Conflict: another event came under this sequence".to_owned();
+        let why = "409 Conflict".to_owned();
         assert_eq!(answers, [Answer::Delivered, Answer::ChangeRefused { why }]);
     }
 
     #[tokio::test]
     async fn what_the_station_did_not_sign_now_is_not_taken() {
-        for (secret_of_station, now, why) in [
-            (secret(2), NOW, "401 Unauthorized: no signature fits"),
-            (
-                secret(1),
-                NOW.plus(Duration::from_secs(301)),
-                "401 Unauthorized: the timestamp is more than 300 s ahead",
-            ),
-        ] {
+        let why = "401 Unauthorized";
+        for (secret_of_station, now) in
+            [(secret(2), NOW), (secret(1), NOW.plus(Duration::from_secs(301)))]
+        {
             let delivery = delivery("a", event("a", 1).to_body());
             let (answers, receipts) = sent(secret_of_station, now, vec![delivery]).await;
             assert_eq!(answers, [Answer::RelayAway { why: why.to_owned(), retry_after: None }]);

@@ -14,6 +14,7 @@ use super::rows::{self, BallotRow};
 use super::tally::{Scope, Tally};
 use crate::ballot::{BallotId, ElectionId, Status, VoterId, import_moves};
 use crate::clock::Micros;
+use crate::event::LogEvent;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -359,6 +360,17 @@ impl Book {
             &Change { import: number, key, row: &change, announces: &announces },
         )?;
         let row = rows::by_key(&self.conn, key)?;
+        if change.status == Status::Voided
+            && row.status.is_in()
+            && !import_moves(row.status, Status::Voided)
+        {
+            tracing::error!(
+                event = LogEvent::VoidingOvertaken.name(),
+                ballot = row.ballot.as_str(),
+                status = row.status.name(),
+                "A file voids a ballot that was decided meanwhile; it stays."
+            );
+        }
         if !announces.contains(&change.status) || !import_moves(row.status, change.status) {
             return Ok(());
         }
