@@ -4,9 +4,12 @@
 //! the library is answered with [`PictureError::Panicked`] and its worker takes the next. The panic hook of the process prints
 //! the panic first, and what rxing panics with may quote a payload: the process's hook should print the place alone.
 
+mod gray;
 pub mod image;
 mod lines;
+mod locate;
 mod quad;
+mod tiles;
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;

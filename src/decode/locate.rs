@@ -1,0 +1,165 @@
+//! Tiles to regions: where on a picture bars stand side by side, and which way they run.
+//!
+//! Neighboring tiles that change much in one direction and little in the other, and agree on the direction, make a region: an
+//! oriented rectangle. What it holds is for others to find out; a region of print costs time and no wrong number.
+#![expect(
+    clippy::cast_precision_loss,
+    clippy::indexing_slicing,
+    reason = "tiles are indexed by their own count, which is below 2^24"
+)]
+
+use super::quad::Corners;
+use super::tiles::{TILE, Tensor, Tiles};
+
+/// How many regions of one picture are looked into: the strongest.
+pub(crate) const REGIONS_MAX: usize = 24;
+
+/// A tile that changes less than this in its direction is bare, in squares of gray levels.
+const EXCESS_MIN: f32 = 40.0;
+
+/// So many times the sensor's noise must a tile's direction stand out: what noise alone gives in 64 pixels stays below.
+const EXCESS_OF_NOISE: f32 = 0.6;
+
+/// At most this share of what stands out may be there in the other direction too.
+const ACROSS_SHARE_MAX: f32 = 0.45;
+
+/// Neighbors agree when their directions differ by less than 15 degrees: the cosine of twice that.
+const AGREEMENT_MIN: f32 = 0.866;
+
+/// A region has at least so many tiles.
+const TILES_MIN: usize = 3;
+
+/// An oriented rectangle in which bars may stand.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Region {
+    /// Its middle, in pixels; the middle of the picture's first pixel is at (0, 0).
+    pub(crate) center: [f32; 2],
+    /// The direction across the bars, of length 1.
+    pub(crate) across: [f32; 2],
+    /// In pixels across the bars.
+    pub(crate) length: f32,
+    /// In pixels along the bars.
+    pub(crate) height: f32,
+    /// The sum of what its tiles stand out by.
+    pub(crate) strength: f32,
+}
+
+impl Region {
+    /// The direction along the bars: a quarter clockwise (y is down) from across.
+    pub(crate) const fn along(&self) -> [f32; 2] {
+        [-self.across[1], self.across[0]]
+    }
+
+    /// The point so far from the middle across and along the bars.
+    pub(crate) fn at(&self, across: f32, along: f32) -> [f32; 2] {
+        let down = self.along();
+        [
+            self.center[0] + self.across[0] * across + down[0] * along,
+            self.center[1] + self.across[1] * across + down[1] * along,
+        ]
+    }
+
+    /// The four corners, clockwise.
+    pub(crate) fn corners(&self) -> Corners {
+        let [length, height] = [self.length / 2.0, self.height / 2.0];
+        [[-length, -height], [length, -height], [length, height], [-length, height]]
+            .map(|[across, along]| self.at(across, along))
+    }
+}
+
+/// Finds regions; its buffers are used again for the next picture.
+#[derive(Debug, Default)]
+pub(crate) struct Locator {
+    is_open: Vec<bool>,
+    stack: Vec<usize>,
+    group: Vec<usize>,
+    regions: Vec<Region>,
+}
+
+impl Locator {
+    /// The regions of bars, the strongest first, at most [`REGIONS_MAX`].
+    pub(crate) fn bars(&mut self, tiles: &Tiles) -> &[Region] {
+        let noise = tiles.noise();
+        self.is_open.clear();
+        self.is_open.extend(tiles.tensors().iter().map(|tensor| is_directed(*tensor, noise)));
+        self.regions.clear();
+        for start in 0..self.is_open.len() {
+            if self.is_open[start] {
+                self.gather(start, tiles);
+                self.regions.extend(region(&self.group, tiles));
+            }
+        }
+        self.regions.sort_by(|one, other| other.strength.total_cmp(&one.strength));
+        self.regions.truncate(REGIONS_MAX);
+        &self.regions
+    }
+
+    /// The tiles that hang together with this one.
+    fn gather(&mut self, start: usize, tiles: &Tiles) {
+        self.group.clear();
+        self.stack.clear();
+        self.stack.push(start);
+        self.is_open[start] = false;
+        let (columns, rows) = (tiles.columns(), tiles.rows());
+        while let Some(tile) = self.stack.pop() {
+            self.group.push(tile);
+            let (column, row) = (tile % columns, tile / columns);
+            for row in row.saturating_sub(1)..(row + 2).min(rows) {
+                for column in column.saturating_sub(1)..(column + 2).min(columns) {
+                    let next = row * columns + column;
+                    if self.is_open[next] && agree(tiles.tensors()[tile], tiles.tensors()[next]) {
+                        self.is_open[next] = false;
+                        self.stack.push(next);
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn is_directed(tensor: Tensor, noise: f32) -> bool {
+    let excess = tensor.excess();
+    excess > EXCESS_MIN.max(noise * EXCESS_OF_NOISE)
+        && tensor.weakest() - noise < excess * ACROSS_SHARE_MAX
+}
+
+fn agree(one: Tensor, other: Tensor) -> bool {
+    let [a, b] = [one, other].map(|tensor| [tensor.xx - tensor.yy, 2.0 * tensor.xy]);
+    let product = a[0] * b[0] + a[1] * b[1];
+    product > AGREEMENT_MIN * one.excess() * other.excess()
+}
+
+fn region(group: &[usize], tiles: &Tiles) -> Option<Region> {
+    if group.len() < TILES_MIN {
+        return None;
+    }
+    let sum = group.iter().map(|tile| tiles.tensors()[*tile]).fold(Tensor::default(), Tensor::plus);
+    let angle = sum.angle();
+    let mut region = Region {
+        center: [0.0; 2],
+        across: [angle.cos(), angle.sin()],
+        length: 0.0,
+        height: 0.0,
+        strength: sum.excess(),
+    };
+    let (mut from, mut to) = ([f32::INFINITY; 2], [f32::NEG_INFINITY; 2]);
+    for tile in group {
+        let [x, y] = middle(*tile, tiles.columns());
+        let (across, along) = (region.across, region.along());
+        let place = [x * across[0] + y * across[1], x * along[0] + y * along[1]];
+        for side in 0..2 {
+            from[side] = from[side].min(place[side]);
+            to[side] = to[side].max(place[side]);
+        }
+    }
+    region.center = region.at((from[0] + to[0]) / 2.0, (from[1] + to[1]) / 2.0);
+    let tile = TILE as f32;
+    (region.length, region.height) = (to[0] - from[0] + tile, to[1] - from[1] + tile);
+    Some(region)
+}
+
+/// The middle of a tile, in pixels: gradients are taken from the picture's second column on.
+fn middle(tile: usize, columns: usize) -> [f32; 2] {
+    let half = TILE as f32 / 2.0;
+    [(tile % columns * TILE) as f32 + half + 0.5, (tile / columns * TILE) as f32 + half - 0.5]
+}
