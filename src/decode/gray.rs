@@ -36,6 +36,11 @@ impl<'a> Gray<'a> {
         self.height
     }
 
+    /// All pixels.
+    pub(crate) const fn luma(self) -> &'a [u8] {
+        self.luma
+    }
+
     /// A row; the last one for any below.
     pub(crate) fn row(self, y: usize) -> &'a [u8] {
         let start = y.min(self.height - 1) * self.width;
