@@ -8,6 +8,7 @@ mod gray;
 pub mod image;
 mod lines;
 mod locate;
+mod patterns;
 mod quad;
 mod tiles;
 
