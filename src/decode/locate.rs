@@ -14,6 +14,15 @@ use super::tiles::{TILE, Tensor, Tiles};
 /// How many regions of one picture are looked into: the strongest.
 pub(crate) const REGIONS_MAX: usize = 24;
 
+/// How many groups of tiles are looked at, the strongest, before they are joined.
+const PARTS_MAX: usize = 64;
+
+/// Regions are joined when their directions differ by less than 8 degrees (its cosine), and when the gap between them is less
+/// than so many pixels or so many times their height.
+const TURN_MIN: f32 = 0.99;
+const GAP_MIN: f32 = 24.0;
+const GAP_OF_HEIGHT: f32 = 0.5;
+
 /// A tile that changes less than this in its direction is bare, in squares of gray levels.
 const EXCESS_MIN: f32 = 40.0;
 
@@ -90,8 +99,27 @@ impl Locator {
             }
         }
         self.regions.sort_by(|one, other| other.strength.total_cmp(&one.strength));
+        self.regions.truncate(PARTS_MAX);
+        self.join();
         self.regions.truncate(REGIONS_MAX);
         &self.regions
+    }
+
+    /// Joins what lies side by side: wide spaces, a pen stroke or a glare split a row of bars.
+    fn join(&mut self) {
+        let mut at = 0;
+        while at < self.regions.len() {
+            let next = (at + 1..self.regions.len()).find_map(|other| {
+                let joined = joined(&self.regions[at], &self.regions[other])?;
+                Some((other, joined))
+            });
+            if let Some((other, joined)) = next {
+                self.regions[at] = joined;
+                self.regions.remove(other);
+            } else {
+                at += 1;
+            }
+        }
     }
 
     /// The tiles that hang together with this one.
@@ -115,6 +143,32 @@ impl Locator {
             }
         }
     }
+}
+
+/// The region around two that continue each other across the bars.
+fn joined(one: &Region, other: &Region) -> Option<Region> {
+    let turn = one.across[0] * other.across[0] + one.across[1] * other.across[1];
+    let low = one.height.min(other.height);
+    let offset = [other.center[0] - one.center[0], other.center[1] - one.center[1]];
+    let along = one.along();
+    let across = offset[0] * one.across[0] + offset[1] * one.across[1];
+    let aside = offset[0] * along[0] + offset[1] * along[1];
+    let gap = across.abs() - f32::midpoint(one.length, other.length);
+    let is_level = aside.abs() < low * 0.5 && low * 2.5 > one.height.max(other.height);
+    if turn.abs() < TURN_MIN || !is_level || gap > GAP_MIN.max(low * GAP_OF_HEIGHT) {
+        return None;
+    }
+    let from = (-one.length / 2.0).min(across - other.length / 2.0);
+    let to = (one.length / 2.0).max(across + other.length / 2.0);
+    let top = (-one.height / 2.0).min(aside - other.height / 2.0);
+    let bottom = (one.height / 2.0).max(aside + other.height / 2.0);
+    Some(Region {
+        center: one.at(f32::midpoint(from, to), f32::midpoint(top, bottom)),
+        length: to - from,
+        height: bottom - top,
+        strength: one.strength + other.strength,
+        ..*one
+    })
 }
 
 fn is_directed(tensor: Tensor, noise: f32) -> bool {

@@ -19,6 +19,9 @@ pub(crate) const FINE: usize = 3;
 /// Lines are this far apart, in pixels, where they are averaged.
 const LINE_STEP: f32 = 1.0;
 
+/// A line that turns away from a row or column by less than 9 degrees, as a sine, is read along it.
+const STEEP_MIN: f32 = 0.15;
+
 /// Lines across one region: sample `i` lies `i` pixels from the left end.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Lines<'a> {
@@ -65,19 +68,57 @@ impl<'a> Lines<'a> {
                 && x < (self.gray.width() as f32) - 2.0
                 && y < (self.gray.height() as f32) - 2.0
         };
-        if inside(left) && inside(right) {
-            self.add_inside(left, sums);
+        let [dx, dy] = self.region.across.map(f32::abs);
+        if !(inside(left) && inside(right)) {
+            self.add_clipped(along, sums);
+        } else if dy < STEEP_MIN {
+            // Half a pixel along the bars makes no difference.
+            self.add_nearly_straight::<false>([left[0], left[1] + 0.5], sums);
+        } else if dx < STEEP_MIN {
+            self.add_nearly_straight::<true>([left[0] + 0.5, left[1]], sums);
         } else {
-            for (i, sum) in sums.iter_mut().enumerate() {
-                let [x, y] = self.at(i as f32, along);
-                *sum += (self.gray.between(x, y) * 256.0) as u32;
+            self.add_inside(left, sums);
+        }
+    }
+
+    /// Between two pixels in the direction that the line nearly has, the nearest one in the other.
+    fn add_nearly_straight<const IS_UPRIGHT: bool>(&self, start: [f32; 2], sums: &mut [u32]) {
+        let [mut x, mut y] = start.map(fixed);
+        let [dx, dy] = self.region.across.map(fixed);
+        let (luma, width) = (self.gray.luma(), self.gray.width());
+        let next = if IS_UPRIGHT { width } else { 1 };
+        for sum in sums {
+            let at = (y >> 16) as usize * width + (x >> 16) as usize;
+            let between = if IS_UPRIGHT { y } else { x };
+            let part = ((between >> 8) & 255) as u32;
+            *sum += u32::from(luma[at]) * (256 - part) + u32::from(luma[at + next]) * part;
+            x += dx;
+            y += dy;
+        }
+    }
+
+    /// What lies off the picture is as light as the lightest of the line: symbols are cut out without their quiet zone.
+    fn add_clipped(&self, along: f32, sums: &mut [u32]) {
+        let sides = [self.gray.width() as f32, self.gray.height() as f32];
+        let is_off = |[x, y]: [f32; 2]| x < -0.5 || y < -0.5 || x > sides[0] - 0.5 || y > sides[1] - 0.5;
+        let mut lightest = 0;
+        for (i, sum) in sums.iter_mut().enumerate() {
+            let at = self.at(i as f32, along);
+            if !is_off(at) {
+                let level = (self.gray.between(at[0], at[1]) * 256.0) as u32;
+                lightest = lightest.max(level);
+                *sum += level;
+            }
+        }
+        for (i, sum) in sums.iter_mut().enumerate() {
+            if is_off(self.at(i as f32, along)) {
+                *sum += lightest;
             }
         }
     }
 
     /// In whole numbers, 65,536ths of a pixel: the line does not leave the picture.
     fn add_inside(&self, start: [f32; 2], sums: &mut [u32]) {
-        let fixed = |value: f32| (f64::from(value) * 65536.0) as i64;
         let [mut x, mut y] = start.map(fixed);
         let [dx, dy] = self.region.across.map(fixed);
         let (luma, width) = (self.gray.luma(), self.gray.width());
@@ -95,44 +136,88 @@ impl<'a> Lines<'a> {
     }
 }
 
-/// How well the region's upper and lower part agree, and the region turned so that they agree best.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Aligned {
-    pub(crate) region: Region,
-    /// The correlation of upper and lower part, -1 to 1: near 1 for bars, near 0 for print.
-    pub(crate) likeness: f32,
+/// In 65,536ths.
+fn fixed(value: f32) -> i64 {
+    (f64::from(value) * 65536.0) as i64
 }
 
-/// Turns regions upright; its buffers are used again.
+/// Finds the part of a region in which bars run through, and turns it upright; its buffers are used again.
 #[derive(Debug, Default)]
 pub(crate) struct Aligner {
     sums: Vec<u32>,
     upper: Vec<f32>,
     lower: Vec<f32>,
+    runs: Vec<Region>,
 }
 
-/// The lines that are averaged at the upper and at the lower part.
-const ALIGN_LINES: usize = 3;
+/// The lines that are averaged at one place.
+const ALIGN_LINES: usize = 2;
+
+/// The most places at which a region is compared with the next, and how far apart they are, in pixels.
+const PLACES_MAX: f32 = 12.0;
+const APART_MIN: f32 = 5.0;
+const APART_MAX: f32 = 24.0;
+
+/// Two places are across the same bars when they are so much alike: print gives less.
+const LIKENESS_MIN: f32 = 0.5;
 
 /// The largest tilt that is put right: 8 degrees, as a slope.
 const SLOPE_MAX: f32 = 0.14;
 
-/// The largest shift that is tried, in pixels.
-const SHIFT_MAX: usize = 24;
+/// The largest shift from one place to the next that is tried, in pixels.
+const SHIFT_MAX: usize = 12;
 
 impl Aligner {
-    /// Compares the lines at a third of the height above and below the middle.
-    pub(crate) fn align(&mut self, gray: Gray<'_>, region: Region) -> Aligned {
-        let apart = region.height * 0.6;
+    /// The parts of a region through which bars run, each turned upright; `sigma` is the sensor's noise in gray levels.
+    pub(crate) fn align(&mut self, gray: Gray<'_>, region: Region, sigma: f32) -> &[Region] {
+        self.runs.clear();
         let lines = Lines::new(gray, region);
-        lines.mean(-apart / 2.0, ALIGN_LINES, &mut self.sums, &mut self.upper);
-        lines.mean(apart / 2.0, ALIGN_LINES, &mut self.sums, &mut self.lower);
+        let apart = (region.height / 4.0).clamp(APART_MIN, APART_MAX).max(region.height / PLACES_MAX);
+        let places = (region.height / apart) as usize;
+        let along = |place: usize| (place as f32 - (places.max(2) - 1) as f32 / 2.0) * apart;
+        let noise = 2.0 * sigma * sigma / ALIGN_LINES as f32 * BETWEEN_SHARE;
+        let reach = ((apart * SLOPE_MAX) as usize + 2).min(SHIFT_MAX).min(lines.samples / 4);
+        lines.mean(along(0), ALIGN_LINES, &mut self.sums, &mut self.upper);
         differences(&mut self.upper);
-        differences(&mut self.lower);
-        let reach = ((apart * SLOPE_MAX) as usize + 2).min(SHIFT_MAX).min(self.upper.len() / 4);
-        let (shift, likeness) = best_shift(&self.upper, &self.lower, reach);
-        let tilt = if likeness > 0.2 { (shift / apart.max(1.0)).atan() } else { 0.0 };
-        Aligned { region: turned(region, -tilt), likeness }
+        let mut run: Option<Run> = None;
+        for place in 1..places.max(2) {
+            lines.mean(along(place), ALIGN_LINES, &mut self.sums, &mut self.lower);
+            differences(&mut self.lower);
+            let (shift, likeness) = best_shift(&self.upper, &self.lower, reach, noise);
+            std::mem::swap(&mut self.upper, &mut self.lower);
+            if likeness >= LIKENESS_MIN {
+                let run = run.get_or_insert(Run { first: place - 1, last: place, shift: 0.0 });
+                (run.last, run.shift) = (place, run.shift + shift);
+            } else if let Some(run) = run.take() {
+                self.runs.push(run.region(region, apart, along));
+            }
+        }
+        self.runs.extend(run.map(|run| run.region(region, apart, along)));
+        &self.runs
+    }
+}
+
+/// What averaging between pixels leaves of the noise, as a share of its power.
+const BETWEEN_SHARE: f32 = 0.5;
+
+/// Neighboring places that are alike.
+#[derive(Debug, Clone, Copy)]
+struct Run {
+    first: usize,
+    last: usize,
+    /// How far the bars went to the right on the way down, in pixels.
+    shift: f32,
+}
+
+impl Run {
+    fn region(self, region: Region, apart: f32, along: impl Fn(usize) -> f32) -> Region {
+        let (from, to) = (along(self.first), along(self.last));
+        let part = Region {
+            center: region.at(0.0, f32::midpoint(from, to)),
+            height: (to - from + apart).min(region.height),
+            ..region
+        };
+        turned(part, -(self.shift / (to - from).max(1.0)).atan())
     }
 }
 
@@ -151,10 +236,11 @@ fn differences(levels: &mut [f32]) {
     levels[1] = 0.0;
 }
 
-/// The shift of `lower` against `upper` at which they are most alike, to a fraction of a pixel, and how alike.
-fn best_shift(upper: &[f32], lower: &[f32], reach: usize) -> (f32, f32) {
-    let power = |levels: &[f32]| levels.iter().map(|level| level * level).sum::<f32>();
-    let scale = (power(upper) * power(lower)).sqrt().max(1.0);
+/// The shift of `lower` against `upper` at which they are most alike, to a fraction of a pixel, and how alike: the correlation of
+/// what is left without so much noise a sample.
+fn best_shift(upper: &[f32], lower: &[f32], reach: usize, noise: f32) -> (f32, f32) {
+    let power = |levels: &[f32]| (product(levels, levels) - noise * levels.len() as f32).max(1.0);
+    let scale = (power(upper) * power(lower)).sqrt();
     let mut sums = [0.0_f32; 2 * SHIFT_MAX + 1];
     let inner = &upper[reach..upper.len() - reach];
     let mut best = 0;

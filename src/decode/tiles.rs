@@ -82,7 +82,7 @@ impl Tiles {
             let lines = lines.map(|y| [gray.row(y - 1), gray.row(y), gray.row(y + 1)]);
             self.tensors.extend((0..self.columns).map(|column| tensor(&lines, column * TILE)));
         }
-        self.noise = self.quiet_energy();
+        self.noise = self.quiet_level();
     }
 
     pub(crate) const fn columns(&self) -> usize {
@@ -98,20 +98,20 @@ impl Tiles {
         &self.tensors
     }
 
-    /// What the sensor's noise gives in one direction: half the energy of bare paper.
+    /// What the sensor's noise gives in one direction: bare paper has no more, and bars have no more along them.
     pub(crate) const fn noise(&self) -> f32 {
         self.noise
     }
 
-    fn quiet_energy(&mut self) -> f32 {
+    fn quiet_level(&mut self) -> f32 {
         self.sorted.clear();
-        self.sorted.extend(self.tensors.iter().map(|tensor| tensor.energy()));
+        self.sorted.extend(self.tensors.iter().map(|tensor| tensor.weakest()));
         let place = self.sorted.len() / PAPER_SHARE;
         if self.sorted.is_empty() {
             return 0.0;
         }
         let (_, quiet, _) = self.sorted.select_nth_unstable_by(place, f32::total_cmp);
-        *quiet / 2.0
+        *quiet
     }
 }
 
