@@ -41,6 +41,9 @@ const MARGIN_SHARE: f32 = 0.08;
 /// Regions shorter than this hold no symbol that lines could tell, in pixels.
 const LENGTH_MIN: f32 = 40.0;
 
+/// Bars that lean by this much against a right angle to their row are read along the row, as a sine: 8 to 50 degrees.
+const SLANTS: std::ops::Range<f32> = 0.14..0.77;
+
 /// How far apart lines are compared to see how far a symbol reaches, in pixels, and how many unlike ones end it.
 const REACH_STEP: f32 = 5.0;
 const REACH_MISSES_MAX: usize = 3;
@@ -91,6 +94,8 @@ pub(crate) struct BarsReader {
     choice: usize,
     /// The most edges that the last line had at any sharpness.
     most_edges: usize,
+    /// Whether the last line without a text had as many edges as a symbol.
+    is_promising: bool,
 }
 
 impl BarsReader {
@@ -102,18 +107,26 @@ impl BarsReader {
         sigma: f32,
         wanted: &[Symbology],
     ) -> Vec<Bars> {
-        let is_short = region.length < LENGTH_MIN;
+        if region.length < LENGTH_MIN {
+            return Vec::new();
+        }
         let margin = MARGIN + region.length * MARGIN_SHARE;
         let region = Region { length: region.length + 2.0 * margin, ..region };
-        let lines = Lines::new(gray, region);
-        let bands = Bands::across(region.height);
+        let found = self.read_lines(&Lines::new(gray, region), sigma, wanted);
+        let slant = region.axis[0] * region.across[1] - region.axis[1] * region.across[0];
+        if found.is_empty() && self.is_promising && SLANTS.contains(&slant.abs()) {
+            return self.read_lines(&Lines::slanted(gray, region), sigma, wanted);
+        }
+        found
+    }
+
+    fn read_lines(&mut self, lines: &Lines<'_>, sigma: f32, wanted: &[Symbology]) -> Vec<Bars> {
+        let bands = Bands::across(lines.region().height);
         let mut found: Vec<Bars> = Vec::new();
         let mut covered: Vec<[f32; 2]> = Vec::new();
         let mut barren = 0;
         self.votes.clear();
-        if is_short {
-            return found;
-        }
+        self.is_promising = false;
         for along in bands.middles() {
             if covered.iter().any(|[from, to]| (*from..*to).contains(&along)) {
                 continue;
@@ -122,12 +135,13 @@ impl BarsReader {
             let noise = sigma / (bands.lines as f32).sqrt();
             if self.vote(noise, along, wanted) {
                 for vote in self.agreed() {
-                    let reach = self.reach(&lines, &vote);
+                    let reach = self.reach(lines, &vote);
                     covered.push(reach);
-                    found.push(symbol(&lines, vote, reach));
+                    found.push(symbol(lines, vote, reach));
                 }
             } else {
-                if barren == 0 && self.most_edges < EDGES_MIN {
+                self.is_promising = self.most_edges >= EDGES_MIN;
+                if barren == 0 && !self.is_promising {
                     break;
                 }
                 barren += 1;

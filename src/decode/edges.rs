@@ -56,7 +56,8 @@ impl EdgeFinder {
                 candidate = Extreme { at, level };
                 continue;
             }
-            if (level - candidate.level).abs() > noise.max(self.turns[at / BLOCK]) {
+            let least = self.turns[at / BLOCK].max(self.turns[candidate.at / BLOCK]);
+            if (level - candidate.level).abs() > noise.max(least) {
                 if self.edges.is_empty() && is_rising {
                     // The start: nothing lies before the first paper.
                 } else {

@@ -38,6 +38,13 @@ const AGREEMENT_MIN: f32 = 0.866;
 /// A region has at least so many tiles.
 const TILES_MIN: usize = 3;
 
+/// A group of so many tiles that fill less than this share of their rectangle straggles: of it, tiles count that stand out at
+/// least half as much as the one below which most are weaker.
+const STRAGGLERS_MIN: usize = 12;
+const FILL_MIN: f32 = 0.4;
+const STRONG_SHARE: usize = 6;
+const STRONG_MIN: f32 = 0.5;
+
 /// An oriented rectangle in which bars may stand.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Region {
@@ -51,6 +58,8 @@ pub(crate) struct Region {
     pub(crate) height: f32,
     /// The sum of what its tiles stand out by.
     pub(crate) strength: f32,
+    /// The direction in which its tiles lie, of length 1; the same as across, or nearly, unless the bars are slanted.
+    pub(crate) axis: [f32; 2],
 }
 
 impl Region {
@@ -95,7 +104,7 @@ impl Locator {
         for start in 0..self.is_open.len() {
             if self.is_open[start] {
                 self.gather(start, tiles);
-                self.regions.extend(region(&self.group, tiles));
+                self.settle(tiles);
             }
         }
         self.regions.sort_by(|one, other| other.strength.total_cmp(&one.strength));
@@ -103,6 +112,32 @@ impl Locator {
         self.join();
         self.regions.truncate(REGIONS_MAX);
         &self.regions
+    }
+
+    /// Makes a region of the group; of a straggling one, regions of its strongest tiles: bars that touch the envelope's edge or
+    /// a line of print.
+    fn settle(&mut self, tiles: &Tiles) {
+        let Some(whole) = region(&self.group, tiles) else { return };
+        let area = (self.group.len() * TILE * TILE) as f32;
+        if self.group.len() < STRAGGLERS_MIN || area > whole.length * whole.height * FILL_MIN {
+            self.regions.push(whole);
+            return;
+        }
+        let excess = |tile: &usize| tiles.tensors()[*tile].excess();
+        self.group.sort_by(|one, other| excess(other).total_cmp(&excess(one)));
+        let least = excess(&self.group[self.group.len() / STRONG_SHARE]) * STRONG_MIN;
+        let strong = self.group.partition_point(|tile| excess(tile) >= least);
+        self.group.truncate(strong);
+        let strong = std::mem::take(&mut self.group);
+        for tile in &strong {
+            self.is_open[*tile] = true;
+        }
+        for tile in &strong {
+            if self.is_open[*tile] {
+                self.gather(*tile, tiles);
+                self.regions.extend(region(&self.group, tiles));
+            }
+        }
     }
 
     /// Joins what lies side by side: wide spaces, a pen stroke or a glare split a row of bars.
@@ -195,7 +230,9 @@ fn region(group: &[usize], tiles: &Tiles) -> Option<Region> {
         length: 0.0,
         height: 0.0,
         strength: sum.excess(),
+        axis: [angle.cos(), angle.sin()],
     };
+    region.axis = axis(group, tiles.columns(), region.across);
     let (mut from, mut to) = ([f32::INFINITY; 2], [f32::NEG_INFINITY; 2]);
     for tile in group {
         let [x, y] = middle(*tile, tiles.columns());
@@ -210,6 +247,21 @@ fn region(group: &[usize], tiles: &Tiles) -> Option<Region> {
     let tile = TILE as f32;
     (region.length, region.height) = (to[0] - from[0] + tile, to[1] - from[1] + tile);
     Some(region)
+}
+
+/// The direction in which most of the tiles lie, turned towards another one.
+fn axis(group: &[usize], columns: usize, towards: [f32; 2]) -> [f32; 2] {
+    let count = group.len() as f32;
+    let places = || group.iter().map(|tile| middle(*tile, columns));
+    let sum = places().fold([0.0, 0.0], |sum, [x, y]| [sum[0] + x, sum[1] + y]);
+    let mean = sum.map(|sum| sum / count);
+    let spread = places().fold(Tensor::default(), |spread, [x, y]| {
+        let [x, y] = [x - mean[0], y - mean[1]];
+        spread.plus(Tensor { xx: x * x, yy: y * y, xy: x * y })
+    });
+    let angle = spread.angle();
+    let axis = [angle.cos(), angle.sin()];
+    if axis[0] * towards[0] + axis[1] * towards[1] < 0.0 { axis.map(|part| -part) } else { axis }
 }
 
 /// The middle of a tile, in pixels: gradients are taken from the picture's second column on.

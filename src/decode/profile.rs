@@ -27,14 +27,30 @@ const STEEP_MIN: f32 = 0.15;
 pub(crate) struct Lines<'a> {
     gray: Gray<'a>,
     region: Region,
+    /// The direction of the lines, of length 1.
+    direction: [f32; 2],
     samples: usize,
 }
 
 impl<'a> Lines<'a> {
-    /// Lines as long as the region.
+    /// Lines at right angles to the bars, as long as the region.
     pub(crate) fn new(gray: Gray<'a>, region: Region) -> Self {
-        let samples = (region.length as usize + 1).clamp(2, SAMPLES_MAX);
-        Self { gray, region, samples }
+        Self::along(gray, region, region.across, region.length)
+    }
+
+    /// Lines in the direction in which the region's tiles lie: across slanted bars.
+    pub(crate) fn slanted(gray: Gray<'a>, region: Region) -> Self {
+        Self::along(gray, region, region.axis, region.length.hypot(region.height))
+    }
+
+    fn along(gray: Gray<'a>, region: Region, direction: [f32; 2], length: f32) -> Self {
+        let samples = (length as usize + 1).clamp(2, SAMPLES_MAX);
+        let mut lines = Self { gray, region, direction, samples };
+        // Samples on pixels, not between them: where bars are a pixel wide, nothing is left between.
+        let start = lines.at(0.0, 0.0);
+        let axis = usize::from(direction[0].abs() < direction[1].abs());
+        lines.region.center[axis] += start[axis].round() - start[axis];
+        lines
     }
 
     pub(crate) const fn region(&self) -> &Region {
@@ -43,7 +59,10 @@ impl<'a> Lines<'a> {
 
     /// Where sample `across` of the line so far from the region's middle lies on the picture.
     pub(crate) fn at(&self, across: f32, along: f32) -> [f32; 2] {
-        self.region.at(across - (self.samples - 1) as f32 / 2.0, along)
+        let across = across - (self.samples - 1) as f32 / 2.0;
+        let ([x, y], down) = (self.region.center, self.region.along());
+        let [dx, dy] = self.direction;
+        [x + dx * across + down[0] * along, y + dy * across + down[1] * along]
     }
 
     /// The mean of so many lines around one, in gray levels.
@@ -68,7 +87,7 @@ impl<'a> Lines<'a> {
                 && x < (self.gray.width() as f32) - 2.0
                 && y < (self.gray.height() as f32) - 2.0
         };
-        let [dx, dy] = self.region.across.map(f32::abs);
+        let [dx, dy] = self.direction.map(f32::abs);
         if !(inside(left) && inside(right)) {
             self.add_clipped(along, sums);
         } else if dy < STEEP_MIN {
@@ -84,7 +103,7 @@ impl<'a> Lines<'a> {
     /// Between two pixels in the direction that the line nearly has, the nearest one in the other.
     fn add_nearly_straight<const IS_UPRIGHT: bool>(&self, start: [f32; 2], sums: &mut [u32]) {
         let [mut x, mut y] = start.map(fixed);
-        let [dx, dy] = self.region.across.map(fixed);
+        let [dx, dy] = self.direction.map(fixed);
         let (luma, width) = (self.gray.luma(), self.gray.width());
         let next = if IS_UPRIGHT { width } else { 1 };
         for sum in sums {
@@ -120,7 +139,7 @@ impl<'a> Lines<'a> {
     /// In whole numbers, 65,536ths of a pixel: the line does not leave the picture.
     fn add_inside(&self, start: [f32; 2], sums: &mut [u32]) {
         let [mut x, mut y] = start.map(fixed);
-        let [dx, dy] = self.region.across.map(fixed);
+        let [dx, dy] = self.direction.map(fixed);
         let (luma, width) = (self.gray.luma(), self.gray.width());
         for sum in sums {
             let at = (y >> 16) as usize * width + (x >> 16) as usize;
