@@ -1,4 +1,23 @@
-//! The fields of an Intelligent Mail bar code, from the 20 to 31 digits that hand imagers send (USPS-B-3200, section 3).
+//! The Intelligent Mail bar code (USPS-B-3200): digits to bars and back, the one code that doubtful bars can be, and the fields
+//! of the 20 to 31 digits.
+//!
+//! - [`encode`] and [`decode`]: digits and 65 [`Bar`]s. [`decode_either_way`] sees when they are upside down.
+//! - [`solve`]: bars of which some marks are in doubt, one is missing, or one is too many. It never guesses.
+//! - [`fields`]: what the digits say, as hand imagers send them, too.
+//!
+//! It allocates nothing, and knows of nothing else here.
+
+mod bars;
+mod codec;
+mod solve;
+mod tables;
+
+pub use bars::{BARS, Bar, Bars, Turn, bars_of_letters, turned};
+pub use codec::{DIGITS_MAX, DecodeError, Digits, EncodeError, decode, decode_either_way, encode};
+pub use solve::{
+    Count, DOUBTFUL_MAX, DOUBTFUL_MAX_OF_64, DOUBTFUL_MAX_OF_66, HalfBars, Mark, Solution, Solved,
+    agrees, solve,
+};
 
 /// Why digits are no Intelligent Mail bar code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
