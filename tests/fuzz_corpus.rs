@@ -5,7 +5,10 @@
 mod envelope;
 #[path = "fuzz/framing.rs"]
 mod framing;
+#[path = "fuzz/imb.rs"]
+mod imb;
 
+use ballot_intake::imb::Solved;
 use ballot_intake::scan::Face;
 use std::path::Path;
 
@@ -41,5 +44,21 @@ fn only_the_payloads_that_are_named_so_name_a_ballot() {
     for (name, payload) in files {
         let face = envelope::faces(&payload);
         assert_eq!(matches!(face, Face::Names(_)), name.starts_with("names-"), "{name}: {face:?}");
+    }
+}
+
+#[test]
+fn bars_are_what_their_name_says() {
+    let files = corpus("imb");
+    assert!(files.len() >= 10, "only {} files", files.len());
+    for (name, bars) in files {
+        let word = match imb::solved(&bars) {
+            Solved::Code(solution) if solution.is_repaired() => "repaired",
+            Solved::Code(_) => "code",
+            Solved::Nothing => "nothing",
+            Solved::Ambiguous => "ambiguous",
+            Solved::TooDoubtful => "doubtful",
+        };
+        assert_eq!(name.split('-').next(), Some(word), "{name}");
     }
 }
