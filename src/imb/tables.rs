@@ -169,7 +169,8 @@ mod tests {
 
     fn sha256(table: &[u16]) -> String {
         let bytes: Vec<u8> = table.iter().flat_map(|character| character.to_be_bytes()).collect();
-        Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+        let hex: Vec<_> = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        hex.concat()
     }
 
     #[test]
@@ -230,7 +231,7 @@ mod tests {
     fn the_frame_check_of_the_specification_s_examples() {
         for (value, check) in [
             (0x1122_103b_5c20_04b1_u128, 0x051),
-            (0xd_138a_87ba_b5cf_3804b1, 0x065),
+            (0x0d13_8a87_bab5_cf38_04b1, 0x065),
             (0x202_bdc0_9771_1204_d218_04b1, 0x606),
             (0x1_6907_b2a2_4abc_16a2_e5c0_04b1, 0x751),
         ] {
