@@ -22,6 +22,9 @@ const BANDS_MAX: usize = 15;
 /// Bands without a text after which a region is given up.
 const BARREN_BANDS_MAX: usize = 3;
 
+/// The most single rows that are read of a small picture, and as many columns.
+const ROWS_MAX: usize = 48;
+
 /// Lines that one band averages, for regions low and high.
 const BAND_LINES: std::ops::RangeInclusive<usize> = 1..=9;
 
@@ -95,7 +98,7 @@ pub(crate) struct BarsReader {
     /// The most edges that the last line had at any sharpness.
     most_edges: usize,
     /// Whether the last line without a text had as many edges as a symbol.
-    is_promising: bool,
+    pub is_promising: bool,
 }
 
 impl BarsReader {
@@ -112,16 +115,46 @@ impl BarsReader {
         }
         let margin = MARGIN + region.length * MARGIN_SHARE;
         let region = Region { length: region.length + 2.0 * margin, ..region };
-        let found = self.read_lines(&Lines::new(gray, region), sigma, wanted);
+        let bands = Bands::across(region.height);
+        let found = self.read_lines(&Lines::new(gray, region), bands, sigma, wanted);
         let slant = region.axis[0] * region.across[1] - region.axis[1] * region.across[0];
         if found.is_empty() && self.is_promising && SLANTS.contains(&slant.abs()) {
-            return self.read_lines(&Lines::slanted(gray, region), sigma, wanted);
+            return self.read_lines(&Lines::slanted(gray, region), bands, sigma, wanted);
         }
         found
     }
 
-    fn read_lines(&mut self, lines: &Lines<'_>, sigma: f32, wanted: &[Symbology]) -> Vec<Bars> {
-        let bands = Bands::across(lines.region().height);
+    /// The symbols on single rows and columns of a small picture: what is too low, too fine or too odd for a region.
+    pub(crate) fn read_rows(
+        &mut self,
+        gray: Gray<'_>,
+        sigma: f32,
+        wanted: &[Symbology],
+    ) -> Vec<Bars> {
+        let [width, height] = [gray.width() as f32, gray.height() as f32];
+        let across = |across: [f32; 2], [length, height]: [f32; 2]| Region {
+            center: [(width - 1.0) / 2.0, (gray.height() - 1) as f32 / 2.0],
+            across,
+            length: length + 2.0 * MARGIN,
+            height,
+            strength: 0.0,
+            axis: across,
+        };
+        let mut found = Vec::new();
+        for region in [across([1.0, 0.0], [width, height]), across([0.0, 1.0], [height, width])] {
+            let bands = Bands::rows(region.height);
+            found.extend(self.read_lines(&Lines::new(gray, region), bands, sigma, wanted));
+        }
+        found
+    }
+
+    fn read_lines(
+        &mut self,
+        lines: &Lines<'_>,
+        bands: Bands,
+        sigma: f32,
+        wanted: &[Symbology],
+    ) -> Vec<Bars> {
         let mut found: Vec<Bars> = Vec::new();
         let mut covered: Vec<[f32; 2]> = Vec::new();
         let mut barren = 0;
@@ -133,7 +166,7 @@ impl BarsReader {
             }
             lines.mean(along, bands.lines, &mut self.sums, &mut self.mean);
             let noise = sigma / (bands.lines as f32).sqrt();
-            if self.vote(noise, along, wanted) {
+            if self.vote(&bands, noise, along, wanted) {
                 for vote in self.agreed() {
                     let reach = self.reach(lines, &vote);
                     covered.push(reach);
@@ -141,11 +174,9 @@ impl BarsReader {
                 }
             } else {
                 self.is_promising = self.most_edges >= EDGES_MIN;
-                if barren == 0 && !self.is_promising {
-                    break;
-                }
                 barren += 1;
-                if self.votes.is_empty() && barren >= BARREN_BANDS_MAX {
+                let is_barren = !self.is_promising || barren >= bands.barren_max;
+                if self.votes.is_empty() && is_barren && barren >= bands.barren_min {
                     break;
                 }
             }
@@ -154,13 +185,14 @@ impl BarsReader {
     }
 
     /// Reads the band in `mean`, sharpened more and more until it says something.
-    fn vote(&mut self, noise: f32, along: f32, wanted: &[Symbology]) -> bool {
+    fn vote(&mut self, bands: &Bands, noise: f32, along: f32, wanted: &[Symbology]) -> bool {
         let before = self.votes.len();
         self.most_edges = 0;
-        for round in 0..SHARPNESS.len() {
+        let first = self.choice.min(bands.sharpness.len() - 1);
+        for round in 0..bands.sharpness.len() {
             // What the last line needed comes first.
-            let choice = if round == 0 { self.choice } else { round - usize::from(round <= self.choice) };
-            let sharpness = SHARPNESS[choice];
+            let choice = if round == 0 { first } else { round - usize::from(round <= first) };
+            let sharpness = bands.sharpness[choice];
             sharpened(&self.mean, sharpness, &mut self.sharp, &mut self.fine);
             let gain = ((1.0 + 2.0 * sharpness).powi(2) + 2.0 * sharpness * sharpness).sqrt();
             let edges = self.finder.find(&self.fine, (4.0 * noise * gain).max(3.0));
@@ -258,13 +290,26 @@ struct Bands {
     count: usize,
     lines: usize,
     height: f32,
+    /// How much they are sharpened, in this order.
+    sharpness: &'static [f32],
+    /// So many bands without a text end it: at once where there are too few edges for one, and in any case.
+    barren_min: usize,
+    barren_max: usize,
 }
 
 impl Bands {
     fn across(height: f32) -> Self {
         let lines = ((height / 10.0) as usize).clamp(*BAND_LINES.start(), *BAND_LINES.end());
         let count = ((height / (lines as f32 + 1.0)) as usize).clamp(1, BANDS_MAX);
-        Self { count, lines, height }
+        let barren_max = BARREN_BANDS_MAX;
+        Self { count, lines, height, sharpness: &SHARPNESS, barren_min: 1, barren_max }
+    }
+
+    /// Single rows that share no pixel, over the whole height.
+    fn rows(height: f32) -> Self {
+        let count = (height as usize).clamp(1, ROWS_MAX);
+        let sharpness = &SHARPNESS[..2];
+        Self { count, lines: 1, height, sharpness, barren_min: count, barren_max: count }
     }
 
     /// The middles of the bands, from the region's middle outwards.

@@ -178,7 +178,7 @@ const APART_MIN: f32 = 5.0;
 const APART_MAX: f32 = 24.0;
 
 /// Two places are across the same bars when they are so much alike: print gives less.
-const LIKENESS_MIN: f32 = 0.5;
+const LIKENESS_MIN: f32 = 0.45;
 
 /// The largest tilt that is put right: 8 degrees, as a slope.
 const SLOPE_MAX: f32 = 0.14;
