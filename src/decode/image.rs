@@ -16,7 +16,9 @@ use std::collections::HashSet;
 use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use image::{DynamicImage, GrayImage, ImageDecoder as _, ImageError, ImageFormat, ImageReader};
+use image::{
+    ColorType, DynamicImage, GrayImage, ImageDecoder, ImageError, ImageFormat, ImageReader,
+};
 use rxing::common::{BitMatrix, HybridBinarizer};
 use rxing::datamatrix::DataMatrixReader;
 use rxing::pdf417::PDF417Reader;
@@ -49,6 +51,12 @@ pub const SYMBOLS_MAX: usize = 16;
 /// The lengths an Interleaved 2 of 5 payload may have; longer than the last is allowed too. Shorter ones are read out of
 /// anything striped.
 const ITF_LENGTHS: [u32; 5] = [6, 8, 10, 12, 14];
+
+/// The most memory that is kept from one picture to the next: 48 MiB, the colors of 16 million pixels.
+pub const MEMORY_KEPT_MAX: usize = 48 << 20;
+
+/// Pixels that are turned gray at a time.
+const GRAY_PIECE: usize = 1024;
 
 /// White around a drawn symbol, in modules: what Code 128 and Interleaved 2 of 5 ask for, and more than the others do.
 const QUIET_MODULES: usize = 10;
@@ -140,10 +148,15 @@ impl Picture {
     /// Unpacks a PNG, JPEG, TIFF, PNM or GIF picture, told by its first bytes. What is transparent is white; of several
     /// frames the first counts.
     pub fn load(bytes: &[u8]) -> Result<Self, PictureError> {
+        Self::load_into(Vec::new(), bytes)
+    }
+
+    /// The same, into the memory of an earlier picture ([`Picture::into_memory`]); what is in it does not matter.
+    pub fn load_into(memory: Vec<u8>, bytes: &[u8]) -> Result<Self, PictureError> {
         if bytes.len() > PICTURE_BYTES_MAX {
             return Err(PictureError::Bytes(bytes.len()));
         }
-        catch_unwind(|| unpack(bytes)).unwrap_or(Err(PictureError::Panicked))
+        catch_unwind(|| unpack(memory, bytes)).unwrap_or(Err(PictureError::Panicked))
     }
 
     /// A picture of these pixels, row by row from the top: 0 is black, 255 white.
@@ -168,6 +181,11 @@ impl Picture {
     /// The pixels, row by row from the top: 0 is black, 255 white.
     pub fn luma(&self) -> &[u8] {
         &self.luma
+    }
+
+    /// Its memory, for the next picture; none where it is more than [`MEMORY_KEPT_MAX`].
+    pub fn into_memory(self) -> Vec<u8> {
+        if self.luma.capacity() > MEMORY_KEPT_MAX { Vec::new() } else { self.luma }
     }
 
     /// The picture as a PNG file.
@@ -223,7 +241,7 @@ pub fn draw_symbol(
     enlarge(&modules, rows, usize::from(module_px.max(1))).map_err(DrawError::Picture)
 }
 
-fn unpack(bytes: &[u8]) -> Result<Picture, PictureError> {
+fn unpack(memory: Vec<u8>, bytes: &[u8]) -> Result<Picture, PictureError> {
     let format = image::guess_format(bytes).map_err(|_unknown| PictureError::Format)?;
     let mut limits = image::Limits::no_limits();
     limits.max_image_width = Some(SIDE_MAX);
@@ -240,8 +258,44 @@ fn unpack(bytes: &[u8]) -> Result<Picture, PictureError> {
     if decoder.total_bytes() > UNPACKED_BYTES_MAX {
         return Err(PictureError::Unpacked(decoder.total_bytes()));
     }
-    let colors = DynamicImage::from_decoder(decoder).map_err(PictureError::Damaged)?;
-    Picture::from_luma(width, height, gray(colors))
+    let luma = match decoder.color_type() {
+        ColorType::L8 => pixels(memory, decoder)?,
+        ColorType::Rgb8 => {
+            let mut pixels = pixels(memory, decoder)?;
+            gray_in_place(&mut pixels);
+            pixels
+        }
+        _ => gray(DynamicImage::from_decoder(decoder).map_err(PictureError::Damaged)?),
+    };
+    Picture::from_luma(width, height, luma)
+}
+
+/// What the decoder unpacks, as it is.
+fn pixels(mut memory: Vec<u8>, decoder: impl ImageDecoder) -> Result<Vec<u8>, PictureError> {
+    let bytes = decoder.total_bytes();
+    memory.resize(usize::try_from(bytes).map_err(|_| PictureError::Unpacked(bytes))?, 0);
+    decoder.read_image(&mut memory).map_err(PictureError::Damaged)?;
+    Ok(memory)
+}
+
+/// Red, green and blue to the luma that JPEG stores (ITU-T T.871), in 256ths; what is left over at the end is cut off.
+fn gray_in_place(pixels: &mut Vec<u8>) {
+    let n_pixels = pixels.len() / 3;
+    let mut piece = [0; GRAY_PIECE];
+    for from in (0..n_pixels).step_by(GRAY_PIECE) {
+        let n = GRAY_PIECE.min(n_pixels - from);
+        let colors = pixels.get(3 * from..3 * (from + n)).unwrap_or_default();
+        for (luma, color) in piece.iter_mut().zip(colors.as_chunks::<3>().0) {
+            let [red, green, blue] = color.map(u16::from);
+            // The weights make 256, so the sum is below 2^16.
+            [_, *luma] = ((77 * red + 150 * green + 29 * blue + 128) >> 8).to_be_bytes();
+        }
+        let (Some(to), Some(luma)) = (pixels.get_mut(from..from + n), piece.get(..n)) else {
+            return;
+        };
+        to.copy_from_slice(luma);
+    }
+    pixels.truncate(n_pixels);
 }
 
 fn check_size(width: u32, height: u32) -> Result<(), PictureError> {
@@ -620,6 +674,25 @@ mod tests {
         assert_eq!(on_paper(Some(&0), Some(&0)), 255);
         assert_eq!(on_paper(Some(&0), Some(&255)), 0);
         assert_eq!(on_paper(Some(&0), Some(&128)), 127);
+    }
+
+    #[test]
+    fn colors_are_as_gray_as_jpeg_has_them() {
+        for (color, shade) in [([0; 3], 0), ([255; 3], 255), ([90; 3], 90), ([255, 0, 0], 77)] {
+            let mut pixels = color.repeat(GRAY_PIECE + 5);
+            gray_in_place(&mut pixels);
+            assert_eq!(pixels, vec![shade; GRAY_PIECE + 5], "{color:?}");
+        }
+    }
+
+    #[test]
+    fn the_memory_of_an_earlier_picture_is_used_again() {
+        let png = luma(31, 17, snow).to_png().unwrap();
+        let memory = luma(50, 50, |_| 9).into_memory();
+        let at = memory.as_ptr();
+        let picture = Picture::load_into(memory, &png).unwrap();
+        assert_eq!(picture, Picture::load(&png).unwrap());
+        assert_eq!(picture.luma().as_ptr(), at);
     }
 
     #[test]
