@@ -1,14 +1,19 @@
 //! Drives one folder of pictures: each is decoded, judged, and moved to where its fate belongs.
+//!
+//! So that every decoder has work, up to one picture more than there are decoders is in hand: at most 64 MiB packed each. They are
+//! judged in the order in which the folder gave them out, one at a time, each after the one before it has its verdict and lies
+//! where it belongs; what was decoded ahead is forgotten when the daemon stops or the ledger did not answer, and is given out again.
 
 use super::lane::Lane;
 use crate::clock::Clock;
 use crate::decode::image::PICTURE_BYTES_MAX;
-use crate::decode::{Decoders, Job};
+use crate::decode::{Decoded, Decoders, Job};
 use crate::dedupe::Met;
 use crate::event::{LogEvent, chain};
 use crate::scan::{Judged, Symbol, Tone};
 use crate::scanner::folder::{Contents, Fate, Folder, FolderError, Waiting};
-use crossbeam_channel::{Receiver, RecvTimeoutError};
+use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,6 +42,12 @@ pub(crate) struct PictureDriver {
     /// Closes when the daemon stops.
     pub(crate) stop: Receiver<()>,
     pub(crate) settled: Option<oneshot::Sender<()>>,
+}
+
+/// A picture in hand, and what will tell its symbols.
+struct Ahead {
+    picture: Waiting,
+    decoded: Result<Receiver<Decoded>, String>,
 }
 
 /// What a picture came to.
@@ -108,27 +119,58 @@ impl PictureDriver {
     }
 
     fn watch(&mut self, mut folder: Folder) -> Result<(), FolderError> {
+        let mut ahead = VecDeque::new();
         loop {
-            let Some(picture) = folder.next(self.clock.elapsed())? else {
+            self.take_ahead(&mut folder, &mut ahead)?;
+            let Some(Ahead { picture, decoded }) = ahead.pop_front() else {
                 if self.pause(LOOK_AGAIN) {
                     return Ok(());
                 }
                 continue;
             };
-            match self.picture(&picture) {
+            match self.picture(&picture, decoded) {
                 Came::To(fate) => {
                     if self.put_away(&mut folder, &picture, fate) {
                         return Ok(());
                     }
                 }
                 Came::Fault if self.pause(AFTER_FAULT) => return Ok(()),
-                // Opened anew, the folder gives it out again.
-                Came::Fault => folder = Folder::open(&self.path, PICTURE_BYTES_MAX)?,
+                Came::Fault => {
+                    // Opened anew, the folder gives it out again, and after it those that were taken ahead.
+                    ahead.clear();
+                    folder = Folder::open(&self.path, PICTURE_BYTES_MAX)?;
+                }
             }
             if self.pause(Duration::ZERO) {
                 return Ok(());
             }
         }
+    }
+
+    /// Hands settled pictures to the decoders until each has one and another waits.
+    fn take_ahead(
+        &self,
+        folder: &mut Folder,
+        ahead: &mut VecDeque<Ahead>,
+    ) -> Result<(), FolderError> {
+        while ahead.len() <= self.decoders.workers() {
+            let Some((picture, contents)) = folder.next(self.clock.elapsed())? else { break };
+            ahead.push_back(Ahead { picture, decoded: self.submit(contents) });
+        }
+        Ok(())
+    }
+
+    fn submit(&self, contents: Contents) -> Result<Receiver<Decoded>, String> {
+        let bytes = match contents {
+            Contents::Bytes(bytes) => bytes,
+            Contents::TooBig(n) => {
+                return Err(format!("it has {n} bytes, more than {PICTURE_BYTES_MAX}"));
+            }
+            Contents::Unreadable(error) => return Err(chain(&error)),
+        };
+        let (reply, decoded) = bounded(1);
+        self.decoders.submit(Job { bytes, reply, number: 0 }).map_err(|e| chain(&e))?;
+        Ok(decoded)
     }
 
     /// Moves a picture away, however long that takes: while it lies there it would be scanned again and again. Whether the
@@ -142,9 +184,8 @@ impl PictureDriver {
             if self.pause(MOVE_AGAIN) {
                 return true;
             }
-            // `done` and `failed` may have been taken away; opening makes them anew.
-            if let Ok(anew) = Folder::open(&self.path, PICTURE_BYTES_MAX) {
-                *folder = anew;
+            if let Err(error) = folder.mend() {
+                tracing::debug!(error = chain(&error), "The folder is still away.");
             }
         }
         if away {
@@ -153,8 +194,8 @@ impl PictureDriver {
         false
     }
 
-    fn picture(&mut self, picture: &Waiting) -> Came {
-        let (symbols, unread) = match self.decode(picture) {
+    fn picture(&mut self, picture: &Waiting, decoded: Result<Receiver<Decoded>, String>) -> Came {
+        let (symbols, unread) = match decoded.and_then(|decoded| symbols_of(&decoded)) {
             Ok(symbols) => (symbols, false),
             Err(why) => {
                 tracing::warn!(
@@ -174,21 +215,6 @@ impl PictureDriver {
         }
     }
 
-    fn decode(&self, picture: &Waiting) -> Result<Vec<Symbol>, String> {
-        let bytes = match &picture.contents {
-            Contents::Bytes(bytes) => bytes.clone(),
-            Contents::TooBig(n) => {
-                return Err(format!("it has {n} bytes, more than {PICTURE_BYTES_MAX}"));
-            }
-            Contents::Unreadable(error) => return Err(chain(error)),
-        };
-        let (reply, decoded) = crossbeam_channel::bounded(1);
-        self.decoders.submit(Job { bytes, reply, number: 0 }).map_err(|e| chain(&e))?;
-        let decoded = decoded.recv().map_err(|e| chain(&e))?;
-        let found = decoded.outcome.map_err(|e| chain(&e))?;
-        Ok(found.into_iter().map(|found| found.symbol).collect())
-    }
-
     /// The tone of its verdict.
     fn judge(&mut self, symbols: Vec<Symbol>) -> Tone {
         let met = self.lane.face(symbols);
@@ -199,7 +225,7 @@ impl PictureDriver {
         }
         match met {
             Met::Answered(tone, _) => tone,
-            // One picture at a time: the scan before this one has its verdict.
+            // One picture is judged at a time: the scan before this one has its verdict.
             Met::Pending(_) => Tone::Fault,
             Met::New if self.lane.is_settled() => Tone::Fault,
             Met::New => self.verdicts.blocking_recv().map_or(Tone::Fault, |judged| {
@@ -209,4 +235,11 @@ impl PictureDriver {
             }),
         }
     }
+}
+
+/// Waits until the picture is decoded.
+fn symbols_of(decoded: &Receiver<Decoded>) -> Result<Vec<Symbol>, String> {
+    let decoded = decoded.recv().map_err(|e| chain(&e))?;
+    let found = decoded.outcome.map_err(|e| chain(&e))?;
+    Ok(found.into_iter().map(|found| found.symbol).collect())
 }

@@ -2,8 +2,10 @@
 //!
 //! A picture is taken when it is settled: its size, time and inode are what they were at a look at least [`SETTLE`] before, and
 //! still are after it was read. When its scan is answered it moves to `done/` or `failed/` inside the folder, so that what is in
-//! the folder is what is not done: after a crash the picture in hand is read again, and the ledger says `already_received`.
-//! Nothing in those two is ever overwritten.
+//! the folder is what is not done: after a crash the pictures in hand are read again, and of one that was judged already the ledger
+//! says `already_received`.
+//! Nothing in those two is ever overwritten. Several may be in hand at once; who takes them judges them in the order in which they
+//! were given out, so that a crash leaves those of which nothing is known and no gap among those that are done.
 //!
 //! Names that start with `.` or end in `.part` or `.tmp` are somebody's unfinished work and are left alone, and so are
 //! sub-folders, symbolic links, pipes and devices: only plain files are opened, and no link is followed.
@@ -90,8 +92,6 @@ pub struct Waiting {
     stamp: Stamp,
     /// Where it lies.
     pub path: PathBuf,
-    /// What is in it.
-    pub contents: Contents,
 }
 
 /// What a settled file holds.
@@ -153,14 +153,7 @@ impl Stamp {
 impl Folder {
     /// Opens a folder and makes `done/` and `failed/` in it. Files of more than `bytes_max` bytes are not read.
     pub fn open(path: &Path, bytes_max: usize) -> Result<Self, FolderError> {
-        for inner in [DONE, FAILED] {
-            let path = path.join(inner);
-            match fs::create_dir(&path) {
-                Ok(()) => {}
-                Err(source) if source.kind() == ErrorKind::AlreadyExists && path.is_dir() => {}
-                Err(source) => return Err(FolderError::Make { path, source }),
-            }
-        }
+        make_inner(path)?;
         fs::read_dir(path).map_err(|source| FolderError::List { path: path.to_owned(), source })?;
         Ok(Self {
             path: path.to_owned(),
@@ -172,7 +165,7 @@ impl Folder {
 
     /// The next settled picture in name order, or nothing when none is settled yet or [`IN_HAND_MAX`] are in hand. `now` is
     /// monotonic. The folder is listed anew when nothing of the last listing is settled.
-    pub fn next(&mut self, now: Duration) -> Result<Option<Waiting>, FolderError> {
+    pub fn next(&mut self, now: Duration) -> Result<Option<(Waiting, Contents)>, FolderError> {
         if self.in_hand.len() >= IN_HAND_MAX {
             return Ok(None);
         }
@@ -181,6 +174,11 @@ impl Folder {
         }
         self.list()?;
         Ok(self.next_listed(now))
+    }
+
+    /// Makes `done/` and `failed/` where somebody took them away. What is in hand stays so.
+    pub fn mend(&self) -> Result<(), FolderError> {
+        make_inner(&self.path)
     }
 
     /// Moves a picture to where its fate belongs, under its own name or, where that is taken, with `-2`, `-3` and so on before
@@ -214,13 +212,13 @@ impl Folder {
         Ok(())
     }
 
-    fn next_listed(&mut self, now: Duration) -> Option<Waiting> {
+    fn next_listed(&mut self, now: Duration) -> Option<(Waiting, Contents)> {
         let names: Vec<OsString> = self.listed.keys().cloned().collect();
         names.into_iter().find_map(|name| self.take(name, now))
     }
 
     /// Hands the file out if it is settled. What is gone or is no plain file leaves the listing.
-    fn take(&mut self, name: OsString, now: Duration) -> Option<Waiting> {
+    fn take(&mut self, name: OsString, now: Duration) -> Option<(Waiting, Contents)> {
         let path = self.path.join(&name);
         let Some(stamp) = look(&path) else {
             self.listed.remove(&name);
@@ -249,7 +247,7 @@ impl Folder {
         };
         self.listed.remove(&name);
         self.in_hand.insert(name.clone());
-        Some(Waiting { name, stamp, path, contents })
+        Some((Waiting { name, stamp, path }, contents))
     }
 
     /// Reads the names anew; of those that were known, what was seen of them stays.
@@ -277,6 +275,18 @@ impl Folder {
             .collect();
         Ok(())
     }
+}
+
+fn make_inner(path: &Path) -> Result<(), FolderError> {
+    for inner in [DONE, FAILED] {
+        let path = path.join(inner);
+        match fs::create_dir(&path) {
+            Ok(()) => {}
+            Err(source) if source.kind() == ErrorKind::AlreadyExists && path.is_dir() => {}
+            Err(source) => return Err(FolderError::Make { path, source }),
+        }
+    }
+    Ok(())
 }
 
 fn is_for_us(name: &OsStr) -> bool {
@@ -360,15 +370,15 @@ mod tests {
     }
 
     /// Every picture that is handed out when nothing changes any more, with its bytes.
-    fn settled(folder: &mut Folder, now: &mut Duration) -> Vec<Waiting> {
+    fn settled(folder: &mut Folder, now: &mut Duration) -> Vec<(Waiting, Contents)> {
         let first = folder.next(*now).unwrap();
         *now += SETTLE;
         let rest = std::iter::from_fn(|| folder.next(*now).unwrap());
         first.into_iter().chain(rest).collect()
     }
 
-    fn names(waiting: &[Waiting]) -> Vec<&str> {
-        waiting.iter().map(|waiting| waiting.name.to_str().unwrap()).collect()
+    fn names(waiting: &[(Waiting, Contents)]) -> Vec<&str> {
+        waiting.iter().map(|(waiting, _)| waiting.name.to_str().unwrap()).collect()
     }
 
     fn inside(place: &TempDir, inner: &str) -> Vec<String> {
@@ -387,7 +397,7 @@ mod tests {
         }
         let waiting = settled(&mut folder, &mut Duration::default());
         assert_eq!(names(&waiting), ["a.png", "b.png", "c.png"]);
-        assert!(matches!(&waiting[0].contents, Contents::Bytes(bytes) if bytes == b"a.png"));
+        assert!(matches!(&waiting[0].1, Contents::Bytes(bytes) if bytes == b"a.png"));
     }
 
     #[test]
@@ -401,8 +411,8 @@ mod tests {
         }
         let almost = now.saturating_sub(Duration::from_millis(1));
         assert!(folder.next(almost).unwrap().is_none());
-        let waiting = folder.next(now).unwrap().unwrap();
-        assert!(matches!(waiting.contents, Contents::Bytes(bytes) if bytes == b"123"));
+        let (_, contents) = folder.next(now).unwrap().unwrap();
+        assert!(matches!(contents, Contents::Bytes(bytes) if bytes == b"123"));
     }
 
     #[test]
@@ -425,7 +435,7 @@ mod tests {
         let mut now = Duration::ZERO;
         let in_hand = settled(&mut folder, &mut now);
         assert_eq!(names(&settled(&mut folder, &mut now)), [""; 0]);
-        folder.finish(&in_hand[0], Fate::Done).unwrap();
+        folder.finish(&in_hand[0].0, Fate::Done).unwrap();
         put(&place, "a.png", b"another of the same name");
         assert_eq!(names(&settled(&mut folder, &mut now)), ["a.png"]);
     }
@@ -438,9 +448,9 @@ mod tests {
         put(&place, "scan.png", b"first");
         let first = settled(&mut folder, &mut now);
         put(&place, "scan.png", b"second");
-        folder.finish(&first[0], Fate::Done).unwrap();
+        folder.finish(&first[0].0, Fate::Done).unwrap();
         let second = settled(&mut folder, &mut now);
-        assert!(matches!(&second[0].contents, Contents::Bytes(bytes) if bytes == b"second"));
+        assert!(matches!(&second[0].1, Contents::Bytes(bytes) if bytes == b"second"));
         assert_eq!(inside(&place, DONE), [""; 0]);
     }
 
@@ -449,8 +459,8 @@ mod tests {
         let (place, mut folder) = folder();
         put(&place, "a.png", b"x");
         let waiting = settled(&mut folder, &mut Duration::default());
-        fs::remove_file(&waiting[0].path).unwrap();
-        folder.finish(&waiting[0], Fate::Done).unwrap();
+        fs::remove_file(&waiting[0].0.path).unwrap();
+        folder.finish(&waiting[0].0, Fate::Done).unwrap();
         assert_eq!((inside(&place, DONE).len(), folder.in_hand.len()), (0, 0));
     }
 
@@ -461,11 +471,11 @@ mod tests {
         for bytes in [b"first".as_slice(), b"second", b"third"] {
             put(&place, "face.png", bytes);
             let waiting = settled(&mut folder, &mut now);
-            folder.finish(&waiting[0], Fate::Done).unwrap();
+            folder.finish(&waiting[0].0, Fate::Done).unwrap();
         }
         put(&place, "bad", b"x");
         let waiting = settled(&mut folder, &mut now);
-        folder.finish(&waiting[0], Fate::Failed).unwrap();
+        folder.finish(&waiting[0].0, Fate::Failed).unwrap();
         assert_eq!(inside(&place, DONE), ["face-2.png", "face-3.png", "face.png"]);
         assert_eq!(fs::read(place.path().join("done/face.png")).unwrap(), b"first");
         assert_eq!(fs::read(place.path().join("done/face-3.png")).unwrap(), b"third");
@@ -479,8 +489,8 @@ mod tests {
         put(&place, "big.png", &[0; BYTES_MAX + 1]);
         put(&place, "full.png", &[0; BYTES_MAX]);
         let waiting = settled(&mut folder, &mut Duration::default());
-        assert!(matches!(waiting[0].contents, Contents::TooBig(bytes) if bytes == 101));
-        assert!(matches!(&waiting[1].contents, Contents::Bytes(bytes) if bytes.len() == 100));
+        assert!(matches!(waiting[0].1, Contents::TooBig(bytes) if bytes == 101));
+        assert!(matches!(&waiting[1].1, Contents::Bytes(bytes) if bytes.len() == 100));
     }
 
     #[test]
@@ -497,11 +507,26 @@ mod tests {
                 break;
             }
             taken += waiting.len();
-            for waiting in &waiting {
+            for (waiting, _) in &waiting {
                 folder.finish(waiting, Fate::Done).unwrap();
             }
         }
         assert_eq!(taken, LISTING_MAX + 3);
+    }
+
+    #[test]
+    fn mending_makes_what_was_taken_away_and_gives_nothing_out_twice() {
+        let (place, mut folder) = folder();
+        put(&place, "a.png", b"x");
+        let mut now = Duration::ZERO;
+        let in_hand = settled(&mut folder, &mut now);
+        fs::remove_dir(place.path().join(DONE)).unwrap();
+        let unmoved = folder.finish(&in_hand[0].0, Fate::Done).unwrap_err();
+        assert!(matches!(unmoved, FolderError::Move { .. }), "{unmoved:?}");
+        folder.mend().unwrap();
+        assert_eq!(names(&settled(&mut folder, &mut now)), [""; 0]);
+        folder.finish(&in_hand[0].0, Fate::Done).unwrap();
+        assert_eq!(inside(&place, DONE), ["a.png"]);
     }
 
     #[test]
@@ -513,7 +538,7 @@ mod tests {
         place.close().unwrap();
         let lost = folder.next(Duration::ZERO).unwrap_err();
         assert_eq!(lost.to_string(), format!("folder {} cannot be listed", path.display()));
-        let unmoved = folder.finish(&waiting[0], Fate::Done).unwrap_err();
+        let unmoved = folder.finish(&waiting[0].0, Fate::Done).unwrap_err();
         assert!(matches!(unmoved, FolderError::Move { .. }), "{unmoved:?}");
         let unopened = Folder::open(&path, BYTES_MAX).unwrap_err();
         assert!(matches!(unopened, FolderError::Make { .. }), "{unopened:?}");
