@@ -5,6 +5,7 @@ pub mod import;
 pub mod loopback;
 pub mod read;
 
+mod annotate;
 mod ask;
 mod demo;
 mod place;
@@ -20,8 +21,15 @@ use crate::ledger::Layout;
 use clap::{Args, Parser, Subcommand};
 use std::ffi::OsString;
 use std::io::{self, Write as _};
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
+
+/// Pictures that `read` reads at the same time, unless it is told otherwise.
+const JOBS: NonZeroUsize = NonZeroUsize::MIN;
+
+/// The most that it reads at the same time.
+const JOBS_MAX: NonZeroUsize = NonZeroUsize::new(64).unwrap();
 
 /// How a command ended; the numbers are those of `sysexits.h` where it has one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,6 +128,12 @@ enum Command {
         /// Pictures, or folders of them.
         #[arg(required = true, value_name = "IMAGE")]
         images: Vec<PathBuf>,
+        /// Draw what was found: a PNG file for one picture, a folder of them for several.
+        #[arg(long, value_name = "OUT")]
+        annotate: Option<PathBuf>,
+        /// Read so many pictures at the same time; they are told in their order.
+        #[arg(long, value_name = "N", default_value_t = JOBS, value_parser = jobs)]
+        jobs: NonZeroUsize,
     },
     /// Play recorded scanner sessions through the whole pipeline, each on a ledger of its own.
     Replay {
@@ -179,6 +193,13 @@ enum OutboxCommand {
 fn status(text: &str) -> Result<Status, String> {
     Status::from_name(text)
         .ok_or_else(|| format!("one of {}", Status::ALL.map(Status::name).join(", ")))
+}
+
+fn jobs(text: &str) -> Result<NonZeroUsize, String> {
+    text.parse()
+        .ok()
+        .filter(|jobs| *jobs <= JOBS_MAX)
+        .ok_or_else(|| format!("a number from 1 to {JOBS_MAX}"))
 }
 
 fn layout(text: &str) -> Result<Layout, String> {
@@ -253,7 +274,9 @@ fn dispatch(Arguments { command, common }: Arguments) -> Result<Exit, Failure> {
             let wanted = replay::Wanted { recordings, ballots, pace: when };
             replay::replay(&place, &common, &wanted)
         }
-        Command::Read { images } => run::read(&place, &common, &images),
+        Command::Read { images, annotate, jobs } => {
+            run::read(&place, &common, &run::Pictures { images, annotate, jobs })
+        }
     }
 }
 

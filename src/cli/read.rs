@@ -1,21 +1,32 @@
 //! `ballot-intake read`: what stands on pictures, without a ledger or a daemon.
+//!
+//! Pictures are read one after the other in memory that is kept, or so many at a time as there are jobs; what is said of them comes
+//! in their order all the same. At most [`AHEAD_MAX`] answers for each job wait for their turn.
 
+mod record;
+
+use std::collections::VecDeque;
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::thread::{self, Builder};
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use serde::Serialize;
+use crossbeam_channel::{Receiver, Sender, bounded};
 
+use self::record::Record;
+use super::annotate::{Album, AnnotateError, Pictures};
 use crate::clock::Clock;
-use crate::decode::image::{Corners, Found, PICTURE_BYTES_MAX, Picture, PictureError, find};
+use crate::decode::image::{Found, PICTURE_BYTES_MAX, Picture, PictureError, find};
 use crate::event::{chain, printable};
 use crate::scan::{Symbol, Symbology};
 
 /// The most entries of one folder that are looked at.
 const FOLDER_FILES_MAX: usize = 1_000_000;
+
+/// The most answers for each job that wait for the one before them.
+const AHEAD_MAX: usize = 4;
 
 /// What the answer looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,19 +37,21 @@ pub enum Output {
     Json,
 }
 
-/// What there was; the exit code follows from it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What there was; the exit code follows from it. The last one that holds counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Outcome {
-    /// At least one symbol.
-    Found,
-    /// Pictures, and no symbol on any of them.
-    NothingFound,
     /// Not one picture.
     NoPicture,
+    /// Pictures, and no symbol on any of them.
+    NothingFound,
+    /// At least one symbol.
+    Found,
+    /// An annotated picture could not be written.
+    Unwritten,
 }
 
 /// Tells the name of the envelope format that a symbol matches, and the ballot it names.
-pub type EnvelopeOf<'a> = dyn Fn(&Symbol) -> Option<(String, String)> + 'a;
+pub type EnvelopeOf<'a> = dyn Fn(&Symbol) -> Option<(String, String)> + Sync + 'a;
 
 /// How to read.
 #[derive(Clone, Copy)]
@@ -49,7 +62,11 @@ pub struct Request<'a> {
     pub envelope: &'a EnvelopeOf<'a>,
     /// What the answer looks like.
     pub output: Output,
-    /// Times the decoding.
+    /// Where to draw what was found: a file for one picture, a folder for a folder or for several.
+    pub annotate: Option<&'a Path>,
+    /// How many pictures are read at the same time.
+    pub jobs: NonZeroUsize,
+    /// Times the looking.
     pub clock: &'a dyn Clock,
 }
 
@@ -59,7 +76,7 @@ impl std::fmt::Debug for Request<'_> {
     }
 }
 
-/// Why a path gave no picture.
+/// Why a path gave no picture, or no annotated one.
 #[derive(Debug, thiserror::Error)]
 enum ReadError {
     #[error("{} cannot be opened", .path.display())]
@@ -74,181 +91,241 @@ enum ReadError {
         #[source]
         source: PictureError,
     },
+    #[error("{} is not annotated", .path.display())]
+    Annotate {
+        path: PathBuf,
+        #[source]
+        source: AnnotateError,
+    },
 }
 
-/// Reads pictures, and of folders every picture inside in name order. What cannot be read is said on `err`, and the rest goes
-/// on; of a folder, files that are no pictures are passed over. Fails only when nothing can be written.
+/// Reads pictures, and of folders every picture inside in name order. What cannot be read or written is said on `err`, and the
+/// rest goes on; of a folder, files that are no pictures are passed over. Fails only when nothing can be said.
 pub fn read(
     paths: &[PathBuf],
     request: &Request<'_>,
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> io::Result<Outcome> {
-    let mut outcome = Outcome::NoPicture;
+    let mut teller = Teller { out, err, outcome: Outcome::NoPicture };
+    let mut inputs = Vec::new();
     for path in paths {
-        let inside = if path.is_dir() { files_in(path).map(Some) } else { Ok(None) };
-        let is_folder = matches!(inside, Ok(Some(_)));
-        let pictures = match inside {
-            Ok(inside) => inside.unwrap_or_else(|| vec![path.clone()]),
-            Err(error) => {
-                say(err, &error)?;
-                continue;
-            }
-        };
-        for picture in pictures {
-            match read_one(&picture, request, out)? {
-                Ok(seen) => outcome = outcome.with(seen),
-                Err(ReadError::Picture { source: PictureError::Format, .. }) if is_folder => {}
-                Err(error) => say(err, &error)?,
-            }
+        match inputs_of(path) {
+            Ok(more) => inputs.extend(more),
+            Err(error) => say(teller.err, &error)?,
         }
     }
-    Ok(outcome)
-}
-
-impl Outcome {
-    const fn with(self, other: Self) -> Self {
-        match (self, other) {
-            (Self::Found, _) | (_, Self::Found) => Self::Found,
-            (Self::NothingFound, _) | (_, Self::NothingFound) => Self::NothingFound,
-            (Self::NoPicture, Self::NoPicture) => Self::NoPicture,
+    let album = match request.annotate.map(|out| album(out, paths, &mut inputs)).transpose() {
+        Ok(album) => album,
+        Err(error) => {
+            say(teller.err, &error)?;
+            return Ok(Outcome::Unwritten);
         }
+    };
+    let reader = Reader { request, album: album.as_ref() };
+    if request.jobs.get() == 1 {
+        let mut memory = Memory::default();
+        for input in &inputs {
+            teller.tell(&reader.answer(input, &mut memory)?)?;
+        }
+    } else {
+        in_parallel(&reader, &inputs, &mut teller)?;
     }
+    Ok(teller.outcome)
 }
 
-/// The plain files of a folder in name order.
-fn files_in(folder: &Path) -> Result<Vec<PathBuf>, ReadError> {
-    let unopened = |source| ReadError::Open { path: folder.to_owned(), source };
+/// A file to read.
+struct Input {
+    path: PathBuf,
+    by: By,
+    /// Where to draw what was found.
+    drawn: Option<PathBuf>,
+}
+
+/// How a file came to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum By {
+    Name,
+    Folder,
+}
+
+/// What is said of one file.
+#[derive(Default)]
+struct Answer {
+    lines: Vec<u8>,
+    error: Option<ReadError>,
+    outcome: Option<Outcome>,
+}
+
+/// The path itself, or the plain files of the folder that it is in name order.
+fn inputs_of(path: &Path) -> Result<Vec<Input>, ReadError> {
+    if !path.is_dir() {
+        return Ok(vec![Input { path: path.to_owned(), by: By::Name, drawn: None }]);
+    }
+    let unopened = |source| ReadError::Open { path: path.to_owned(), source };
     let mut files = Vec::new();
-    for entry in fs::read_dir(folder).map_err(unopened)?.take(FOLDER_FILES_MAX) {
+    for entry in fs::read_dir(path).map_err(unopened)?.take(FOLDER_FILES_MAX) {
         let path = entry.map_err(unopened)?.path();
         if path.is_file() {
             files.push(path);
         }
     }
     files.sort();
-    Ok(files)
+    Ok(files.into_iter().map(|path| Input { path, by: By::Folder, drawn: None }).collect())
+}
+
+/// Gives each input the place of its annotated picture.
+fn album(out: &Path, paths: &[PathBuf], inputs: &mut [Input]) -> Result<Album, ReadError> {
+    let pictures = match paths {
+        [path] if !path.is_dir() => Pictures::One,
+        _ => Pictures::Many,
+    };
+    let mut album = Album::open(out, pictures)
+        .map_err(|source| ReadError::Annotate { path: out.to_owned(), source })?;
+    for input in inputs {
+        input.drawn = Some(album.place(&input.path));
+    }
+    Ok(album)
+}
+
+/// Says what there is to say, and keeps the outcome.
+struct Teller<'a> {
+    out: &'a mut dyn Write,
+    err: &'a mut dyn Write,
+    outcome: Outcome,
+}
+
+impl Teller<'_> {
+    fn tell(&mut self, answer: &Answer) -> io::Result<()> {
+        self.out.write_all(&answer.lines)?;
+        if let Some(error) = &answer.error {
+            say(self.err, error)?;
+        }
+        self.outcome = self.outcome.max(answer.outcome.unwrap_or(Outcome::NoPicture));
+        Ok(())
+    }
 }
 
 fn say(err: &mut dyn Write, error: &ReadError) -> io::Result<()> {
     writeln!(err, "ballot-intake: {}", printable(&chain(error)))
 }
 
-/// Reads one picture and writes what is on it. The outer error is that of writing.
-fn read_one(
-    path: &Path,
-    request: &Request<'_>,
-    out: &mut dyn Write,
-) -> io::Result<Result<Outcome, ReadError>> {
-    let started = request.clock.elapsed();
-    let found = match symbols_of(path, request.wanted) {
-        Ok(found) => found,
-        Err(error) => return Ok(Err(error)),
-    };
-    let took = request.clock.elapsed().saturating_sub(started);
-    let image = path.to_string_lossy();
-    if found.is_empty() {
-        write_record(&Record::nothing(&image, took), request.output, out)?;
-        return Ok(Ok(Outcome::NothingFound));
-    }
-    for found in &found {
-        let record = Record::of(&image, took, found, request.envelope);
-        write_record(&record, request.output, out)?;
-    }
-    Ok(Ok(Outcome::Found))
+/// What is kept from one picture to the next.
+#[derive(Default)]
+struct Memory {
+    packed: Vec<u8>,
+    unpacked: Vec<u8>,
 }
 
-fn symbols_of(path: &Path, wanted: &[Symbology]) -> Result<Vec<Found>, ReadError> {
+/// Reads one picture after the other.
+#[derive(Clone, Copy)]
+struct Reader<'a> {
+    request: &'a Request<'a>,
+    album: Option<&'a Album>,
+}
+
+impl Reader<'_> {
+    /// Reads one picture. Fails only when a line cannot be made.
+    fn answer(&self, input: &Input, memory: &mut Memory) -> io::Result<Answer> {
+        let picture = match load(&input.path, memory) {
+            Ok(picture) => picture,
+            Err(ReadError::Picture { source: PictureError::Format, .. })
+                if input.by == By::Folder =>
+            {
+                return Ok(Answer::default());
+            }
+            Err(error) => return Ok(Answer { error: Some(error), ..Answer::default() }),
+        };
+        let started = self.request.clock.elapsed();
+        let found = find(&picture, self.request.wanted);
+        let took = self.request.clock.elapsed().saturating_sub(started);
+        let answer = match found {
+            Ok(found) => {
+                let lines = self.lines(input, &found, took)?;
+                let seen = if found.is_empty() { Outcome::NothingFound } else { Outcome::Found };
+                let error = self.draw(input, &picture, &found).err();
+                let outcome = if error.is_some() { Outcome::Unwritten } else { seen };
+                Answer { lines, error, outcome: Some(outcome) }
+            }
+            Err(source) => {
+                let error = ReadError::Picture { path: input.path.clone(), source };
+                Answer { error: Some(error), ..Answer::default() }
+            }
+        };
+        memory.unpacked = picture.into_memory();
+        Ok(answer)
+    }
+
+    fn lines(&self, input: &Input, found: &[Found], took: Duration) -> io::Result<Vec<u8>> {
+        let Request { envelope, output, .. } = *self.request;
+        let image = input.path.to_string_lossy();
+        let mut lines = Vec::new();
+        for found in found {
+            Record::of(&image, took, found, envelope).write(output, &mut lines)?;
+        }
+        if found.is_empty() {
+            Record::nothing(&image, took).write(output, &mut lines)?;
+        }
+        Ok(lines)
+    }
+
+    fn draw(&self, input: &Input, picture: &Picture, found: &[Found]) -> Result<(), ReadError> {
+        let (Some(album), Some(to)) = (self.album, &input.drawn) else { return Ok(()) };
+        album
+            .draw(to, picture, found)
+            .map_err(|source| ReadError::Annotate { path: input.path.clone(), source })
+    }
+}
+
+fn load(path: &Path, memory: &mut Memory) -> Result<Picture, ReadError> {
     let unopened = |source| ReadError::Open { path: path.to_owned(), source };
     let file = File::open(path).map_err(unopened)?;
     let limit = u64::try_from(PICTURE_BYTES_MAX).unwrap_or(u64::MAX).saturating_add(1);
-    let mut bytes = Vec::new();
-    file.take(limit).read_to_end(&mut bytes).map_err(unopened)?;
-    Picture::load(&bytes)
-        .and_then(|picture| find(&picture, wanted))
+    memory.packed.clear();
+    file.take(limit).read_to_end(&mut memory.packed).map_err(unopened)?;
+    Picture::load_into(std::mem::take(&mut memory.unpacked), &memory.packed)
         .map_err(|source| ReadError::Picture { path: path.to_owned(), source })
 }
 
-/// One line of the answer. The keys and their order are an interface that stays.
-#[derive(Serialize)]
-struct Record<'a> {
-    image: &'a str,
-    symbology: Option<&'static str>,
-    symbology_identifier: Option<String>,
-    payload: Option<&'a str>,
-    payload_base64: Option<String>,
-    envelope: Option<Envelope>,
-    corners: Option<Corners>,
-    repaired: Option<bool>,
-    ms: f64,
-}
+/// A file, and where its answer goes.
+type Job<'a> = (&'a Input, Sender<io::Result<Answer>>);
 
-#[derive(Serialize)]
-struct Envelope {
-    format: String,
-    ballot: String,
-}
-
-impl<'a> Record<'a> {
-    fn nothing(image: &'a str, took: Duration) -> Self {
-        Self {
-            image,
-            symbology: None,
-            symbology_identifier: None,
-            payload: None,
-            payload_base64: None,
-            envelope: None,
-            corners: None,
-            repaired: None,
-            ms: (took.as_secs_f64() * 1e6).round() / 1e3,
+/// Reads so many pictures at a time as there are jobs, and says each in its turn.
+fn in_parallel(reader: &Reader<'_>, inputs: &[Input], teller: &mut Teller<'_>) -> io::Result<()> {
+    let jobs = reader.request.jobs.get();
+    thread::scope(|scope| {
+        let (jobs_tx, jobs_rx) = bounded::<Job<'_>>(jobs);
+        for number in 1..=jobs {
+            let (rx, reader) = (jobs_rx.clone(), *reader);
+            Builder::new()
+                .name(format!("scan-read-{number}"))
+                .spawn_scoped(scope, move || work(&rx, reader))?;
         }
-    }
-
-    fn of(image: &'a str, took: Duration, found: &'a Found, envelope: &EnvelopeOf<'_>) -> Self {
-        let symbol = &found.symbol;
-        let bytes = &symbol.payload.0;
-        let text = std::str::from_utf8(bytes).ok();
-        Self {
-            symbology: Some(symbol.symbology.name()),
-            symbology_identifier: symbol.identifier.map(|identifier| identifier.to_string()),
-            payload: text,
-            payload_base64: text.is_none().then(|| STANDARD.encode(bytes)),
-            envelope: envelope(symbol).map(|(format, ballot)| Envelope { format, ballot }),
-            corners: Some(found.corners),
-            repaired: Some(symbol.repaired),
-            ..Self::nothing(image, took)
+        drop(jobs_rx);
+        let mut ahead: VecDeque<Receiver<io::Result<Answer>>> = VecDeque::new();
+        for input in inputs {
+            if ahead.len() >= AHEAD_MAX * jobs
+                && let Some(answer) = ahead.pop_front()
+            {
+                teller.tell(&answer.recv().map_err(io::Error::other)??)?;
+            }
+            let (reply, answer) = bounded(1);
+            jobs_tx.send((input, reply)).map_err(|_| io::ErrorKind::BrokenPipe)?;
+            ahead.push_back(answer);
         }
-    }
+        for answer in ahead {
+            teller.tell(&answer.recv().map_err(io::Error::other)??)?;
+        }
+        Ok(())
+    })
 }
 
-fn write_record(record: &Record<'_>, output: Output, out: &mut dyn Write) -> io::Result<()> {
-    match output {
-        Output::Json => {
-            serde_json::to_writer(&mut *out, record)?;
-            writeln!(out)
-        }
-        Output::Text => writeln!(out, "{}", text(record)),
+fn work(jobs_rx: &Receiver<Job<'_>>, reader: Reader<'_>) {
+    let mut memory = Memory::default();
+    for (input, reply) in jobs_rx {
+        // Who does not wait for the answer any more has no use for it.
+        drop(reply.send(reader.answer(input, &mut memory)));
     }
-}
-
-/// `envelope.png: code128 ]C0 "2026110000000011", county ballot 000000001, 12.3 ms`.
-fn text(record: &Record<'_>) -> String {
-    let image = printable(record.image);
-    let Some(symbology) = record.symbology else {
-        return format!("{image}: no symbol, {:.1} ms", record.ms);
-    };
-    let identifier = record.symbology_identifier.as_deref().unwrap_or("no identifier");
-    let payload = match (record.payload, &record.payload_base64) {
-        (Some(payload), _) => format!("\"{}\"", printable(payload)),
-        (None, base64) => format!("base64 {}", printable(base64.as_deref().unwrap_or_default())),
-    };
-    let envelope = record.envelope.as_ref().map_or_else(
-        || "no envelope format".to_owned(),
-        |envelope| {
-            format!("{} ballot {}", printable(&envelope.format), printable(&envelope.ballot))
-        },
-    );
-    format!("{image}: {symbology} {identifier} {payload}, {envelope}, {:.1} ms", record.ms)
 }
 
 #[cfg(test)]
@@ -257,7 +334,6 @@ mod tests {
     use crate::cli::faces;
     use crate::clock::{ManualClock, Micros};
     use crate::decode::image::draw_symbol;
-    use crate::scan::Named;
     use serde_json::{Value, json};
 
     struct Said {
@@ -267,14 +343,24 @@ mod tests {
     }
 
     fn said(paths: &[PathBuf], output: Output) -> Said {
+        said_by(paths, output, 1, None)
+    }
+
+    fn said_by(paths: &[PathBuf], output: Output, jobs: usize, annotate: Option<&Path>) -> Said {
         let envelope = |symbol: &Symbol| {
             let text = String::from_utf8(symbol.payload.0.clone()).ok()?;
             let ballot = text.strip_prefix("202611")?;
             Some(("county".to_owned(), ballot.to_owned()))
         };
         let clock = ManualClock::new(Micros(0));
-        let request =
-            Request { wanted: &Symbology::ALL, envelope: &envelope, output, clock: &clock };
+        let request = Request {
+            wanted: &Symbology::ALL,
+            envelope: &envelope,
+            output,
+            annotate,
+            jobs: NonZeroUsize::new(jobs).unwrap(),
+            clock: &clock,
+        };
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let outcome = read(paths, &request, &mut out, &mut err).unwrap();
         let [out, err] = [out, err].map(|bytes| String::from_utf8(bytes).unwrap());
@@ -306,7 +392,7 @@ mod tests {
             "image": path, "symbology": "code128", "symbology_identifier": "]C0",
             "payload": "202611000000001", "payload_base64": null,
             "envelope": {"format": "county", "ballot": "000000001"},
-            "corners": null, "repaired": false, "ms": 0.0,
+            "corners": null, "repaired": false, "ms": 0.0, "orientation": 0,
         });
         assert_eq!(objects, [expected]);
         assert_eq!((said.outcome, said.err.as_str()), (Outcome::Found, ""));
@@ -321,30 +407,10 @@ mod tests {
         let expected = json!({
             "image": path, "symbology": null, "symbology_identifier": null, "payload": null,
             "payload_base64": null, "envelope": null, "corners": null, "repaired": null,
-            "ms": 0.0,
+            "ms": 0.0, "orientation": null,
         });
         assert_eq!(objects(&said.out), [expected]);
         assert_eq!(said.outcome, Outcome::NothingFound);
-    }
-
-    #[test]
-    fn the_keys_stand_in_their_order() {
-        let record = Record::nothing("a", Duration::from_micros(12_345));
-        assert_eq!(
-            serde_json::to_string(&record).unwrap(),
-            r#"{"image":"a","symbology":null,"symbology_identifier":null,"payload":null,"#
-                .to_owned()
-                + r#""payload_base64":null,"envelope":null,"corners":null,"repaired":null,"ms":12.345}"#
-        );
-    }
-
-    #[test]
-    fn bytes_that_are_no_text_come_as_base64() {
-        let mut symbol = Symbol::untold(&[0xff, 0x00]);
-        symbol.symbology = Named::One(Symbology::Qr);
-        let found = Found { symbol, corners: [[0.0; 2]; 4] };
-        let record = Record::of("a", Duration::ZERO, &found, &|_symbol| None);
-        assert_eq!((record.payload, record.payload_base64.as_deref()), (None, Some("/wA=")));
     }
 
     #[test]
@@ -390,5 +456,60 @@ mod tests {
             path.display()
         );
         assert_eq!(said.out, expected);
+    }
+
+    #[test]
+    fn many_jobs_say_what_one_says() {
+        let place = tempfile::tempdir().unwrap();
+        for number in 0..25 {
+            let path = place.path().join(format!("{number:02}.png"));
+            let png = match number % 5 {
+                4 => b"no picture".to_vec(),
+                3 => blank(),
+                _ => symbol(Symbology::Code128, &format!("2026110000000{number:02}")),
+            };
+            fs::write(path, png).unwrap();
+        }
+        let paths = [place.path().to_owned(), place.path().join("04.png")];
+        let [one, three] = [1, 3].map(|jobs| said_by(&paths, Output::Json, jobs, None));
+        assert_eq!(one.out.lines().count(), 20);
+        assert_eq!(one.err.lines().count(), 1);
+        assert_eq!((one.out, one.err, one.outcome), (three.out, three.err, three.outcome));
+    }
+
+    #[test]
+    fn several_pictures_are_annotated_in_a_folder_and_no_picture_is_written_over() {
+        let place = tempfile::tempdir().unwrap();
+        let inside = |name: &str| place.path().join(name);
+        fs::write(inside("a.png"), symbol(Symbology::Qr, "A-1")).unwrap();
+        fs::write(inside("a.jpg"), faces::draw(&[(Symbology::Code39, "A-2")], 1).unwrap()).unwrap();
+        fs::write(inside("b"), blank()).unwrap();
+        let paths = [inside("a.jpg"), inside("a.png"), inside("b")];
+        let out = inside("drawn");
+        let drawn = said_by(&paths, Output::Json, 2, Some(&out));
+        assert_eq!((drawn.outcome, drawn.err.as_str()), (Outcome::Found, ""));
+        for name in ["a.png", "a-2.png", "b.png"] {
+            assert!(Picture::load(&fs::read(out.join(name)).unwrap()).is_ok(), "{name}");
+        }
+        let before = fs::read(inside("a.png")).unwrap();
+        let refused = said_by(&[place.path().to_owned()], Output::Json, 1, Some(place.path()));
+        assert_eq!(refused.out.lines().count(), 3);
+        assert!(refused.err.contains("a.jpg is not annotated: "), "{}", refused.err);
+        assert_eq!(refused.outcome, Outcome::Unwritten);
+        assert_eq!(fs::read(inside("a.png")).unwrap(), before);
+    }
+
+    #[test]
+    fn one_picture_is_annotated_in_a_file() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("a.png");
+        fs::write(&path, symbol(Symbology::DataMatrix, "1")).unwrap();
+        let out = place.path().join("out.png");
+        let drawn = said_by(std::slice::from_ref(&path), Output::Text, 1, Some(&out));
+        assert_eq!((drawn.outcome, drawn.err.as_str()), (Outcome::Found, ""));
+        let [before, after] =
+            [path, out].map(|path| Picture::load(&fs::read(path).unwrap()).unwrap());
+        assert_eq!((before.width(), before.height()), (after.width(), after.height()));
+        assert_ne!(before, after);
     }
 }

@@ -11,6 +11,7 @@ use crate::pipeline::Shutdown;
 use crate::scan::{Face, Symbol, Symbology};
 use anyhow::Context as _;
 use std::io::{self, IsTerminal as _, Write as _};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
@@ -156,8 +157,15 @@ pub(super) fn check_config(
     }
 }
 
+/// What `read` was told.
+pub(super) struct Pictures {
+    pub(super) images: Vec<PathBuf>,
+    pub(super) annotate: Option<PathBuf>,
+    pub(super) jobs: NonZeroUsize,
+}
+
 /// `ballot-intake read IMAGE...`: with the configured envelope formats; without any, every symbology is looked for.
-pub(super) fn read(place: &Place, common: &Common, images: &[PathBuf]) -> Result<Exit, Failure> {
+pub(super) fn read(place: &Place, common: &Common, pictures: &Pictures) -> Result<Exit, Failure> {
     let config = place.config(common)?;
     let wanted: Vec<Symbology> = Symbology::ALL
         .into_iter()
@@ -177,12 +185,16 @@ pub(super) fn read(place: &Place, common: &Common, images: &[PathBuf]) -> Result
         wanted: &wanted,
         envelope: &envelope,
         output: if common.json { Output::Json } else { Output::Text },
+        annotate: pictures.annotate.as_deref(),
+        jobs: pictures.jobs,
         clock: &*place.clock,
     };
+    let images = &pictures.images;
     let outcome = read::read(images, &request, &mut io::stdout().lock(), &mut io::stderr().lock())?;
     Ok(match outcome {
         Outcome::Found => Exit::Done,
         Outcome::NothingFound => Exit::No,
         Outcome::NoPicture => Exit::NoInput,
+        Outcome::Unwritten => Exit::Ledger,
     })
 }
