@@ -7,6 +7,8 @@
 
 mod gray;
 pub mod image;
+pub mod unchanged;
+
 mod lines;
 mod locate;
 mod patterns;
