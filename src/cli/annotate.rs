@@ -237,8 +237,9 @@ impl Canvas {
         let n_characters = i64::try_from(characters.len()).unwrap_or(0);
         let size = [(n_characters * (columns + 1) + 1) * dot, (rows + 2) * dot];
         let corners = corners.map(|corner| self.at(corner));
-        let [left, top] = [0, 1].map(|axis| corners.iter().map(|at| at[axis]).min().unwrap_or(0));
-        let bottom = corners.iter().map(|at| at[1]).max().unwrap_or(0);
+        let left = corners.iter().map(|[x, _]| *x).min().unwrap_or(0);
+        let top = corners.iter().map(|[_, y]| *y).min().unwrap_or(0);
+        let bottom = corners.iter().map(|[_, y]| *y).max().unwrap_or(0);
         let gap = 2 * self.one_in(SIDE_OF_LINE);
         let above = top - gap - size[1];
         let y = if above >= 0 { above } else { bottom + gap };

@@ -310,7 +310,7 @@ fn in_parallel(reader: &Reader<'_>, inputs: &[Input], teller: &mut Teller<'_>) -
                 teller.tell(&answer.recv().map_err(io::Error::other)??)?;
             }
             let (reply, answer) = bounded(1);
-            jobs_tx.send((input, reply)).map_err(|_| io::ErrorKind::BrokenPipe)?;
+            jobs_tx.send((input, reply)).map_err(|_unsent| io::ErrorKind::BrokenPipe)?;
             ahead.push_back(answer);
         }
         for answer in ahead {

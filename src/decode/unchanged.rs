@@ -149,12 +149,7 @@ fn most_of_four(upper: &[u32], lower: &[u32]) -> u32 {
 }
 
 #[cfg(test)]
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_precision_loss,
-    clippy::cast_sign_loss,
-    reason = "shades"
-)]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "shades")]
 mod tests {
     use super::*;
 
@@ -318,7 +313,7 @@ mod tests {
     #[test]
     fn what_changes_slowly_has_changed_in_the_end() {
         let mut unchanged = Unchanged::new();
-        let is_same = (0..40).map(|shade| unchanged.is_same(&[PAPER - shade; 200 * 200], 200));
+        let is_same = (0..40).map(|shade| unchanged.is_same(&vec![PAPER - shade; 200 * 200], 200));
         let n_changed = is_same.filter(|is_same| !is_same).count();
         assert!((2..10).contains(&n_changed), "{n_changed}");
     }

@@ -7,6 +7,7 @@
 #[path = "support/figures.rs"]
 mod figures;
 #[path = "support/place.rs"]
+#[expect(dead_code, reason = "nothing is written")]
 mod place;
 
 use anyhow::ensure;
@@ -35,7 +36,7 @@ fn main() -> anyhow::Result<()> {
     let (mut ours, mut peer) = (Times::default(), Times::default());
     let mut same = 0_usize;
     for round in 0..place.count(ROUNDS) {
-        let turn = |by: usize| pictures.iter().cycle().skip(round % PICTURES + by).next();
+        let turn = |by: usize| pictures.iter().cycle().nth(round % PICTURES + by);
         let (Some(ours_next), Some(peers_next)) = (turn(0), turn(PICTURES / 2)) else { break };
         peer.add(timed(|| {
             black_box(differences(&reference, peers_next));
