@@ -13,6 +13,7 @@ mod lines;
 mod locate;
 mod patterns;
 mod quad;
+mod soft;
 mod tiles;
 
 use std::num::NonZeroUsize;
