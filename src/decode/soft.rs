@@ -22,7 +22,6 @@ mod trellis;
 
 use self::blend::Blend;
 use self::blur::Blur;
-use self::judge::Reading;
 use self::letters::Letters;
 use crate::scan::Symbology;
 
@@ -97,13 +96,13 @@ impl SoftReader {
             return None;
         }
         let reversed = blend.reversed();
-        let wanted: Vec<_> =
-            self.alphabets.iter().filter(|(symbology, _)| wanted.contains(symbology)).collect();
-        let readings = pose::guesses(&blend, &reversed, &wanted, &self.blur)
-            .iter()
-            .filter_map(|guess| judge::read(guess, &blend, &reversed, &self.blur))
-            .collect::<Vec<_>>();
-        only(readings, length)
+        let (blends, extents) = ([&blend, &reversed], ends::extents(&blend));
+        let mut readings = Vec::new();
+        for alphabet in self.alphabets.iter().filter(|(symbology, _)| wanted.contains(symbology)) {
+            let guesses = pose::guesses(&extents, blends, alphabet, &self.blur);
+            readings.extend(judge::readings(&guesses, blends, &self.blur));
+        }
+        only(readings)
     }
 }
 
@@ -114,9 +113,10 @@ const QUIETEST: usize = 48;
 const CONTRAST_MIN: f32 = 12.0;
 
 /// The reading, when all that were found say the same.
-fn only(readings: Vec<Reading>, length: usize) -> Option<Soft> {
-    let _ = length;
+fn only(readings: Vec<Soft>) -> Option<Soft> {
     let mut readings = readings.into_iter();
     let first = readings.next()?;
-    readings.all(|other| other.soft.payload == first.soft.payload).then_some(first.soft)
+    readings
+        .all(|other| (other.symbology, &other.payload) == (first.symbology, &first.payload))
+        .then_some(first)
 }

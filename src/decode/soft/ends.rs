@@ -12,10 +12,11 @@ const QUIET_MIN: usize = 9;
 
 /// What is flat changes less than this share of the contrast, and so many times the noise.
 const FLAT_SHARE: f32 = 0.15;
-const FLAT_NOISE: f32 = 2.5;
+const FLAT_NOISE: f32 = 4.0;
 
-/// Paper is brighter than this share of the contrast.
-const PAPER_SHARE: f32 = 0.5;
+/// Paper is at most this share of the contrast darker than the brightest within so many samples.
+const PAPER_SHARE: f32 = 0.3;
+const PAPER_WITHIN: usize = 80;
 
 /// A symbol is at least so many samples long.
 const LENGTH_MIN: f32 = 40.0;
@@ -79,13 +80,14 @@ fn smooth(levels: &[f32]) -> Vec<f32> {
 
 /// First and last sample of every flat stretch of paper.
 fn quiets(blend: &Blend, levels: &[f32]) -> Vec<[usize; 2]> {
-    let paper = blend.dark + PAPER_SHARE * blend.contrast;
+    let brightest = brightest(levels);
     let mut quiets: Vec<[usize; 2]> = Vec::new();
     for (from, window) in levels.windows(QUIET_MIN).enumerate() {
         let (low, high) = window.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), level| {
             (low.min(*level), high.max(*level))
         });
         let noise = blend.all.noise[from + QUIET_MIN / 2];
+        let paper = brightest[from + QUIET_MIN / 2] - PAPER_SHARE * blend.contrast;
         if low < paper || high - low > FLAT_SHARE * blend.contrast + FLAT_NOISE * noise {
             continue;
         }
@@ -96,6 +98,22 @@ fn quiets(blend: &Blend, levels: &[f32]) -> Vec<[usize; 2]> {
         }
     }
     quiets
+}
+
+/// The brightest level near each sample, by blocks.
+fn brightest(levels: &[f32]) -> Vec<f32> {
+    let block = PAPER_WITHIN / 4;
+    let blocks: Vec<f32> = levels
+        .chunks(block)
+        .map(|levels| levels.iter().copied().fold(f32::NEG_INFINITY, f32::max))
+        .collect();
+    (0..levels.len())
+        .map(|at| {
+            let own = at / block;
+            let near = &blocks[own.saturating_sub(4)..(own + 5).min(blocks.len())];
+            near.iter().copied().fold(f32::NEG_INFINITY, f32::max)
+        })
+        .collect()
 }
 
 /// Samples behind a quiet zone in which the first edge lies.

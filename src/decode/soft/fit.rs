@@ -12,6 +12,8 @@ use super::letters::Edge;
 
 /// What a fit may change, most needed first.
 const COLUMNS: usize = 14;
+/// With two that stay zero, so that rows fill whole registers.
+const WIDE: usize = 16;
 
 /// For the two ends alone: light, place, width, blur.
 pub(super) const ENDS: &[usize] = &[PAPER, PAPER + 1, INK, INK + 1, SHIFT, SHIFT + 1, SIGMA];
@@ -138,7 +140,7 @@ struct PlacedEdge {
 /// How much ink a sample sees, and how that changes.
 struct Seen {
     ink: f32,
-    by: [f32; COLUMNS],
+    by: [f32; WIDE],
 }
 
 impl Placed {
@@ -178,7 +180,7 @@ impl Placed {
     }
 
     fn seen(&self, at: f32, pose: &Pose, blur: &Blur, first: &mut usize) -> Seen {
-        let mut by = [0.0; COLUMNS];
+        let mut by = [0.0; WIDE];
         let mut ink = self.skip(at, pose.sigma, first);
         for edge in &self.edges[*first..] {
             let away = (at - edge.at) / pose.sigma;
@@ -215,17 +217,18 @@ pub(super) fn step(
     for sample in samples {
         let seen = placed.seen(sample.at, pose, blur, &mut first);
         let ink = pose.ink_at(sample.along);
+        let missing = sample.level - pose.paper_at(sample.along) + ink * seen.ink;
         let mut row = seen.by.map(|by| -ink * by);
         let along = [1.0, sample.along, sample.along * sample.along];
         for power in 0..3 {
             row[PAPER + power] = along[power];
             row[INK + power] = -seen.ink * along[power];
         }
-        normal.add(&row, sample, columns);
+        normal.add(&row, missing, sample.weight);
     }
     let change = normal.solve(pose, columns)?;
     pose.apply(&change, columns);
-    pose.is_plausible().then(|| normal.left(&change, columns.len(), samples.len()))
+    pose.is_plausible().then(|| normal.left(&change, columns, samples.len()))
 }
 
 /// What is left per sample, in units of the noise, when nothing is changed.
@@ -250,8 +253,8 @@ impl Pose {
             let most = 0.4 * self.module;
             let moved = change.clamp(-most, most);
             match *column {
-                power @ ..INK => self.paper[power] = change,
-                power @ INK..SHIFT => self.ink[power - INK] = change,
+                power @ ..INK => self.paper[power] += change,
+                power @ INK..SHIFT => self.ink[power - INK] += change,
                 SHIFT => self.start += moved,
                 7 => {
                     self.start -= moved;
@@ -279,8 +282,8 @@ impl Pose {
     fn usual(&self, column: usize) -> Option<[f32; 2]> {
         let ink = self.ink[0].abs().max(1.0);
         match column {
-            1 | 2 => Some([0.0, 0.4 * ink]),
-            4 | 5 => Some([0.0, 0.3 * ink]),
+            1 | 2 => Some([self.paper[column], 0.4 * ink]),
+            4 | 5 => Some([self.ink[column - INK], 0.3 * ink]),
             8 => Some([self.bend[0], self.module]),
             9 | 10 => Some([self.bend[column - 8], 0.4 * self.module]),
             SPREAD => Some([self.spread, 0.1 * self.module]),
@@ -293,35 +296,38 @@ impl Pose {
 }
 
 /// The normal equations of one step.
+#[derive(Default)]
 struct Normal {
-    matrix: [[f64; COLUMNS]; COLUMNS],
-    right: [f64; COLUMNS],
-    square: f64,
-}
-
-impl Default for Normal {
-    fn default() -> Self {
-        Self { matrix: [[0.0; COLUMNS]; COLUMNS], right: [0.0; COLUMNS], square: 0.0 }
-    }
+    matrix: [[f32; WIDE]; COLUMNS],
+    right: [f32; WIDE],
+    square: f32,
 }
 
 impl Normal {
-    fn add(&mut self, row: &[f32; COLUMNS], sample: &Sample, columns: &[usize]) {
-        let level = sample.level;
-        for (i, column) in columns.iter().enumerate() {
-            let weighted = row[*column] * sample.weight;
-            self.right[i] += f64::from(weighted * level);
-            for (entry, other) in self.matrix[i][..=i].iter_mut().zip(columns) {
-                *entry += f64::from(weighted * row[*other]);
+    fn add(&mut self, row: &[f32; WIDE], missing: f32, weight: f32) {
+        for (column, sums) in self.matrix.iter_mut().enumerate() {
+            let weighted = row[column] * weight;
+            for (sum, other) in sums.iter_mut().zip(row) {
+                *sum += weighted * other;
             }
         }
-        self.square += f64::from(level * level * sample.weight);
+        for (sum, value) in self.right.iter_mut().zip(row) {
+            *sum += value * weight * missing;
+        }
+        self.square += missing * missing * weight;
     }
 
-    /// What to change: levels anew, all else by so much.
+    /// By how much to change each of these columns.
     fn solve(&self, pose: &Pose, columns: &[usize]) -> Option<[f64; COLUMNS]> {
         let n = columns.len();
-        let (mut lower, mut right) = (self.matrix, self.right);
+        let mut lower = [[0.0; COLUMNS]; COLUMNS];
+        let mut right = [0.0; COLUMNS];
+        for (i, column) in columns.iter().enumerate() {
+            right[i] = f64::from(self.right[*column]);
+            for (entry, other) in lower[i].iter_mut().zip(columns) {
+                *entry = f64::from(self.matrix[*column][*other]);
+            }
+        }
         for (i, column) in columns.iter().enumerate() {
             lower[i][i] += 1e-9 * lower[i][i] + 1e-12;
             if let Some([now, sd]) = pose.usual(*column) {
@@ -355,13 +361,13 @@ impl Normal {
         Some(right)
     }
 
-    fn left(&self, change: &[f64; COLUMNS], n: usize, samples: usize) -> f32 {
-        let mut left = self.square;
-        for i in 0..n {
-            left -= 2.0 * change[i] * self.right[i];
-            for j in 0..n {
-                let entry = if j <= i { self.matrix[i][j] } else { self.matrix[j][i] };
-                left += change[i] * change[j] * entry;
+    /// What is left per sample after a change.
+    fn left(&self, change: &[f64; COLUMNS], columns: &[usize], samples: usize) -> f32 {
+        let mut left = f64::from(self.square);
+        for (one, column) in change.iter().zip(columns) {
+            left -= 2.0 * one * f64::from(self.right[*column]);
+            for (two, other) in change.iter().zip(columns) {
+                left += one * two * f64::from(self.matrix[*column][*other]);
             }
         }
         (left / samples.max(1) as f64) as f32

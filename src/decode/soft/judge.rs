@@ -21,7 +21,10 @@ use crate::scan::Symbology;
 const SAMPLES_PER_MODULE: f32 = 3.0;
 
 /// How far the middle of a symbol may be displaced, in modules: tried in this order.
-const BENDS: [f32; 7] = [0.0, 0.35, -0.35, 0.7, -0.7, 1.05, -1.05];
+const BENDS: [f32; 6] = [0.35, -0.35, 0.7, -0.7, 1.05, -1.05];
+
+/// So many guesses are tried out in full.
+const TRIED_MAX: usize = 4;
 
 /// A first text that leaves less than this per sample needs no other bend, and one that leaves more than that is dropped.
 const GOOD: f32 = 1.5;
@@ -44,42 +47,27 @@ const MARGIN_UNCHECKED: f32 = 70.0;
 const QUIET_CHECKED: f32 = 5.0;
 const QUIET_UNCHECKED: f32 = 8.0;
 
-/// A text that is believed.
-#[derive(Debug)]
-pub(super) struct Reading {
-    pub(super) soft: Soft,
-}
-
-/// Reads a guess, or finds that it does not hold.
-pub(super) fn read(
-    guess: &Guess<'_>,
-    blend: &Blend,
-    reversed: &Blend,
-    blur: &Blur,
-) -> Option<Reading> {
-    let of = if guess.is_reversed { reversed } else { blend };
-    let mut fitted = Fitted { guess, pose: guess.pose, text: Vec::new(), blur };
-    fitted.bend(of)?;
-    fitted.alternate(of)?;
-    let (payload, margin) = fitted.believe(of)?;
-    let length = of.all.levels.len() as f32 - 1.0;
-    let place = |at: f32| if guess.is_reversed { length - at } else { at };
-    Some(Reading {
-        soft: Soft {
-            symbology: guess.symbology,
-            payload: payload.bytes,
-            has_fnc1_first: payload.has_fnc1_first,
-            from: place(fitted.pose.start),
-            to: place(fitted.pose.end()),
-            margin,
-        },
-    })
+/// The readings of the guesses that explain the whole profile best.
+pub(super) fn readings(guesses: &[Guess<'_>], blends: [&Blend; 2], blur: &Blur) -> Vec<Soft> {
+    let mut looked: Vec<_> = guesses
+        .iter()
+        .map(|guess| {
+            let mut fitted = Fitted { guess, pose: guess.pose, text: Vec::new(), left: 0.0, blur };
+            let of = blends[usize::from(guess.is_reversed)];
+            (fitted.text, fitted.left) = fitted.decode(of, &fitted.looks());
+            fitted
+        })
+        .collect();
+    looked.sort_by(|one, other| one.rank().total_cmp(&other.rank()));
+    looked.into_iter().take(TRIED_MAX).filter_map(|fitted| fitted.read(blends)).collect()
 }
 
 struct Fitted<'a> {
     guess: &'a Guess<'a>,
     pose: Pose,
     text: Vec<usize>,
+    /// What it leaves per sample.
+    left: f32,
     blur: &'a Blur,
 }
 
@@ -91,6 +79,30 @@ struct Grid {
 }
 
 impl Fitted<'_> {
+    /// What it leaves at its ends and between them.
+    fn rank(&self) -> f32 {
+        self.left * self.guess.misfit.max(1.0)
+    }
+
+    /// Reads a guess, or finds that it does not hold.
+    fn read(mut self, blends: [&Blend; 2]) -> Option<Soft> {
+        let is_reversed = self.guess.is_reversed;
+        let of = blends[usize::from(is_reversed)];
+        self.bend(of)?;
+        self.alternate(of)?;
+        let (payload, margin) = self.believe(of)?;
+        let length = of.all.levels.len() as f32 - 1.0;
+        let place = |at: f32| if is_reversed { length - at } else { at };
+        Some(Soft {
+            symbology: self.guess.symbology,
+            payload: payload.bytes,
+            has_fnc1_first: payload.has_fnc1_first,
+            from: place(self.pose.start),
+            to: place(self.pose.end()),
+            margin,
+        })
+    }
+
     fn grid(&self) -> Grid {
         let width = |of: [f32; 2]| of[0] + of[1] * self.pose.ratio;
         let slot = width(self.guess.letters.slot);
@@ -152,20 +164,20 @@ impl Fitted<'_> {
     /// Bends the pose as explains the profile best.
     fn bend(&mut self, blend: &Blend) -> Option<()> {
         let looks = self.looks();
-        let mut best = (f32::INFINITY, 0.0);
+        let mut best = 0.0;
         for bend in BENDS {
-            self.pose.bend = [bend * self.pose.module, 0.0, 0.0];
-            let (text, left) = self.decode(blend, &looks);
-            if left < best.0 {
-                best = (left, bend);
-                self.text = text;
-            }
-            if best.0 < GOOD {
+            if self.left < GOOD {
                 break;
             }
+            self.pose.bend = [bend * self.pose.module, 0.0, 0.0];
+            let (text, left) = self.decode(blend, &looks);
+            if left < self.left {
+                best = bend;
+                (self.text, self.left) = (text, left);
+            }
         }
-        self.pose.bend = [best.1 * self.pose.module, 0.0, 0.0];
-        (best.0 < HOPELESS).then_some(())
+        self.pose.bend = [best * self.pose.module, 0.0, 0.0];
+        (self.left < HOPELESS).then_some(())
     }
 
     /// Fits pose and text in turn until the text stays.

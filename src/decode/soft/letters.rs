@@ -7,7 +7,7 @@ use crate::decode::patterns::{CODE_39, CODE_128, CODE_128_STOP, ITF};
 type Width = [u8; 2];
 
 /// Which edges an ink bar has: paper to ink counts 1, ink to paper -1.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Edge {
     /// Modules before it, and wide elements before it.
     pub(super) at: [f32; 2],

@@ -3,7 +3,7 @@
 
 use super::blend::{Blend, UNEXPLAINED};
 use super::blur::Blur;
-use super::ends::{Extent, extents};
+use super::ends::Extent;
 use super::fit::{self, Placed, Pose, Sample};
 use super::letters::{Edge, Letters};
 use super::text::{START_A, START_C};
@@ -15,17 +15,22 @@ const MODULE_MAX: f32 = 8.5;
 
 /// Quiet zone that a symbol has at least, in modules, and that the inside of none has.
 const QUIET_MIN: f32 = 5.0;
-const QUIET_INNER: f32 = 5.5;
+const QUIET_INNER: f32 = 7.0;
 
-/// So many guesses are followed further after a first look, and tried out in full.
-const ROUGH_MAX: usize = 12;
-pub(super) const GUESSES_MAX: usize = 4;
+/// Steps of a fit to the ends, and how many guesses are kept after them. ITF's ends are two narrow bars and a wide one, which
+/// tell little: what lies between must choose.
+const LOOKS: [(usize, usize); 3] = [(1, 24), (1, 10), (3, 6)];
+const LOOKS_ITF: [(usize, usize); 2] = [(1, 64), (2, 24)];
 
 /// What is left at the ends, in squared units of the noise, beyond which a guess is dropped.
 const MISFIT_MAX: f32 = 40.0;
 
+/// Under more blur than so many modules no text is told from the others.
+const BLUR_MAX: f32 = 1.35;
+
 /// Wide to narrow, where it is not known yet.
 const RATIOS: [f32; 2] = [2.25, 2.8];
+const RATIOS_ITF: [f32; 4] = [2.0, 2.35, 2.7, 3.0];
 
 /// Fewest and most characters of each symbology, without start and stop of Code 39 and ITF.
 const CODE_128_SLOTS: [usize; 2] = [3, 40];
@@ -41,33 +46,35 @@ pub(super) struct Guess<'a> {
     pub(super) is_reversed: bool,
     pub(super) pose: Pose,
     first: Option<usize>,
-    misfit: f32,
+    pub(super) misfit: f32,
 }
 
-/// The best guesses, the best one first.
+/// The best guesses for a symbology, the best one first.
 pub(super) fn guesses<'a>(
-    blend: &Blend,
-    reversed: &Blend,
-    wanted: &[&'a (Symbology, Letters)],
+    extents: &[Extent],
+    blends: [&Blend; 2],
+    (symbology, letters): &'a (Symbology, Letters),
     blur: &Blur,
 ) -> Vec<Guess<'a>> {
+    let [blend, reversed] = blends;
     let length = blend.all.levels.len();
     let mut guesses = Vec::new();
-    for extent in extents(blend) {
-        for (symbology, letters) in wanted.iter().copied() {
-            let forward = all(*symbology, letters, &extent, blend);
-            let backward = all(*symbology, letters, &extent.reversed(length), reversed);
-            guesses.extend(forward);
-            guesses.extend(backward.into_iter().map(|guess| Guess { is_reversed: true, ..guess }));
-        }
+    for extent in extents {
+        let backward = all(*symbology, letters, &extent.reversed(length), reversed);
+        guesses.extend(all(*symbology, letters, extent, blend));
+        guesses.extend(backward.into_iter().map(|guess| Guess { is_reversed: true, ..guess }));
     }
-    for (steps, kept) in [(2, ROUGH_MAX), (3, GUESSES_MAX)] {
+    let looks = if *symbology == Symbology::Itf { &LOOKS_ITF[..] } else { &LOOKS[..] };
+    for (steps, kept) in looks {
         for guess in &mut guesses {
             let of = if guess.is_reversed { reversed } else { blend };
-            guess.misfit = guess.settle(of, steps, blur).unwrap_or(f32::INFINITY);
+            guess.misfit = guess.settle(of, *steps, blur).unwrap_or(f32::INFINITY);
+            if guess.pose.sigma > BLUR_MAX * guess.pose.module {
+                guess.misfit = f32::INFINITY;
+            }
         }
         guesses.sort_by(|one, other| one.misfit.total_cmp(&other.misfit));
-        guesses.truncate(kept);
+        guesses.truncate(*kept);
     }
     guesses.retain(|guess| guess.misfit < MISFIT_MAX);
     guesses
@@ -85,7 +92,7 @@ fn all<'a>(
             (CODE_128_SLOTS, &[1.0][..], (START_A..=START_C).map(Some).collect())
         }
         Symbology::Code39 => (CODE_39_SLOTS, &RATIOS[..], vec![None]),
-        _ => (ITF_SLOTS, &RATIOS[..], vec![None]),
+        _ => (ITF_SLOTS, &RATIOS_ITF[..], vec![None]),
     };
     let module_max = MODULE_MAX.min(extent.quiet / QUIET_MIN);
     let module_min = MODULE_MIN.max(extent.inner / QUIET_INNER);
@@ -132,12 +139,15 @@ impl Guess<'_> {
         let (head, tail) = self.letters.ends(self.first, self.pose.total);
         let edges: Vec<Edge> = head.iter().chain(&tail).copied().collect();
         let (mut samples, mut placed) = (Vec::new(), Placed::default());
-        let columns = if self.has_ratio() { fit::ENDS_AND_RATIO } else { fit::ENDS };
+        let columns =
+            if self.symbology == Symbology::Code39 { fit::ENDS_AND_RATIO } else { fit::ENDS };
         let mut left = None;
         for _step in 0..steps {
             self.look(&head, &tail, blend, &mut samples);
             placed.place(&edges, &self.pose);
-            left = Some(fit::step(&mut self.pose, &placed, &samples, columns, blur)?);
+            let per_sample = fit::step(&mut self.pose, &placed, &samples, columns, blur)?;
+            let n = samples.len() as f32;
+            left = Some(per_sample * n / (n - columns.len() as f32).max(1.0));
         }
         left
     }

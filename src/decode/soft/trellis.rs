@@ -9,7 +9,7 @@
 )]
 
 use super::blur::Blur;
-use super::letters::{Letters, edges};
+use super::letters::{Edge, Letters, edges};
 
 /// Letters are padded to this many, so that loops over them have one length.
 pub(super) const LANES: usize = 112;
@@ -59,13 +59,12 @@ pub(super) struct Lens {
 impl Looks {
     pub(super) fn new(letters: &Letters, lens: &Lens, blur: &Blur) -> Self {
         let pad = pad(lens);
+        let mut shown = Shown { lens, pad, blur, edges: Vec::new() };
         let mut seen = vec![[0.0; LANES]; lens.slot + 2 * pad];
         for (letter, widths) in letters.all.iter().enumerate().take(LANES) {
             for edge in edges(widths.iter().copied(), [0.0; 2]) {
-                let at = edge.modules(lens.ratio) - edge.sign * lens.spread;
-                for (sample, row) in seen.iter_mut().enumerate() {
-                    let place = (sample as f32 - pad as f32) * lens.step;
-                    row[letter] += edge.sign * blur.edge((place - at) / lens.sigma)[0];
+                for (row, ink) in seen.iter_mut().zip(shown.of(&edge)) {
+                    row[letter] += ink;
                 }
             }
         }
@@ -98,6 +97,35 @@ impl Looks {
             }
         }
         costs
+    }
+}
+
+/// What single edges look like: letters share most of theirs.
+struct Shown<'a> {
+    lens: &'a Lens,
+    pad: usize,
+    blur: &'a Blur,
+    edges: Vec<(Edge, Vec<f32>)>,
+}
+
+impl Shown<'_> {
+    fn of(&mut self, edge: &Edge) -> &[f32] {
+        let known = self.edges.iter().position(|(known, _)| known == edge);
+        let place = known.unwrap_or_else(|| {
+            let ink = self.render(edge);
+            self.edges.push((*edge, ink));
+            self.edges.len() - 1
+        });
+        &self.edges[place].1
+    }
+
+    fn render(&self, edge: &Edge) -> Vec<f32> {
+        let Lens { step, slot, sigma, spread, ratio } = *self.lens;
+        let at = edge.modules(ratio) - edge.sign * spread;
+        let place = |sample: usize| (sample as f32 - self.pad as f32) * step;
+        (0..slot + 2 * self.pad)
+            .map(|sample| edge.sign * self.blur.edge((place(sample) - at) / sigma)[0])
+            .collect()
     }
 }
 
