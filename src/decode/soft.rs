@@ -97,12 +97,13 @@ impl SoftReader {
         }
         let reversed = blend.reversed();
         let (blends, extents) = ([&blend, &reversed], ends::extents(&blend));
-        let mut readings = Vec::new();
-        for alphabet in self.alphabets.iter().filter(|(symbology, _)| wanted.contains(symbology)) {
-            let guesses = pose::guesses(&extents, blends, alphabet, &self.blur);
-            readings.extend(judge::readings(&guesses, blends, &self.blur));
-        }
-        only(readings)
+        let wanted = self.alphabets.iter().filter(|(symbology, _)| wanted.contains(symbology));
+        wanted
+            .map(|alphabet| {
+                let guesses = pose::guesses(&extents, blends, alphabet, &self.blur);
+                judge::readings(&guesses, blends, &self.blur)
+            })
+            .find_map(only)
     }
 }
 
@@ -116,7 +117,5 @@ const CONTRAST_MIN: f32 = 12.0;
 fn only(readings: Vec<Soft>) -> Option<Soft> {
     let mut readings = readings.into_iter();
     let first = readings.next()?;
-    readings
-        .all(|other| (other.symbology, &other.payload) == (first.symbology, &first.payload))
-        .then_some(first)
+    readings.all(|other| other.payload == first.payload).then_some(first)
 }

@@ -20,11 +20,14 @@ use crate::scan::Symbology;
 /// Samples for a module, about.
 const SAMPLES_PER_MODULE: f32 = 3.0;
 
-/// How far the middle of a symbol may be displaced, in modules: tried in this order.
-const BENDS: [f32; 6] = [0.35, -0.35, 0.7, -0.7, 1.05, -1.05];
+/// How far the middle of a symbol may be displaced to either side, in modules: each is tried while it explains more.
+const BENDS: [f32; 3] = [0.35, 0.7, 1.05];
 
 /// So many guesses are tried out in full.
 const TRIED_MAX: usize = 4;
+
+/// Once one was read, only those are tried that looked at most so many times worse.
+const RANK_RIVAL: f32 = 1.5;
 
 /// A first text that leaves less than this per sample needs no other bend, and one that leaves more than that is dropped.
 const GOOD: f32 = 1.5;
@@ -59,7 +62,19 @@ pub(super) fn readings(guesses: &[Guess<'_>], blends: [&Blend; 2], blur: &Blur) 
         })
         .collect();
     looked.sort_by(|one, other| one.rank().total_cmp(&other.rank()));
-    looked.into_iter().take(TRIED_MAX).filter_map(|fitted| fitted.read(blends)).collect()
+    let mut readings = Vec::new();
+    let mut rank_max = f32::INFINITY;
+    for fitted in looked.into_iter().take(TRIED_MAX) {
+        let rank = fitted.rank();
+        if rank > rank_max {
+            break;
+        }
+        if let Some(soft) = fitted.read(blends) {
+            rank_max = rank_max.min(RANK_RIVAL * rank);
+            readings.push(soft);
+        }
+    }
+    readings
 }
 
 struct Fitted<'a> {
@@ -165,18 +180,21 @@ impl Fitted<'_> {
     fn bend(&mut self, blend: &Blend) -> Option<()> {
         let looks = self.looks();
         let mut best = 0.0;
-        for bend in BENDS {
-            if self.left < GOOD {
-                break;
-            }
-            self.pose.bend = [bend * self.pose.module, 0.0, 0.0];
-            let (text, left) = self.decode(blend, &looks);
-            if left < self.left {
+        for side in [self.pose.module, -self.pose.module] {
+            for bend in BENDS.map(|bend| bend * side) {
+                if self.left < GOOD {
+                    break;
+                }
+                self.pose.bend = [bend, 0.0, 0.0];
+                let (text, left) = self.decode(blend, &looks);
+                if left > self.left {
+                    break;
+                }
                 best = bend;
                 (self.text, self.left) = (text, left);
             }
         }
-        self.pose.bend = [best * self.pose.module, 0.0, 0.0];
+        self.pose.bend = [best, 0.0, 0.0];
         (self.left < HOPELESS).then_some(())
     }
 
