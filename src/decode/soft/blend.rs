@@ -126,6 +126,7 @@ fn mean(bands: &[Profile], length: usize) -> Profile {
     profile
 }
 
+/// The median of the bands, the brighter one of two: what covers paper is mostly darker.
 fn median(bands: &[Profile], length: usize) -> Vec<f32> {
     let mut column = Vec::with_capacity(bands.len());
     (0..length)
@@ -133,8 +134,7 @@ fn median(bands: &[Profile], length: usize) -> Vec<f32> {
             column.clear();
             column.extend(bands.iter().map(|band| band.levels[sample]));
             column.sort_by(f32::total_cmp);
-            let half = column.len() / 2;
-            if column.len() % 2 == 1 { column[half] } else { (column[half - 1] + column[half]) / 2.0 }
+            column[column.len() / 2]
         })
         .collect()
 }

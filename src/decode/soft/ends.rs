@@ -21,6 +21,9 @@ const PAPER_WITHIN: usize = 80;
 /// A symbol is at least so many samples long.
 const LENGTH_MIN: f32 = 40.0;
 
+/// No quiet stretch within a symbol is so many times as long as the quiet zones around it.
+const INNER_SHARE_MAX: f32 = 1.6;
+
 /// So many pairs of ends are looked into, the longest first.
 pub(super) const EXTENTS_MAX: usize = 6;
 
@@ -63,7 +66,7 @@ pub(super) fn extents(blend: &Blend) -> Vec<Extent> {
             inner = inner.max(right[1] - right[0]);
         }
     }
-    extents.retain(|extent| extent.inner < 1.2 * extent.quiet);
+    extents.retain(|extent| extent.inner < INNER_SHARE_MAX * extent.quiet);
     extents.sort_by(|one, other| (other.to - other.from).total_cmp(&(one.to - one.from)));
     extents.truncate(EXTENTS_MAX);
     extents

@@ -46,6 +46,12 @@ const MISFIT_SLOT_MAX: f32 = 3.0;
 const MARGIN_CHECKED: f32 = 40.0;
 const MARGIN_UNCHECKED: f32 = 70.0;
 
+/// Texts that are worse than the best one by more are not looked for.
+const EXCESS_MAX: f32 = 100.0;
+
+/// The noise is believed to be no smaller than its share by which misfits fall below what was expected.
+const NOISE_SHARE_MIN: f32 = 0.5;
+
 /// Quiet zone that is looked at, in modules.
 const QUIET_CHECKED: f32 = 5.0;
 const QUIET_UNCHECKED: f32 = 8.0;
@@ -241,15 +247,13 @@ impl Fitted<'_> {
             (MARGIN_UNCHECKED, QUIET_UNCHECKED)
         };
         let payload = self.payload(&self.text)?;
-        if !self.is_explained(blend, quiet) {
-            return None;
-        }
+        let left = self.explained(blend, quiet)?;
         let looks = self.looks();
         let (wants, _squares) = self.wants(blend, looks.pad);
         let trellis = Trellis::new(&looks, &wants, self.guess.slots, self.may());
-        let texts = trellis.texts(2.0 * margin_min)?;
+        let texts = trellis.texts(EXCESS_MAX)?;
         let (best, others) = texts.split_first()?;
-        let margin = others.first().map_or(2.0 * margin_min, |other| other.excess);
+        let margin = others.first().map_or(EXCESS_MAX, |other| other.excess) / left.max(NOISE_SHARE_MIN);
         let confirmed = self.bands_agree(blend, &looks);
         (best.letters == self.text && margin >= margin_min && confirmed).then_some((payload, margin))
     }
@@ -262,17 +266,18 @@ impl Fitted<'_> {
         }
     }
 
-    /// Whether noise alone is left, everywhere.
-    fn is_explained(&self, blend: &Blend, quiet: f32) -> bool {
+    /// What is left per sample, if that is noise alone, everywhere.
+    fn explained(&self, blend: &Blend, quiet: f32) -> Option<f32> {
         let mut placed = Placed::default();
         placed.place(&self.guess.letters.edges(&self.text), &self.pose);
         let samples = self.samples(blend, quiet);
         let slot = self.grid().slot;
         let left = fit::misfit(&self.pose, &placed, &samples, self.blur);
-        left < MISFIT_MAX
+        let is_noise = left < MISFIT_MAX
             && samples.chunks(slot / 2).all(|chunk| {
                 fit::misfit(&self.pose, &placed, chunk, self.blur) < MISFIT_SLOT_MAX
-            })
+            });
+        is_noise.then_some(left)
     }
 
     /// Whether at every place enough bands want no other character.

@@ -26,7 +26,7 @@ const LOOKS_ITF: [(usize, usize); 2] = [(1, 64), (2, 24)];
 const MISFIT_MAX: f32 = 40.0;
 
 /// Under more blur than so many modules no text is told from the others.
-const BLUR_MAX: f32 = 1.35;
+const BLUR_MAX: f32 = 1.5;
 
 /// Wide to narrow, where it is not known yet.
 const RATIOS: [f32; 2] = [2.25, 2.8];
