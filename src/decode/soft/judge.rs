@@ -31,7 +31,7 @@ const RANK_RIVAL: f32 = 1.5;
 
 /// A first text that leaves less than this per sample needs no other bend, and one that leaves more than that is dropped.
 const GOOD: f32 = 1.5;
-const HOPELESS: f32 = 12.0;
+const HOPELESS: f32 = 30.0;
 
 /// A text and a pose are fitted in turn so often.
 const ROUNDS: usize = 4;

@@ -15,18 +15,21 @@ const MODULE_MAX: f32 = 8.5;
 
 /// Quiet zone that a symbol has at least, in modules, and that the inside of none has.
 const QUIET_MIN: f32 = 5.0;
-const QUIET_INNER: f32 = 7.0;
+const QUIET_INNER: f32 = 12.0;
 
 /// Steps of a fit to the ends, and how many guesses are kept after them. ITF's ends are two narrow bars and a wide one, which
 /// tell little: what lies between must choose.
 const LOOKS: [(usize, usize); 3] = [(1, 24), (1, 10), (3, 6)];
-const LOOKS_ITF: [(usize, usize); 2] = [(1, 64), (2, 24)];
+const LOOKS_ITF: [(usize, usize); 2] = [(1, 64), (2, 32)];
 
 /// What is left at the ends, in squared units of the noise, beyond which a guess is dropped.
 const MISFIT_MAX: f32 = 40.0;
 
 /// Under more blur than so many modules no text is told from the others.
 const BLUR_MAX: f32 = 1.5;
+
+/// Blur to begin with, in samples.
+const SIGMA_GUESS: f32 = 1.7;
 
 /// Wide to narrow, where it is not known yet.
 const RATIOS: [f32; 2] = [2.25, 2.8];
@@ -74,10 +77,23 @@ pub(super) fn guesses<'a>(
             }
         }
         guesses.sort_by(|one, other| one.misfit.total_cmp(&other.misfit));
+        once_each(&mut guesses);
         guesses.truncate(*kept);
     }
     guesses.retain(|guess| guess.misfit < MISFIT_MAX);
     guesses
+}
+
+/// Keeps of guesses that differ in their ratio alone the best two.
+fn once_each(guesses: &mut Vec<Guess<'_>>) {
+    let key = |guess: &Guess<'_>| (guess.slots, guess.is_reversed, guess.first);
+    let keys: Vec<_> = guesses.iter().map(key).collect();
+    let mut place = 0;
+    guesses.retain(|guess| {
+        let before = keys.iter().take(place).filter(|before| **before == key(guess)).count();
+        place += 1;
+        before < 2
+    });
 }
 
 /// All guesses at an extent.
@@ -108,7 +124,7 @@ fn all<'a>(
                 start: extent.from,
                 module,
                 bend: [0.0; 3],
-                sigma: (0.7 * module).clamp(0.8, 1.6),
+                sigma: SIGMA_GUESS.min(module),
                 spread: 0.0,
                 ratio: *ratio,
                 paper: [blend.dark + blend.contrast, 0.0, 0.0],
