@@ -5,15 +5,20 @@
 //! the library is answered with [`PictureError::Panicked`] and its worker takes the next. The panic hook of the process prints
 //! the panic first, and what rxing panics with may quote a payload: the process's hook should print the place alone.
 
-mod gray;
 pub mod image;
 pub mod unchanged;
 
+mod bars;
+mod edges;
+mod gray;
 mod lines;
 mod locate;
+mod looker;
 mod patterns;
+mod profile;
 mod quad;
 mod soft;
+mod soften;
 mod tiles;
 
 use std::num::NonZeroUsize;

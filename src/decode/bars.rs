@@ -4,10 +4,20 @@
 //! line is not rare, and Code 39 and Interleaved 2 of 5 have no check of their own: a text counts when lines that share no pixel
 //! agree on it, two for Code 128, three for the others, and no line between them says something else at the same place.
 
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    clippy::indexing_slicing,
+    reason = "profiles are below 2^16 samples, and indices are cut to their length"
+)]
+
 mod code128;
 mod code39;
 mod itf;
 mod widths;
+
+pub(crate) use self::code39::full_ascii;
 
 use super::edges::EdgeFinder;
 use super::gray::Gray;
@@ -51,8 +61,25 @@ const SLANTS: std::ops::Range<f32> = 0.14..0.77;
 const REACH_STEP: f32 = 5.0;
 const REACH_MISSES_MAX: usize = 3;
 
-/// Places of two lines that differ by more than this share of their length are not across the same bars.
+/// Lines are compared with the mean of so many around the one that was read, and are across the same bars from this correlation
+/// on.
+const MODEL_LINES: usize = 3;
+const LIKENESS_MIN: f32 = 0.6;
+
+/// Bands that must say the same, and where the symbology has no check character.
+const AGREEING_MIN: usize = 2;
+const UNCHECKED_AGREEING_MIN: usize = 3;
+
+/// Two lines across the same bars differ in their ends by less than this share of their length and so many pixels.
 const DRIFT_SHARE: f32 = 0.1;
+const DRIFT_MIN: f32 = 4.0;
+
+/// The paper before and after a symbol without a check differs by less than this share of its contrast.
+const PAPER_SHARE: f32 = 0.4;
+
+/// A turn of a profile counts from so many times the noise on, and from so many gray levels.
+const NOISE_TURN: f32 = 4.0;
+const TURN_MIN: f32 = 3.0;
 
 /// What one line says: a symbol's text and where its first and last bar end, in the unit of the edges.
 #[derive(Debug, Clone, PartialEq)]
@@ -74,6 +101,17 @@ pub(crate) struct Bars {
     pub(crate) corners: Corners,
 }
 
+/// What was read of a region.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Reading {
+    pub(crate) found: Vec<Bars>,
+    /// Whether a line that said nothing has as many edges as a symbol.
+    pub(crate) is_promising: bool,
+    /// The steepest slope of the first line that said nothing, as a share of its contrast a pixel: 0.5 where it is sharp, 0.19
+    /// at a blur of 2 pixels.
+    pub(crate) steepness: f32,
+}
+
 /// What one band of lines said.
 #[derive(Debug, Clone, PartialEq)]
 struct Vote {
@@ -83,11 +121,21 @@ struct Vote {
     along: f32,
 }
 
+/// What to look for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Search<'a> {
+    pub(crate) gray: Gray<'a>,
+    /// The sensor's noise, a standard deviation in gray levels.
+    pub(crate) sigma: f32,
+    pub(crate) wanted: &'a [Symbology],
+}
+
 /// Reads bars; its buffers are used again.
 #[derive(Debug, Default)]
 pub(crate) struct BarsReader {
     sums: Vec<u32>,
     mean: Vec<f32>,
+    model: Vec<f32>,
     sharp: Vec<f32>,
     fine: Vec<f32>,
     turned: Vec<f32>,
@@ -95,45 +143,30 @@ pub(crate) struct BarsReader {
     votes: Vec<Vote>,
     /// Which of [`SHARPNESS`] the last line needed.
     choice: usize,
-    /// The most edges that the last line had at any sharpness.
-    most_edges: usize,
-    /// Whether the last line without a text had as many edges as a symbol.
-    pub is_promising: bool,
 }
 
 impl BarsReader {
-    /// The symbols in a region that was turned upright; `sigma` is the sensor's noise in gray levels.
-    pub(crate) fn read(
-        &mut self,
-        gray: Gray<'_>,
-        region: Region,
-        sigma: f32,
-        wanted: &[Symbology],
-    ) -> Vec<Bars> {
+    /// The symbols in a region that was turned upright.
+    pub(crate) fn read(&mut self, search: &Search<'_>, region: Region) -> Reading {
         if region.length < LENGTH_MIN {
-            return Vec::new();
+            return Reading::default();
         }
         let margin = MARGIN + region.length * MARGIN_SHARE;
         let region = Region { length: region.length + 2.0 * margin, ..region };
         let bands = Bands::across(region.height);
-        let found = self.read_lines(&Lines::new(gray, region), bands, sigma, wanted);
+        let reading = self.read_lines(search, &Lines::new(search.gray, region), bands);
         let slant = region.axis[0] * region.across[1] - region.axis[1] * region.across[0];
-        if found.is_empty() && self.is_promising && SLANTS.contains(&slant.abs()) {
-            return self.read_lines(&Lines::slanted(gray, region), bands, sigma, wanted);
+        if reading.found.is_empty() && reading.is_promising && SLANTS.contains(&slant.abs()) {
+            return self.read_lines(search, &Lines::slanted(search.gray, region), bands);
         }
-        found
+        reading
     }
 
     /// The symbols on single rows and columns of a small picture: what is too low, too fine or too odd for a region.
-    pub(crate) fn read_rows(
-        &mut self,
-        gray: Gray<'_>,
-        sigma: f32,
-        wanted: &[Symbology],
-    ) -> Vec<Bars> {
-        let [width, height] = [gray.width() as f32, gray.height() as f32];
-        let across = |across: [f32; 2], [length, height]: [f32; 2]| Region {
-            center: [(width - 1.0) / 2.0, (gray.height() - 1) as f32 / 2.0],
+    pub(crate) fn read_rows(&mut self, search: &Search<'_>) -> Vec<Bars> {
+        let [width, height] = [search.gray.width() as f32, search.gray.height() as f32];
+        let whole = |across: [f32; 2], [length, height]: [f32; 2]| Region {
+            center: [(width - 1.0) / 2.0, (search.gray.height() - 1) as f32 / 2.0],
             across,
             length: length + 2.0 * MARGIN,
             height,
@@ -141,114 +174,106 @@ impl BarsReader {
             axis: across,
         };
         let mut found = Vec::new();
-        for region in [across([1.0, 0.0], [width, height]), across([0.0, 1.0], [height, width])] {
-            let bands = Bands::rows(region.height);
-            found.extend(self.read_lines(&Lines::new(gray, region), bands, sigma, wanted));
+        for region in [whole([1.0, 0.0], [width, height]), whole([0.0, 1.0], [height, width])] {
+            let lines = Lines::new(search.gray, region);
+            found.extend(self.read_lines(search, &lines, Bands::rows(region.height)).found);
         }
         found
     }
 
-    fn read_lines(
-        &mut self,
-        lines: &Lines<'_>,
-        bands: Bands,
-        sigma: f32,
-        wanted: &[Symbology],
-    ) -> Vec<Bars> {
-        let mut found: Vec<Bars> = Vec::new();
+    fn read_lines(&mut self, search: &Search<'_>, lines: &Lines<'_>, bands: Bands) -> Reading {
+        let mut reading = Reading::default();
         let mut covered: Vec<[f32; 2]> = Vec::new();
         let mut barren = 0;
         self.votes.clear();
-        self.is_promising = false;
         for along in bands.middles() {
             if covered.iter().any(|[from, to]| (*from..*to).contains(&along)) {
                 continue;
             }
             lines.mean(along, bands.lines, &mut self.sums, &mut self.mean);
-            let noise = sigma / (bands.lines as f32).sqrt();
-            if self.vote(&bands, noise, along, wanted) {
-                for vote in self.agreed() {
-                    let reach = self.reach(lines, &vote);
-                    covered.push(reach);
-                    found.push(symbol(lines, vote, reach));
+            let edges = match self.vote(search, &bands, along) {
+                Line::Said => {
+                    for vote in self.agreed() {
+                        let reach = self.reach(lines, &vote);
+                        covered.push(reach);
+                        reading.found.push(symbol(lines, vote, reach));
+                    }
+                    continue;
                 }
-            } else {
-                self.is_promising = self.most_edges >= EDGES_MIN;
-                barren += 1;
-                let is_barren = !self.is_promising || barren >= bands.barren_max;
-                if self.votes.is_empty() && is_barren && barren >= bands.barren_min {
-                    break;
-                }
+                Line::Silent { edges } => edges,
+            };
+            if barren == 0 {
+                reading.steepness = steepness(&self.mean);
+            }
+            barren += 1;
+            reading.is_promising |= edges >= EDGES_MIN;
+            let is_barren = edges < EDGES_MIN || barren >= bands.barren_max;
+            if self.votes.is_empty() && is_barren && barren >= bands.barren_min {
+                break;
             }
         }
-        found
+        reading
     }
 
     /// Reads the band in `mean`, sharpened more and more until it says something.
-    fn vote(&mut self, bands: &Bands, noise: f32, along: f32, wanted: &[Symbology]) -> bool {
-        let before = self.votes.len();
-        self.most_edges = 0;
+    fn vote(&mut self, search: &Search<'_>, bands: &Bands, along: f32) -> Line {
+        let noise = search.sigma / (bands.lines as f32).sqrt();
         let first = self.choice.min(bands.sharpness.len() - 1);
+        let mut most = 0;
         for round in 0..bands.sharpness.len() {
             // What the last line needed comes first.
             let choice = if round == 0 { first } else { round - usize::from(round <= first) };
             let sharpness = bands.sharpness[choice];
             sharpened(&self.mean, sharpness, &mut self.sharp, &mut self.fine);
             let gain = ((1.0 + 2.0 * sharpness).powi(2) + 2.0 * sharpness * sharpness).sqrt();
-            let edges = self.finder.find(&self.fine, (4.0 * noise * gain).max(3.0));
-            self.most_edges = self.most_edges.max(edges.len());
-            if edges.len() < EDGES_MIN {
+            let floor = (NOISE_TURN * noise * gain).max(TURN_MIN);
+            most = most.max(self.finder.find(&self.fine, floor).len());
+            if round == 0 && 2 * most < EDGES_MIN {
                 // Sharpening finds a few more, not twice as many.
-                if round == 0 && 2 * edges.len() < EDGES_MIN {
-                    return false;
-                }
-                continue;
+                break;
             }
-            scan(edges, wanted, &mut |symbology, row| {
-                self.votes.push(Vote { symbology, row, along });
-            });
-            if self.votes.len() > before {
+            if most >= EDGES_MIN && self.scan_both_ways(search.wanted, along) {
                 self.choice = choice;
-                return true;
-            }
-            let length = self.mean.len() as f32;
-            let paired = edges.len() / 2 * 2;
-            self.turned.clear();
-            self.turned.extend(edges[..paired].iter().rev().map(|edge| length - edge));
-            scan(&self.turned, wanted, &mut |symbology, row| {
-                let row = Row { from: length - row.from, to: length - row.to, ..row };
-                self.votes.push(Vote { symbology, row, along });
-            });
-            if self.votes.len() > before {
-                self.choice = choice;
-                return true;
+                return Line::Said;
             }
         }
-        false
+        Line::Silent { edges: most }
     }
 
-    /// Takes out the votes that agree with the last ones, when there are enough of them.
+    /// Takes down what the edges that were found last say, from left to right or from right to left.
+    fn scan_both_ways(&mut self, wanted: &[Symbology], along: f32) -> bool {
+        let before = self.votes.len();
+        let edges = self.finder.edges();
+        let mean = &self.mean;
+        scan(edges, wanted, &mut |symbology, row| {
+            if symbology != Symbology::Itf || is_paper_around(mean, &row) {
+                self.votes.push(Vote { symbology, row, along });
+            }
+        });
+        if self.votes.len() > before {
+            return true;
+        }
+        let length = self.mean.len() as f32;
+        let paired = edges.len() / 2 * 2;
+        self.turned.clear();
+        self.turned.extend(edges[..paired].iter().rev().map(|edge| length - edge));
+        scan(&self.turned, wanted, &mut |symbology, row| {
+            let row = Row { from: length - row.from, to: length - row.to, ..row };
+            if symbology != Symbology::Itf || is_paper_around(mean, &row) {
+                self.votes.push(Vote { symbology, row, along });
+            }
+        });
+        self.votes.len() > before
+    }
+
+    /// Takes out the votes that enough bands agree on.
     fn agreed(&mut self) -> Vec<Vote> {
-        let mut agreed = Vec::new();
+        let mut agreed: Vec<Vote> = Vec::new();
         let mut at = 0;
-        while at < self.votes.len() {
-            let vote = &self.votes[at];
-            let same = |other: &&Vote| {
-                other.symbology == vote.symbology
-                    && other.row.text == vote.row.text
-                    && is_same_place(&other.row, &vote.row)
-            };
-            let along: Vec<f32> = self.votes.iter().filter(same).map(|vote| vote.along).collect();
-            let (first, last) = (along.iter().copied().fold(f32::INFINITY, f32::min), along.iter().copied().fold(f32::NEG_INFINITY, f32::max));
-            let disputed = self.votes.iter().any(|other| {
-                other.row.text != vote.row.text
-                    && overlaps(&other.row, &vote.row)
-                    && (first..=last).contains(&other.along)
-            });
-            let needed = if vote.symbology == Symbology::Code128 { 2 } else { 3 };
-            if along.len() >= needed && !disputed {
+        while let Some(vote) = self.votes.get(at) {
+            if is_agreed(vote, &self.votes) {
                 let vote = vote.clone();
-                self.votes.retain(|other| other.row.text != vote.row.text || !is_same_place(&other.row, &vote.row));
+                self.votes.retain(|other| !is_same(other, &vote));
                 agreed.push(vote);
                 at = 0;
             } else {
@@ -261,10 +286,9 @@ impl BarsReader {
     /// From where to where along the bars the lines look like the one that was read.
     fn reach(&mut self, lines: &Lines<'_>, vote: &Vote) -> [f32; 2] {
         let (from, to) = (vote.row.from.min(vote.row.to), vote.row.from.max(vote.row.to));
-        let model: Vec<f32> = {
-            lines.mean(vote.along, 3, &mut self.sums, &mut self.mean);
-            part(&self.mean, from, to).to_vec()
-        };
+        lines.mean(vote.along, MODEL_LINES, &mut self.sums, &mut self.mean);
+        self.model.clear();
+        self.model.extend(part(&self.mean, from, to));
         let mut reach = [vote.along; 2];
         for (end, step) in reach.iter_mut().zip([-REACH_STEP, REACH_STEP]) {
             let mut missed = 0;
@@ -272,7 +296,7 @@ impl BarsReader {
             while missed < REACH_MISSES_MAX && (along - vote.along).abs() < lines.region().length {
                 along += step;
                 lines.mean(along, 1, &mut self.sums, &mut self.mean);
-                if likeness(&model, part(&self.mean, from, to)) > 0.6 {
+                if likeness(&self.model, part(&self.mean, from, to)) > LIKENESS_MIN {
                     *end = along;
                     missed = 0;
                 } else {
@@ -284,6 +308,15 @@ impl BarsReader {
     }
 }
 
+/// What a line came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Line {
+    /// It has votes.
+    Said,
+    /// It says nothing, and has so many edges.
+    Silent { edges: usize },
+}
+
 /// Bands of lines across a region.
 #[derive(Debug, Clone, Copy)]
 struct Bands {
@@ -292,7 +325,7 @@ struct Bands {
     height: f32,
     /// How much they are sharpened, in this order.
     sharpness: &'static [f32],
-    /// So many bands without a text end it: at once where there are too few edges for one, and in any case.
+    /// So many bands without a text end it: where there are too few edges for one, and in any case.
     barren_min: usize,
     barren_max: usize,
 }
@@ -324,6 +357,30 @@ impl Bands {
     }
 }
 
+/// Whether enough bands say the same, and none between them something else at that place.
+fn is_agreed(vote: &Vote, votes: &[Vote]) -> bool {
+    let (mut first, mut last, mut count) = (f32::INFINITY, f32::NEG_INFINITY, 0);
+    for other in votes.iter().filter(|other| is_same(other, vote)) {
+        (first, last, count) = (first.min(other.along), last.max(other.along), count + 1);
+    }
+    let is_disputed = votes.iter().any(|other| {
+        other.row.text != vote.row.text
+            && overlaps(&other.row, &vote.row)
+            && (first..=last).contains(&other.along)
+    });
+    let needed =
+        if vote.symbology == Symbology::Code128 { AGREEING_MIN } else { UNCHECKED_AGREEING_MIN };
+    count >= needed && !is_disputed
+}
+
+fn is_same(one: &Vote, other: &Vote) -> bool {
+    let length = (one.row.to - one.row.from).abs();
+    let drift = (one.row.from - other.row.from).abs().max((one.row.to - other.row.to).abs());
+    one.symbology == other.symbology
+        && one.row.text == other.row.text
+        && drift < length * DRIFT_SHARE + DRIFT_MIN
+}
+
 /// Tells every symbol on a line, from left to right.
 fn scan(edges: &[f32], wanted: &[Symbology], tell: &mut dyn FnMut(Symbology, Row)) {
     let mut told = 0;
@@ -350,16 +407,40 @@ fn scan(edges: &[f32], wanted: &[Symbology], tell: &mut dyn FnMut(Symbology, Row
     }
 }
 
-fn is_same_place(one: &Row, other: &Row) -> bool {
-    let length = (one.to - one.from).abs();
-    let drift = (one.from - other.from).abs().max((one.to - other.to).abs());
-    drift < length * DRIFT_SHARE + 4.0
+/// Whether the levels before and after an Interleaved 2 of 5 are those of the same paper. Where a glare hides the rest of the
+/// bars, any digit may look like the end.
+fn is_paper_around(mean: &[f32], row: &Row) -> bool {
+    let (from, to) = (row.from.min(row.to), row.from.max(row.to));
+    // A digit is three narrow and two wide bars, nine modules at the usual ratio; start and end take another nine.
+    let module = (to - from) / (9 * row.text.len() + 9) as f32;
+    let level = |from: f32, to: f32| {
+        let levels = part(mean, from.max(0.0), to - 2.0);
+        levels.iter().sum::<f32>() / levels.len() as f32
+    };
+    let before = level(from - 5.0 * module, from - module);
+    let after = level(to + module, to + 5.0 * module);
+    let range = [f32::INFINITY, f32::NEG_INFINITY];
+    let [dark, light] = part(mean, from, to)
+        .iter()
+        .fold(range, |[dark, light], level| [dark.min(*level), light.max(*level)]);
+    // Off the end of a line there is nothing to compare.
+    let difference = (before - after).abs();
+    difference.is_nan() || difference < (light - dark) * PAPER_SHARE
 }
 
 fn overlaps(one: &Row, other: &Row) -> bool {
     let ends = |row: &Row| [row.from.min(row.to), row.from.max(row.to)];
     let ([a, b], [c, d]) = (ends(one), ends(other));
     a < d && c < b
+}
+
+/// The steepest slope a pixel, as a share of the contrast.
+fn steepness(levels: &[f32]) -> f32 {
+    let range = [f32::INFINITY, f32::NEG_INFINITY];
+    let [dark, light] =
+        levels.iter().fold(range, |[dark, light], level| [dark.min(*level), light.max(*level)]);
+    let slopes = levels.windows(3).map(|window| (window[2] - window[0]).abs() / 2.0);
+    slopes.fold(0.0, f32::max) / (light - dark).max(1.0)
 }
 
 fn part(levels: &[f32], from: f32, to: f32) -> &[f32] {
@@ -385,7 +466,120 @@ fn symbol(lines: &Lines<'_>, vote: Vote, [top, bottom]: [f32; 2]) -> Bars {
     let Vote { symbology, row, .. } = vote;
     // Read from right to left it stands on its head.
     let [top, bottom] = if row.from < row.to { [top, bottom] } else { [bottom, top] };
-    let corners =
-        [[row.from, top], [row.to, top], [row.to, bottom], [row.from, bottom]].map(|[across, along]| lines.at(across, along));
+    let corners = [[row.from, top], [row.to, top], [row.to, bottom], [row.from, bottom]]
+        .map(|[across, along]| lines.at(across, along));
     Bars { symbology, identifier: row.identifier, text: row.text, corners }
+}
+
+/// The edges between elements of these widths, a bar first.
+#[cfg(test)]
+fn edges_of(widths: impl Iterator<Item = f32>) -> Vec<f32> {
+    let mut at = 30.0;
+    let mut edges = vec![at];
+    for width in widths {
+        at += width;
+        edges.push(at);
+    }
+    edges
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::image::{Picture, draw_symbol};
+    use crate::decode::profile::Aligner;
+
+    fn drawn(symbology: Symbology, text: &str) -> Picture {
+        draw_symbol(symbology, text, 3).unwrap()
+    }
+
+    /// Pictures one below the other.
+    fn stacked(pictures: &[Picture]) -> Picture {
+        let width = pictures.iter().map(Picture::width).max().unwrap();
+        let rows = pictures.iter().flat_map(|picture| {
+            let own = picture.width() as usize;
+            picture.luma().chunks(own).flat_map(move |row| {
+                let mut row = row.to_vec();
+                row.resize(width as usize, u8::MAX);
+                row
+            })
+        });
+        let luma: Vec<u8> = rows.collect();
+        Picture::from_luma(width, luma.len() as u32 / width, luma).unwrap()
+    }
+
+    fn whole(picture: &Picture) -> Region {
+        let [width, height] = [picture.width() as f32, picture.height() as f32];
+        Region {
+            center: [(width - 1.0) / 2.0, (height - 1.0) / 2.0],
+            across: [1.0, 0.0],
+            length: width,
+            height,
+            strength: 0.0,
+            axis: [1.0, 0.0],
+        }
+    }
+
+    fn texts(picture: &Picture, region: Region) -> Vec<String> {
+        let gray = Gray::of(picture);
+        let search = Search { gray, sigma: 0.0, wanted: &Symbology::ALL };
+        let (mut aligner, mut reader) = (Aligner::default(), BarsReader::default());
+        let runs = aligner.align(gray, region, 0.0);
+        let found = runs.iter().flat_map(|run| reader.read(&search, *run).found);
+        found.map(|bars| String::from_utf8(bars.text).unwrap()).collect()
+    }
+
+    #[test]
+    fn symbols_one_above_the_other_are_both_read() {
+        let both = [drawn(Symbology::Code128, "20261104"), drawn(Symbology::Code39, "ABC123")];
+        let picture = stacked(&both);
+        let mut read = texts(&picture, whole(&picture));
+        read.sort();
+        assert_eq!(read, ["20261104", "ABC123"]);
+    }
+
+    #[test]
+    fn corners_turn_with_the_symbol() {
+        let upright = drawn(Symbology::Code128, "20261104");
+        let turned: Vec<u8> = upright.luma().iter().rev().copied().collect();
+        let turned = Picture::from_luma(upright.width(), upright.height(), turned).unwrap();
+        let corners = |picture: &Picture| {
+            let search =
+                Search { gray: Gray::of(picture), sigma: 0.0, wanted: &[Symbology::Code128] };
+            BarsReader::default().read(&search, whole(picture)).found[0].corners
+        };
+        let (one, other) = (corners(&upright), corners(&turned));
+        let [width, height] = [upright.width() as f32 - 1.0, upright.height() as f32 - 1.0];
+        for (one, other) in one.iter().zip(other) {
+            let back = [width - other[0], height - other[1]];
+            assert!(
+                (one[0] - back[0]).abs() < 2.0 && (one[1] - back[1]).abs() < 8.0,
+                "{one:?} {back:?}"
+            );
+        }
+        assert!(one[0][0] < one[1][0] && one[0][1] < one[2][1], "{one:?}");
+    }
+
+    #[test]
+    fn lines_that_contradict_each_other_are_no_symbol() {
+        let vote = |text: &[u8], along: f32| Vote {
+            symbology: Symbology::Code128,
+            row: Row {
+                text: text.to_vec(),
+                identifier: SymbologyIdentifier::new(b'C', b'0').unwrap(),
+                from: 10.0,
+                to: 200.0,
+                edges: 50,
+            },
+            along,
+        };
+        let agreeing = [vote(b"1", 0.0), vote(b"1", 9.0)];
+        assert!(is_agreed(&agreeing[0], &agreeing));
+        let disputed = [vote(b"1", 0.0), vote(b"1", 9.0), vote(b"2", 4.0)];
+        assert!(!is_agreed(&disputed[0], &disputed));
+        let apart = [vote(b"1", 0.0), vote(b"1", 9.0), vote(b"2", 40.0)];
+        assert!(is_agreed(&apart[0], &apart));
+        let unchecked = agreeing.map(|vote| Vote { symbology: Symbology::Itf, ..vote });
+        assert!(!is_agreed(&unchecked[0], &unchecked));
+    }
 }

@@ -51,7 +51,8 @@ impl EdgeFinder {
         // Whether the profile rises towards paper from the last extreme; it starts on what it takes for paper.
         let mut is_rising = true;
         for (at, level) in fine.iter().copied().enumerate() {
-            let is_further = if is_rising { level > candidate.level } else { level < candidate.level };
+            let is_further =
+                if is_rising { level > candidate.level } else { level < candidate.level };
             if is_further {
                 candidate = Extreme { at, level };
                 continue;
@@ -86,6 +87,11 @@ impl EdgeFinder {
         crossing(fine, [from, to], middle) / FINE as f32
     }
 
+    /// The edges that were found last.
+    pub(crate) fn edges(&self) -> &[f32] {
+        &self.edges
+    }
+
     fn measure(&mut self, fine: &[f32]) {
         self.own.clear();
         self.own.extend(fine.chunks(BLOCK).map(|block| {
@@ -93,7 +99,8 @@ impl EdgeFinder {
             block.iter().fold(start, |[dark, light], level| [dark.min(*level), light.max(*level)])
         }));
         let around = |block: usize, reach: usize| {
-            let near = &self.own[block.saturating_sub(reach)..(block + reach + 1).min(self.own.len())];
+            let near =
+                &self.own[block.saturating_sub(reach)..(block + reach + 1).min(self.own.len())];
             near.iter().fold([f32::INFINITY, f32::NEG_INFINITY], |[dark, light], block| {
                 [dark.min(block[0]), light.max(block[1])]
             })
@@ -119,4 +126,56 @@ fn crossing(fine: &[f32], [from, to]: [Extreme; 2], level: f32) -> f32 {
     let (before, after) = (fine[at - 1], fine[at]);
     let step = if before == after { 0.5 } else { (level - before) / (after - before) };
     at as f32 - 1.0 + step.clamp(0.0, 1.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::profile::sharpened;
+
+    /// Bars between the given edges, their sides a pixel or two wide.
+    fn profile(edges: &[f32], length: usize) -> Vec<f32> {
+        let ink = |x: f32| {
+            let covered = |at: f32| ((x - at) / 1.6).clamp(-0.5, 0.5) + 0.5;
+            edges.chunks(2).map(|bar| covered(bar[0]) - covered(bar[1])).sum::<f32>()
+        };
+        (0..length).map(|x| 200.0 - 150.0 * ink(x as f32)).collect()
+    }
+
+    fn found(levels: &[f32], sharpness: f32, noise: f32) -> Vec<f32> {
+        let (mut sharp, mut fine) = (Vec::new(), Vec::new());
+        sharpened(levels, sharpness, &mut sharp, &mut fine);
+        EdgeFinder::default().find(&fine, noise).to_vec()
+    }
+
+    #[test]
+    fn edges_are_found_to_a_fraction_of_a_pixel() {
+        let edges = [20.3, 23.1, 26.0, 28.2, 40.7, 49.9, 52.5, 54.8];
+        let found = found(&profile(&edges, 90), 0.0, 3.0);
+        assert_eq!(found.len(), edges.len(), "{found:?}");
+        for (found, edge) in found.iter().zip(edges) {
+            assert!((found - edge).abs() < 0.2, "{found} for {edge}");
+        }
+    }
+
+    #[test]
+    fn paper_and_what_is_below_the_noise_have_no_edges() {
+        assert_eq!(found(&[180.0; 100], 0.5, 3.0), [0.0; 0]);
+        let ripple: Vec<f32> = (0..100).map(|x| 180.0 + (x % 3) as f32).collect();
+        assert_eq!(found(&ripple, 0.0, 4.0), [0.0; 0]);
+    }
+
+    #[test]
+    fn the_first_edge_leads_to_ink_wherever_the_profile_starts() {
+        let found = found(&profile(&[-5.0, 4.0, 20.0, 30.0], 60), 0.0, 3.0);
+        assert_eq!(found.len(), 2, "{found:?}");
+        assert!((found[0] - 20.0).abs() < 0.2, "{found:?}");
+    }
+
+    #[test]
+    fn a_profile_of_one_or_two_samples_is_none() {
+        for length in 1..4 {
+            assert_eq!(found(&vec![9.0; length], 0.5, 3.0), [0.0; 0]);
+        }
+    }
 }

@@ -6,12 +6,13 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::bars::{Bars, BarsReader};
+use super::bars::{Bars, BarsReader, Search};
 use super::gray::Gray;
 use super::image::{Found, Picture, PictureError, SYMBOLS_MAX};
 use super::locate::{Locator, Region};
 use super::profile::Aligner;
 use super::quad::is_same_place;
+use super::soften::Softener;
 use super::tiles::Tiles;
 use crate::scan::{Named, Payload, Symbol, Symbology};
 
@@ -21,6 +22,12 @@ const ROWS_PIXELS_MAX: usize = 400_000;
 /// The same where a region had as many edges as a symbol.
 const PROMISING_ROWS_PIXELS_MAX: usize = 1_500_000;
 
+/// So many regions of one picture go to the soft reader, which takes some milliseconds for each: those with bars on which no edge
+/// is steeper than that of a blur of 1.6 pixels, or with a noise of more gray levels than this.
+const SOFTENED_MAX: usize = 4;
+const STEEP_MIN: f32 = 0.235;
+const NOISY_MIN: f32 = 11.0;
+
 /// Looks at pictures, one after the other; its buffers are used again.
 #[derive(Debug, Default)]
 pub struct Looker {
@@ -28,6 +35,7 @@ pub struct Looker {
     locator: Locator,
     aligner: Aligner,
     bars: BarsReader,
+    softener: Softener,
 }
 
 impl Looker {
@@ -55,33 +63,39 @@ impl Looker {
     fn look_at(&mut self, gray: Gray<'_>, wanted: &[Symbology]) -> Vec<Found> {
         self.tiles.measure(gray);
         let sigma = (self.tiles.noise() / 2.0).sqrt();
+        let search = Search { gray, sigma, wanted };
         let mut found = Vec::new();
         if wanted.iter().any(|symbology| is_bars(*symbology)) {
-            self.look_for_bars(gray, sigma, wanted, &mut found);
+            self.look_for_bars(&search, &mut found);
         }
         found.truncate(SYMBOLS_MAX);
         found
     }
 
-    fn look_for_bars(
-        &mut self,
-        gray: Gray<'_>,
-        sigma: f32,
-        wanted: &[Symbology],
-        found: &mut Vec<Found>,
-    ) {
+    fn look_for_bars(&mut self, search: &Search<'_>, found: &mut Vec<Found>) {
         let mut is_promising = false;
+        let mut softened = 0;
         for region in self.locator.bars(&self.tiles) {
-            for run in self.aligner.align(gray, *region, sigma) {
-                let reading = self.bars.read(gray, *run, sigma, wanted);
+            for run in self.aligner.align(search.gray, *region, search.sigma) {
+                let reading = self.bars.read(search, *run);
                 is_promising |= reading.is_promising;
+                let is_hard = reading.steepness < STEEP_MIN || search.sigma > NOISY_MIN;
+                if reading.is_promising
+                    && reading.found.is_empty()
+                    && is_hard
+                    && softened < SOFTENED_MAX
+                {
+                    softened += 1;
+                    let soft = self.softener.read(search, *run);
+                    soft.into_iter().for_each(|bars| add(found, symbol(bars)));
+                }
                 reading.found.into_iter().for_each(|bars| add(found, symbol(bars)));
             }
         }
-        let pixels = gray.width() * gray.height();
+        let pixels = search.gray.width() * search.gray.height();
         let pixels_max = if is_promising { PROMISING_ROWS_PIXELS_MAX } else { ROWS_PIXELS_MAX };
         if found.is_empty() && pixels <= pixels_max {
-            let rows = self.bars.read_rows(gray, sigma, wanted);
+            let rows = self.bars.read_rows(search);
             rows.into_iter().for_each(|bars| add(found, symbol(bars)));
         }
     }
@@ -97,4 +111,29 @@ fn add(found: &mut Vec<Found>, next: Found) {
     if !is_known {
         found.push(next);
     }
+}
+
+const fn is_bars(symbology: Symbology) -> bool {
+    matches!(symbology, Symbology::Code128 | Symbology::Code39 | Symbology::Itf)
+}
+
+fn symbol(bars: Bars) -> Found {
+    let payload = payload(&bars.text);
+    let symbol = Symbol {
+        symbology: Named::One(bars.symbology),
+        identifier: Some(bars.identifier),
+        length: u32::try_from(payload.len()).unwrap_or(u32::MAX),
+        payload: Payload(payload),
+        repaired: false,
+    };
+    Found { symbol, corners: bars.corners }
+}
+
+/// Bytes above 127 (Code 128 with FNC4) are letters of ISO/IEC 8859-1; as text they are UTF-8, unless control characters say that
+/// they are none.
+fn payload(text: &[u8]) -> Vec<u8> {
+    if text.is_ascii() || text.iter().any(|byte| (0x80..=0x9f).contains(byte)) {
+        return text.to_vec();
+    }
+    text.iter().map(|byte| char::from(*byte)).collect::<String>().into_bytes()
 }

@@ -119,7 +119,8 @@ impl<'a> Lines<'a> {
     /// What lies off the picture is as light as the lightest of the line: symbols are cut out without their quiet zone.
     fn add_clipped(&self, along: f32, sums: &mut [u32]) {
         let sides = [self.gray.width() as f32, self.gray.height() as f32];
-        let is_off = |[x, y]: [f32; 2]| x < -0.5 || y < -0.5 || x > sides[0] - 0.5 || y > sides[1] - 0.5;
+        let is_off =
+            |[x, y]: [f32; 2]| x < -0.5 || y < -0.5 || x > sides[0] - 0.5 || y > sides[1] - 0.5;
         let mut lightest = 0;
         for (i, sum) in sums.iter_mut().enumerate() {
             let at = self.at(i as f32, along);
@@ -191,7 +192,8 @@ impl Aligner {
     pub(crate) fn align(&mut self, gray: Gray<'_>, region: Region, sigma: f32) -> &[Region] {
         self.runs.clear();
         let lines = Lines::new(gray, region);
-        let apart = (region.height / 4.0).clamp(APART_MIN, APART_MAX).max(region.height / PLACES_MAX);
+        let apart =
+            (region.height / 4.0).clamp(APART_MIN, APART_MAX).max(region.height / PLACES_MAX);
         let places = (region.height / apart) as usize;
         let along = |place: usize| (place as f32 - (places.max(2) - 1) as f32 / 2.0) * apart;
         let noise = 2.0 * sigma * sigma / ALIGN_LINES as f32 * BETWEEN_SHARE;

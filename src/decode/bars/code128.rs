@@ -49,7 +49,8 @@ pub(super) fn read(edges: &[f32], quiet: f32) -> Option<Row> {
             break;
         }
         *values.get_mut(count)? = next.value;
-        (count, at, last) = (count + 1, at + 6, Fit { gain: (last.gain + next.gain) / 2.0, ..next });
+        (count, at, last) =
+            (count + 1, at + 6, Fit { gain: (last.gain + next.gain) / 2.0, ..next });
     }
     let end = at + 7;
     let closing = edges.get(end)? - edges[end - 1];
@@ -203,5 +204,74 @@ impl Speller {
             self.is_high = !self.is_high;
         }
         self.is_next_turned = !self.is_next_turned;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::bars::edges_of;
+
+    /// The edges of a symbol of these characters, its check character worked out unless it is given.
+    fn edges(values: &[u8], check: Option<u8>) -> Vec<f32> {
+        let weighted = values.iter().enumerate();
+        let sum: usize = weighted.map(|(i, value)| i.max(1) * usize::from(*value)).sum();
+        let check = check.unwrap_or((sum % 103) as u8);
+        let characters = values.iter().chain([&check]).map(|value| CODE_128[usize::from(*value)]);
+        let widths: Vec<u8> = characters.flatten().chain(CODE_128_STOP).collect();
+        edges_of(widths.iter().map(|width| 2.3 * f32::from(*width)))
+    }
+
+    #[track_caller]
+    fn check(values: &[u8], text: &[u8], modifier: u8) {
+        let edges = edges(values, None);
+        let row = read(&edges, f32::INFINITY).unwrap();
+        assert_eq!(row.text, text);
+        assert_eq!(row.identifier, SymbologyIdentifier::new(b'C', modifier).unwrap());
+        assert_eq!((row.from, row.to, row.edges), (edges[0], edges[edges.len() - 1], edges.len()));
+    }
+
+    #[test]
+    fn code_sets_shifts_and_functions_are_spelled() {
+        check(&[104, 33, 65, 16], b"Aa0", b'0');
+        check(&[105, 20, 26, 11], b"202611", b'0');
+        check(&[105, 20, 100, 33, 99, 7], b"20A07", b'0');
+        check(&[103, 33, 64 + 9, 98, 65, 34], b"A\taB", b'0');
+        check(&[105, 102, 1, 2, 102, 3], b"0102\x1d03", b'1');
+        check(&[104, 33, 102, 34], b"AB", b'2');
+        check(&[104, 100, 105 - 32, 33], &[b'i' | 0x80, b'A'], b'0');
+        check(&[104, 100, 100, 65, 100, 65, 65], &[b'a' | 0x80, b'a', b'a' | 0x80], b'0');
+    }
+
+    #[test]
+    fn a_wrong_check_character_is_no_symbol() {
+        let values = [105, 20, 26, 11];
+        let right = (105 + 20 + 2 * 26 + 3 * 11) % 103;
+        assert!(read(&edges(&values, Some(right)), f32::INFINITY).is_some());
+        for wrong in (0..103).filter(|wrong| *wrong != right) {
+            assert_eq!(read(&edges(&values, Some(wrong)), f32::INFINITY), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_symbol_cut_anywhere_or_without_its_quiet_zone_is_none() {
+        let whole = edges(&[105, 20, 26, 11], None);
+        for count in 0..whole.len() {
+            assert_eq!(read(&whole[..count], f32::INFINITY), None, "{count}");
+        }
+        assert_eq!(read(&whole, 2.3 * 3.0), None);
+        let mut followed = whole.clone();
+        followed.push(whole[whole.len() - 1] + 2.3 * 3.0);
+        assert_eq!(read(&followed, f32::INFINITY), None);
+    }
+
+    #[test]
+    fn ink_that_spread_half_a_module_is_read() {
+        let spread = |edges: Vec<f32>| -> Vec<f32> {
+            let signs = [-0.55, 0.55].into_iter().cycle();
+            edges.into_iter().zip(signs).map(|(edge, sign)| edge + sign).collect()
+        };
+        let row = read(&spread(edges(&[105, 20, 26, 11], None)), f32::INFINITY).unwrap();
+        assert_eq!(row.text, b"202611");
     }
 }

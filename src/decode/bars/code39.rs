@@ -1,8 +1,5 @@
 //! Code 39 from edges (ISO/IEC 16388), with the pairs of full ASCII expanded.
-#![expect(
-    clippy::indexing_slicing,
-    reason = "edges are indexed behind a check of their count"
-)]
+#![expect(clippy::indexing_slicing, reason = "edges are indexed behind a check of their count")]
 
 use super::Row;
 use super::widths::{Levels, QUIET_MODULES};
@@ -64,7 +61,7 @@ pub(super) fn read(edges: &[f32], quiet: f32) -> Option<Row> {
     if text.is_empty() || after < QUIET_MODULES * scaled.narrow() {
         return None;
     }
-    let (text, modifier) = match expanded(&text) {
+    let (text, modifier) = match full_ascii(&text) {
         Some(full) => (full, b'4'),
         None => (text, b'0'),
     };
@@ -87,7 +84,7 @@ fn character(elements: &[f32], levels: &Levels) -> Option<u8> {
 }
 
 /// The text in full ASCII, when every `$`, `%`, `/` and `+` makes a pair with a letter after it, and there is one.
-fn expanded(text: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn full_ascii(text: &[u8]) -> Option<Vec<u8>> {
     let mut full = Vec::new();
     let mut rest = text.iter().copied();
     while let Some(character) = rest.next() {
@@ -117,4 +114,66 @@ const fn pair(shift: u8, letter: u8) -> Option<u8> {
         (b'%', b'X'..=b'Z') => 127,
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::bars::edges_of;
+
+    fn edges(text: &str, ratio: f32) -> Vec<f32> {
+        let mut widths = Vec::new();
+        for character in text.bytes() {
+            let wide = CODE_39.iter().find(|(known, _)| *known == character).unwrap().1;
+            let bits = (0..9).rev().map(|bit| wide >> bit & 1 == 1);
+            widths.extend(bits.map(|is_wide| if is_wide { 2.0 * ratio } else { 2.0 }));
+            widths.push(2.0);
+        }
+        widths.pop();
+        edges_of(widths.into_iter())
+    }
+
+    #[test]
+    fn every_character_is_read_at_every_ratio() {
+        for ratio in [2.0, 2.5, 3.0] {
+            let row = read(&edges("*0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ-. $/+%*", ratio), 99.0);
+            assert_eq!(row.unwrap().text, b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ-. $/+%");
+        }
+    }
+
+    #[test]
+    fn full_ascii_is_expanded_only_when_every_pair_is_one() {
+        let texts = [
+            ("*+A/B$C%D*", Some("a\"\u{3}\u{1e}")),
+            ("*E+X+T/A%J*", Some("Ext!?")),
+            ("*A+*", None),
+            ("*A+1*", None),
+            ("*AB*", None),
+        ];
+        for (bars, full) in texts {
+            let row = read(&edges(bars, 2.5), 99.0).unwrap();
+            let (text, modifier) = match full {
+                Some(full) => (full, b'4'),
+                None => (bars.trim_matches('*'), b'0'),
+            };
+            assert_eq!(String::from_utf8_lossy(&row.text), text);
+            assert_eq!(row.identifier, SymbologyIdentifier::new(b'A', modifier).unwrap());
+        }
+    }
+
+    #[test]
+    fn an_element_between_narrow_and_wide_is_no_symbol() {
+        let mut torn = edges("*20261104*", 2.5);
+        torn[24] += 1.5;
+        assert_eq!(read(&torn, 99.0), None);
+    }
+
+    #[test]
+    fn a_symbol_cut_anywhere_is_none() {
+        let whole = edges("*20261104*", 2.5);
+        for count in 0..whole.len() {
+            assert_eq!(read(&whole[..count], 99.0), None, "{count}");
+        }
+        assert_eq!(read(&whole, 6.0), None);
+    }
 }

@@ -1,8 +1,5 @@
 //! Interleaved 2 of 5 from edges (ISO/IEC 16390). It has no check of its own, so everything about it must fit.
-#![expect(
-    clippy::indexing_slicing,
-    reason = "edges are indexed behind a check of their count"
-)]
+#![expect(clippy::indexing_slicing, reason = "edges are indexed behind a check of their count")]
 
 use super::Row;
 use super::widths::{Levels, QUIET_MODULES};
@@ -90,4 +87,49 @@ fn pair(elements: &[f32], levels: &Levels) -> Option<[u8; 2]> {
         digit.map(|(digit, _)| digit)
     };
     Some([digit(wide[0])?, digit(wide[1])?])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::bars::edges_of;
+
+    fn edges(digits: &[u8], ratio: f32) -> Vec<f32> {
+        let width = |is_wide: bool| if is_wide { 2.0 * ratio } else { 2.0 };
+        let mut widths = vec![2.0; 4];
+        for pair in digits.chunks(2) {
+            for bit in (0..5).rev() {
+                let digit = |i: usize| ITF[usize::from(pair[i] - b'0')] >> bit & 1 == 1;
+                widths.extend([width(digit(0)), width(digit(1))]);
+            }
+        }
+        widths.extend([width(true), 2.0, 2.0]);
+        edges_of(widths.into_iter())
+    }
+
+    #[test]
+    fn digits_are_read_at_every_ratio() {
+        for ratio in [2.0, 2.5, 3.0] {
+            let row = read(&edges(b"00123456789505", ratio), 99.0).unwrap();
+            assert_eq!(row.text, b"00123456789505");
+        }
+    }
+
+    #[test]
+    fn fewer_than_six_digits_are_none() {
+        assert!(read(&edges(b"123456", 2.5), 99.0).is_some());
+        assert_eq!(read(&edges(b"1234", 2.5), 99.0), None);
+    }
+
+    /// The classical wrong number: a line that leaves the bars early finds an end in any digit. What gives it away is that the
+    /// bars go on; an end that is followed by nothing but paper is for the envelope format's length to refuse.
+    #[test]
+    fn a_symbol_whose_bars_go_on_is_none() {
+        let whole = edges(b"00123456789505", 2.5);
+        for count in 0..whole.len() {
+            let mut cut = whole[..count].to_vec();
+            cut.extend(whole[..count].last().map(|edge| edge + 6.0));
+            assert_eq!(read(&cut, 99.0), None, "{count}");
+        }
+    }
 }

@@ -169,7 +169,9 @@ fn onto(band: &mut Profile, common: &Profile) {
             let here = f64::from(own.at(place)[0]);
             let slope = f64::from(own.at(place + 1.0)[0] - own.at(place - 1.0)[0]) / 2.0;
             let level = f64::from(*level);
-            for (sum, value) in sums.iter_mut().zip([here, here * here, level, level * here, slope * slope]) {
+            for (sum, value) in
+                sums.iter_mut().zip([here, here * here, level, level * here, slope * slope])
+            {
                 *sum += value;
             }
             for (sum, value) in crossed.iter_mut().zip([slope, slope * here, slope * level]) {

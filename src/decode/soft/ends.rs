@@ -86,9 +86,10 @@ fn quiets(blend: &Blend, levels: &[f32]) -> Vec<[usize; 2]> {
     let brightest = brightest(levels);
     let mut quiets: Vec<[usize; 2]> = Vec::new();
     for (from, window) in levels.windows(QUIET_MIN).enumerate() {
-        let (low, high) = window.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), level| {
-            (low.min(*level), high.max(*level))
-        });
+        let (low, high) =
+            window.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), level| {
+                (low.min(*level), high.max(*level))
+            });
         let noise = blend.all.noise[from + QUIET_MIN / 2];
         let paper = brightest[from + QUIET_MIN / 2] - PAPER_SHARE * blend.contrast;
         if low < paper || high - low > FLAT_SHARE * blend.contrast + FLAT_NOISE * noise {

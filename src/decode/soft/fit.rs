@@ -18,7 +18,8 @@ const WIDE: usize = 16;
 /// For the two ends alone: light, place, width, blur.
 pub(super) const ENDS: &[usize] = &[PAPER, PAPER + 1, INK, INK + 1, SHIFT, SHIFT + 1, SIGMA];
 /// For the ends of symbologies with a ratio.
-pub(super) const ENDS_AND_RATIO: &[usize] = &[PAPER, PAPER + 1, INK, INK + 1, SHIFT, SHIFT + 1, SIGMA, RATIO];
+pub(super) const ENDS_AND_RATIO: &[usize] =
+    &[PAPER, PAPER + 1, INK, INK + 1, SHIFT, SHIFT + 1, SIGMA, RATIO];
 /// For a whole symbol.
 pub(super) const WHOLE: &[usize] = &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12];
 /// For a whole symbol of a symbology with a ratio.

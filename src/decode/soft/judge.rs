@@ -128,7 +128,11 @@ impl Fitted<'_> {
         let width = |of: [f32; 2]| of[0] + of[1] * self.pose.ratio;
         let slot = width(self.guess.letters.slot);
         let samples = (slot * SAMPLES_PER_MODULE).round().max(1.0);
-        Grid { step: slot / samples, slot: samples as usize, head: width(span(&self.guess.letters.head)) }
+        Grid {
+            step: slot / samples,
+            slot: samples as usize,
+            head: width(span(&self.guess.letters.head)),
+        }
     }
 
     fn looks(&self) -> Looks {
@@ -253,9 +257,11 @@ impl Fitted<'_> {
         let trellis = Trellis::new(&looks, &wants, self.guess.slots, self.may());
         let texts = trellis.texts(EXCESS_MAX)?;
         let (best, others) = texts.split_first()?;
-        let margin = others.first().map_or(EXCESS_MAX, |other| other.excess) / left.max(NOISE_SHARE_MIN);
+        let margin =
+            others.first().map_or(EXCESS_MAX, |other| other.excess) / left.max(NOISE_SHARE_MIN);
         let confirmed = self.bands_agree(blend, &looks);
-        (best.letters == self.text && margin >= margin_min && confirmed).then_some((payload, margin))
+        (best.letters == self.text && margin >= margin_min && confirmed)
+            .then_some((payload, margin))
     }
 
     fn payload(&self, text: &[usize]) -> Option<Payload> {
@@ -274,9 +280,9 @@ impl Fitted<'_> {
         let slot = self.grid().slot;
         let left = fit::misfit(&self.pose, &placed, &samples, self.blur);
         let is_noise = left < MISFIT_MAX
-            && samples.chunks(slot / 2).all(|chunk| {
-                fit::misfit(&self.pose, &placed, chunk, self.blur) < MISFIT_SLOT_MAX
-            });
+            && samples
+                .chunks(slot / 2)
+                .all(|chunk| fit::misfit(&self.pose, &placed, chunk, self.blur) < MISFIT_SLOT_MAX);
         is_noise.then_some(left)
     }
 

@@ -1,5 +1,8 @@
 //! Guesses at what a profile holds and how it lies there, from the known characters at both ends.
-#![expect(clippy::cast_precision_loss, reason = "samples and characters are counted, far below 2^24")]
+#![expect(
+    clippy::cast_precision_loss,
+    reason = "samples and characters are counted, far below 2^24"
+)]
 
 use super::blend::{Blend, UNEXPLAINED};
 use super::blur::Blur;
@@ -104,9 +107,7 @@ fn all<'a>(
     blend: &Blend,
 ) -> Vec<Guess<'a>> {
     let (slots, ratios, firsts): (_, &[f32], Vec<_>) = match symbology {
-        Symbology::Code128 => {
-            (CODE_128_SLOTS, &[1.0][..], (START_A..=START_C).map(Some).collect())
-        }
+        Symbology::Code128 => (CODE_128_SLOTS, &[1.0][..], (START_A..=START_C).map(Some).collect()),
         Symbology::Code39 => (CODE_39_SLOTS, &RATIOS[..], vec![None]),
         _ => (ITF_SLOTS, &RATIOS_ITF[..], vec![None]),
     };

@@ -68,8 +68,13 @@ impl Looks {
                 }
             }
         }
-        let mut looks =
-            Self { slot: lens.slot, pad, letters: letters.all.len().min(LANES), seen, overlap: Vec::new() };
+        let mut looks = Self {
+            slot: lens.slot,
+            pad,
+            letters: letters.all.len().min(LANES),
+            seen,
+            overlap: Vec::new(),
+        };
         looks.overlap = looks.overlaps();
         looks
     }
@@ -197,9 +202,12 @@ impl<'a> Trellis<'a> {
         let mut text: Vec<usize> = Vec::new();
         for place in 0..self.costs.len() {
             let cost = |letter: usize| {
-                self.costs[place][letter] + self.rest[place][letter] + self.join(place, text.last(), letter)
+                self.costs[place][letter]
+                    + self.rest[place][letter]
+                    + self.join(place, text.last(), letter)
             };
-            let best = (0..self.looks.letters).min_by(|one, other| cost(*one).total_cmp(&cost(*other)));
+            let best =
+                (0..self.looks.letters).min_by(|one, other| cost(*one).total_cmp(&cost(*other)));
             text.push(best.unwrap_or(0));
         }
         text
@@ -208,9 +216,9 @@ impl<'a> Trellis<'a> {
     /// Whether, at each place of a text, its letter is better than any other one between the same neighbors.
     pub(super) fn prefers(&self, text: &[usize]) -> Vec<bool> {
         let cost = |place: usize, letter: usize| {
-            let next = text.get(place + 1).map_or(0.0, |next| {
-                self.looks.overlap[letter][*next] * self.between[place]
-            });
+            let next = text
+                .get(place + 1)
+                .map_or(0.0, |next| self.looks.overlap[letter][*next] * self.between[place]);
             let before = place.checked_sub(1).and_then(|before| text.get(before));
             self.costs[place][letter] + next + self.join(place, before, letter)
         };
@@ -218,10 +226,7 @@ impl<'a> Trellis<'a> {
             let others = (0..self.looks.letters).filter(|letter| *letter != own);
             others.map(|letter| cost(place, letter)).fold(f32::INFINITY, f32::min)
         };
-        text.iter()
-            .enumerate()
-            .map(|(place, own)| cost(place, *own) < best(place, *own))
-            .collect()
+        text.iter().enumerate().map(|(place, own)| cost(place, *own) < best(place, *own)).collect()
     }
 
     fn join(&self, place: usize, from: Option<&usize>, to: usize) -> f32 {
