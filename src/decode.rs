@@ -17,6 +17,7 @@ mod looker;
 mod patterns;
 mod profile;
 mod quad;
+#[expect(dead_code, reason = "the reader of regions calls it where edges cannot be told")]
 mod soft;
 mod soften;
 mod tiles;

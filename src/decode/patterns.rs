@@ -1,4 +1,5 @@
 //! The bars of Code 128, Code 39 and Interleaved 2 of 5, as their standards print them: what every decoder of ours matches.
+#![expect(clippy::unreadable_literal, reason = "a digit of a mask is an element")]
 
 /// Code 128 (ISO/IEC 15417): widths in modules of bar, space, bar, space, bar, space, by character value; every one is 11 wide.
 ///

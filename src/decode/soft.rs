@@ -119,3 +119,151 @@ fn only(readings: Vec<Soft>) -> Option<Soft> {
     let first = readings.next()?;
     readings.all(|other| other.payload == first.payload).then_some(first)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::patterns::{CODE_128, CODE_128_STOP};
+
+    const WANTED: [Symbology; 3] = [Symbology::Code128, Symbology::Code39, Symbology::Itf];
+
+    /// A symbol on paper: module and blur in samples.
+    struct Printed {
+        widths: Vec<f32>,
+        module: f32,
+        sigma: f32,
+    }
+
+    impl Printed {
+        /// Levels of the symbol between two quiet zones of 12 modules.
+        fn profile(&self) -> Vec<f32> {
+            let blur = Blur::new();
+            let quiet = 12.0 * self.module;
+            let length = 2.0 * quiet + self.module * self.widths.iter().sum::<f32>();
+            (0..length as usize)
+                .map(|sample| {
+                    let (mut at, mut sign, mut ink) = (quiet, 1.0, 0.0);
+                    for width in self.widths.iter().chain([&0.0]) {
+                        ink += sign * blur.edge((sample as f32 - at) / self.sigma)[0];
+                        (at, sign) = (at + width * self.module, -sign);
+                    }
+                    200.0 - 140.0 * ink
+                })
+                .collect()
+        }
+
+        /// Four bands of it with noise of 3 levels.
+        fn bands(&self) -> Vec<Vec<f32>> {
+            let profile = self.profile();
+            (0..4)
+                .map(|band| profile.iter().zip(noise(band)).map(|(level, by)| level + by).collect())
+                .collect()
+        }
+    }
+
+    /// Noise with a standard deviation of 3: sums of uniform numbers.
+    fn noise(seed: u32) -> impl Iterator<Item = f32> {
+        let mut state = seed.wrapping_mul(0x9e37_79b9) | 1;
+        let mut next = move || {
+            state ^= state << 13;
+            state ^= state >> 17;
+            state ^= state << 5;
+            state as f32 / u32::MAX as f32 - 0.5
+        };
+        std::iter::from_fn(move || Some((0..12).map(|_| next()).sum::<f32>() * 3.0))
+    }
+
+    fn code_128(values: &[usize]) -> Vec<f32> {
+        let characters = values.iter().flat_map(|value| CODE_128[*value]);
+        characters.chain(CODE_128_STOP).map(f32::from).collect()
+    }
+
+    fn wide(letters: &Letters, text: &[usize], ratio: f32) -> Vec<f32> {
+        let characters = text.iter().flat_map(|letter| &letters.all[*letter]);
+        let all = letters.head.iter().chain(characters).chain(&letters.tail);
+        all.map(|width| f32::from(width[0]) + f32::from(width[1]) * ratio).collect()
+    }
+
+    fn read(bands: &[Vec<f32>]) -> Option<Soft> {
+        let bands: Vec<_> = bands.iter().map(|levels| Band { levels, noise: 3.0 }).collect();
+        SoftReader::new().read(&bands, &WANTED)
+    }
+
+    fn payload(soft: Option<Soft>) -> Option<(Symbology, String)> {
+        soft.map(|soft| (soft.symbology, String::from_utf8(soft.payload).unwrap()))
+    }
+
+    /// 1234567890 in code set C.
+    const DIGITS: [usize; 7] = [105, 12, 34, 56, 78, 90, 85];
+
+    fn digits() -> Printed {
+        Printed { widths: code_128(&DIGITS), module: 2.0, sigma: 2.0 }
+    }
+
+    #[test]
+    fn a_symbol_is_read_under_a_blur_as_wide_as_its_modules() {
+        let [code_39, itf] = [Letters::code_39(), Letters::itf()];
+        let cases = [
+            (code_128(&DIGITS), Symbology::Code128, "1234567890"),
+            (wide(&code_39, &[1, 2, 10, 35, 7, 24], 2.5), Symbology::Code39, "12AZ7O"),
+            (wide(&itf, &[12, 34, 5, 67, 98], 2.5), Symbology::Itf, "1234056798"),
+        ];
+        for (widths, symbology, text) in cases {
+            let printed = Printed { widths, module: 2.2, sigma: 2.0 };
+            assert_eq!(payload(read(&printed.bands())), Some((symbology, text.to_owned())));
+        }
+    }
+
+    #[test]
+    fn its_place_is_told_from_either_side() {
+        let mut bands = digits().bands();
+        let soft = read(&bands).unwrap();
+        assert!((soft.from - 24.0).abs() < 0.5, "{soft:?}");
+        assert!((soft.to - 24.0 - 2.0 * 90.0).abs() < 0.5, "{soft:?}");
+        let last = bands[0].len() as f32 - 1.0;
+        for band in &mut bands {
+            band.reverse();
+        }
+        let turned = read(&bands).unwrap();
+        assert_eq!(turned.payload, soft.payload);
+        assert!((turned.from - (last - soft.from)).abs() < 0.5, "{turned:?}");
+    }
+
+    #[test]
+    fn a_stroke_across_one_band_hides_nothing() {
+        let mut bands = digits().bands();
+        bands[1][70..85].fill(40.0);
+        assert_eq!(payload(read(&bands)), Some((Symbology::Code128, "1234567890".to_owned())));
+    }
+
+    #[test]
+    fn a_stroke_across_all_bands_leaves_it_unread() {
+        let mut bands = digits().bands();
+        for band in &mut bands {
+            band[70..85].fill(40.0);
+        }
+        assert_eq!(read(&bands), None);
+    }
+
+    #[test]
+    fn a_wrong_check_character_leaves_it_unread() {
+        let widths = code_128(&[105, 12, 34, 56, 78, 90, 86]);
+        assert_eq!(read(&Printed { widths, ..digits() }.bands()), None);
+    }
+
+    #[test]
+    fn one_band_is_not_enough() {
+        assert_eq!(read(&digits().bands()[..1]), None);
+    }
+
+    #[test]
+    fn noise_and_broken_profiles_hold_nothing() {
+        let noisy: Vec<Vec<f32>> = (0..4)
+            .map(|band| noise(band).take(300).map(|by| 120.0 + 10.0 * by).collect())
+            .collect();
+        let broken = vec![vec![f32::NAN; 300]; 4];
+        for bands in [noisy, broken, vec![Vec::new(); 4], vec![vec![0.0; 9000]; 4], Vec::new()] {
+            assert_eq!(read(&bands), None);
+        }
+    }
+}

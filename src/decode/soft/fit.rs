@@ -2,7 +2,6 @@
 #![expect(
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
     clippy::indexing_slicing,
     reason = "samples are clamped to the profile and columns are counted by constants"
 )]
@@ -75,9 +74,9 @@ impl Pose {
 
     /// The sample of a place in modules.
     pub(super) fn sample(&self, modules: f32) -> f32 {
-        let bent = bends(self.along(modules));
-        let bend = self.bend[0] * bent[0] + self.bend[1] * bent[1] + self.bend[2] * bent[2];
-        self.start + self.module * modules + bend
+        let shapes = bends(self.along(modules));
+        let displaced: f32 = self.bend.iter().zip(shapes).map(|(bend, shape)| bend * shape).sum();
+        self.start + self.module * modules + displaced
     }
 
     pub(super) fn end(&self) -> f32 {
@@ -104,7 +103,7 @@ fn quadratic(of: &[f32; 3], along: f32) -> f32 {
     of[0] + along * (of[1] + along * of[2])
 }
 
-/// Beyond its ends a symbol's surroundings are taken to lie on as straight as its ends do.
+/// What the three bends look like along a symbol; beyond its ends nothing bends.
 fn bends(along: f32) -> [f32; 3] {
     let along = along.clamp(-1.0, 1.0);
     let square = along * along;

@@ -7,7 +7,7 @@
     reason = "samples are counted by the grid they are made for"
 )]
 
-use super::blend::{Blend, Profile, UNEXPLAINED};
+use super::blend::{Blend, Profile};
 use super::blur::Blur;
 use super::fit::{self, Placed, Pose, Sample};
 use super::letters::span;

@@ -1,12 +1,16 @@
 //! What may stand in a symbol: the characters of each symbology as widths, and where their edges come to lie.
-#![expect(clippy::cast_precision_loss, reason = "elements are counted, far below 2^24")]
+#![expect(
+    clippy::cast_precision_loss,
+    clippy::indexing_slicing,
+    reason = "elements are counted, far below 2^24, and chosen by one bit"
+)]
 
 use crate::decode::patterns::{CODE_39, CODE_128, CODE_128_STOP, ITF};
 
 /// An element's width: so many modules, and so many wide ones.
 type Width = [u8; 2];
 
-/// Which edges an ink bar has: paper to ink counts 1, ink to paper -1.
+/// Where ink begins or ends: the sign is 1 from paper to ink and -1 from ink to paper.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Edge {
     /// Modules before it, and wide elements before it.
@@ -45,11 +49,12 @@ impl Letters {
 
     /// The 43 data characters in the order of the table, each with the space behind it; the asterisk opens and closes.
     pub(super) fn code_39() -> Self {
-        let widths = |wide: u16| (0..9).rev().map(move |bit| element(wide >> bit & 1 == 1));
+        let widths =
+            |wide: u16| (0..9).rev().map(move |bit| ELEMENTS[usize::from(wide >> bit & 1)]);
         let spaced = |wide| widths(wide).chain([NARROW]).collect::<Vec<_>>();
-        let [data @ .., (_, star)] = CODE_39;
+        let [characters @ .., (_, star)] = CODE_39;
         Self {
-            all: data.iter().map(|(_, wide)| spaced(*wide)).collect(),
+            all: characters.iter().map(|(_, wide)| spaced(*wide)).collect(),
             head: spaced(star),
             tail: widths(star).collect(),
             slot: [7.0, 3.0],
@@ -63,7 +68,7 @@ impl Letters {
             let both = [bars.unwrap_or_default(), spaces.unwrap_or_default()];
             (0..5)
                 .rev()
-                .flat_map(|bit| both.map(|wide| element(wide >> bit & 1 == 1)))
+                .flat_map(|bit| both.map(|wide| ELEMENTS[usize::from(wide >> bit & 1)]))
                 .collect::<Vec<_>>()
         };
         Self {
@@ -77,10 +82,7 @@ impl Letters {
     /// The width of a symbol of so many characters.
     pub(super) fn total(&self, slots: usize) -> [f32; 2] {
         let [head, tail] = [span(&self.head), span(&self.tail)];
-        [0, 1].map(|side| {
-            let pick = |width: [f32; 2]| if side == 0 { width[0] } else { width[1] };
-            pick(head) + pick(self.slot) * slots as f32 + pick(tail)
-        })
+        [0, 1].map(|side| head[side] + self.slot[side] * slots as f32 + tail[side])
     }
 
     /// The edges of a symbol with these characters.
@@ -101,10 +103,8 @@ impl Letters {
 
 const NARROW: Width = [1, 0];
 const WIDE: Width = [0, 1];
-
-const fn element(is_wide: bool) -> Width {
-    if is_wide { WIDE } else { NARROW }
-}
+/// By a bit of the tables.
+const ELEMENTS: [Width; 2] = [NARROW, WIDE];
 
 /// How wide these elements are together.
 pub(super) fn span(widths: &[Width]) -> [f32; 2] {

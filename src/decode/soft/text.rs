@@ -23,15 +23,15 @@ pub(super) struct Payload {
 
 /// Start, data and check characters to bytes; none when the check fails or a character means nothing where it stands.
 pub(super) fn code_128(values: &[usize]) -> Option<Payload> {
-    let [start @ START_A..=START_C, data @ .., check] = values else { return None };
-    let sum: usize = data.iter().enumerate().map(|(place, value)| (place + 1) * value).sum();
-    if data.is_empty() || (start + sum) % 103 != *check {
+    let [start @ START_A..=START_C, inner @ .., check] = values else { return None };
+    let sum: usize = inner.iter().enumerate().map(|(place, value)| (place + 1) * value).sum();
+    if inner.is_empty() || (start + sum) % 103 != *check {
         return None;
     }
-    let mut payload = Payload { bytes: Vec::new(), has_fnc1_first: data.first() == Some(&FNC1) };
+    let mut payload = Payload { bytes: Vec::new(), has_fnc1_first: inner.first() == Some(&FNC1) };
     let mut set = start - START_A;
     let mut is_shifted = false;
-    for (place, value) in data.iter().enumerate() {
+    for (place, value) in inner.iter().enumerate() {
         let now = if is_shifted { 1 - set } else { set };
         is_shifted = false;
         match (now, *value) {
@@ -69,4 +69,39 @@ fn digit(value: usize) -> u8 {
 
 fn byte(value: usize) -> u8 {
     u8::try_from(value).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(values: &[usize], expected: Option<&[u8]>) {
+        let start = values[0];
+        let sum: usize = values[1..].iter().enumerate().map(|(at, value)| (at + 1) * value).sum();
+        let all: Vec<_> = values.iter().copied().chain([(start + sum) % 103]).collect();
+        assert_eq!(code_128(&all).map(|payload| payload.bytes).as_deref(), expected, "{values:?}");
+    }
+
+    #[test]
+    fn code_128_reads_in_all_its_sets() {
+        check(&[104, 33, 34, CODE_C, 12, CODE_A, 64, SHIFT, 65], Some(b"AB12\0a"));
+        check(&[START_C, FNC1, 0, 99, FNC1, 42], Some(b"0099\x1d42"));
+        check(&[START_C, CODE_B, 65, SHIFT, 33, 65], Some(b"aAa"));
+    }
+
+    #[test]
+    fn code_128_characters_that_mean_nothing_make_it_none() {
+        for values in
+            [&[104][..], &[104, CODE_C], &[104, 33, SHIFT], &[START_C, 12, CODE_A, 97], &[104, 96]]
+        {
+            check(values, None);
+        }
+    }
+
+    #[test]
+    fn a_first_fnc1_is_told() {
+        let payload = code_128(&[START_C, FNC1, 12, (105 + 102 + 24) % 103]).unwrap();
+        assert!(payload.has_fnc1_first, "{payload:?}");
+    }
 }
