@@ -122,6 +122,13 @@ fn only(readings: Vec<Soft>) -> Option<Soft> {
 
 #[cfg(test)]
 mod tests {
+    #![expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a few hundred samples"
+    )]
+
     use super::*;
     use crate::decode::patterns::{CODE_128, CODE_128_STOP};
 

@@ -52,6 +52,9 @@ const EXCESS_MAX: f32 = 100.0;
 /// The noise is believed to be no smaller than its share by which misfits fall below what was expected.
 const NOISE_SHARE_MIN: f32 = 0.5;
 
+/// Under more blur than so many modules the rest of a torn character passes for start or stop, and no check character tells.
+const BLUR_UNCHECKED_MAX: f32 = 1.15;
+
 /// Quiet zone that is looked at, in modules.
 const QUIET_CHECKED: f32 = 5.0;
 const QUIET_UNCHECKED: f32 = 8.0;
@@ -251,6 +254,9 @@ impl Fitted<'_> {
             (MARGIN_UNCHECKED, QUIET_UNCHECKED)
         };
         let payload = self.payload(&self.text)?;
+        if !is_checked && self.pose.sigma > BLUR_UNCHECKED_MAX * self.pose.module {
+            return None;
+        }
         let left = self.explained(blend, quiet)?;
         let looks = self.looks();
         let (wants, _squares) = self.wants(blend, looks.pad);

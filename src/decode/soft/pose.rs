@@ -40,7 +40,7 @@ const RATIOS_ITF: [f32; 4] = [2.0, 2.35, 2.7, 3.0];
 
 /// Fewest and most characters of each symbology, without start and stop of Code 39 and ITF.
 const CODE_128_SLOTS: [usize; 2] = [3, 40];
-const CODE_39_SLOTS: [usize; 2] = [1, 40];
+const CODE_39_SLOTS: [usize; 2] = [3, 40];
 const ITF_SLOTS: [usize; 2] = [3, 24];
 
 /// A symbology, a number of characters, a direction and a pose.
