@@ -355,6 +355,45 @@ mod tests {
     }
 
     #[test]
+    fn what_is_told_of_a_photograph_is_on_it() {
+        let print = |symbology, payload: &str, module_px| {
+            let mark = Mark::Symbol(symbology, payload.to_owned());
+            Print { mark, module_px }
+        };
+        let prints =
+            [print(Symbology::Code128, "20261100", 2.5), print(Symbology::DataMatrix, "B-3", 3.5)];
+        for turn_deg in [0.0, 90.0] {
+            let camera = Camera { turn_deg, noise: 2.0, ..Camera::above([700, 700], 150.0) };
+            let face = photograph(&prints, &camera, 5).unwrap();
+            let found = find(&face.picture, &Symbology::ALL).unwrap();
+            assert_eq!(face.truths.len(), prints.len());
+            for truth in &face.truths {
+                let found = found
+                    .iter()
+                    .find(|found| found.symbol.payload.0 == truth.payload.as_bytes())
+                    .unwrap_or_else(|| panic!("{truth:?} is not in {found:?}"));
+                let middle = |corners: &Corners, part: usize| {
+                    corners.iter().map(|corner| corner[part]).sum::<f32>() / 4.0
+                };
+                let [dx, dy] =
+                    [0, 1].map(|part| middle(&found.corners, part) - middle(&truth.corners, part));
+                assert!(dx.hypot(dy) < 12.0, "{truth:?} is found at {:?}", found.corners);
+            }
+        }
+    }
+
+    #[test]
+    fn a_number_of_a_set_is_a_face() {
+        let bars = "TDAF".repeat(17);
+        let imbs = [("00777123456000000001", &bars[..65])];
+        let format = sets::Format { size: [480, 270], ppi: 46.0 };
+        let face = |set, number| sets::shot(set, format, number, &imbs).unwrap().face;
+        assert_eq!(face(sets::Set::Harder, 3), face(sets::Set::Harder, 3));
+        assert_ne!(face(sets::Set::NoCode, 3).picture, face(sets::Set::NoCode, 4).picture);
+        assert_eq!(face(sets::Set::NoCode, 3).truths, []);
+    }
+
+    #[test]
     fn what_does_not_fit_is_refused() {
         let error = draw(&[(Symbology::Code39, &"W".repeat(60))], 1).unwrap_err();
         assert!(matches!(error, FaceError::Wide(_)), "{error:?}");

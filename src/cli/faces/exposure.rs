@@ -208,3 +208,53 @@ impl Noises {
         self.table[(self.state >> 20) as usize % NOISES]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::sheet::{Ink, Rect};
+    use super::*;
+
+    const LENS: Lens =
+        Lens { size: [64.0, 48.0], turn_deg: 0.0, tilt: [0.0; 2], curl: 0.0, middle: [0.0; 2] };
+
+    fn taken(blur_px: f32, noise: f32) -> Vec<f32> {
+        let mut sheet = Sheet::new(LENS.view(), 3.0, 150);
+        sheet.fill(Rect::sized([0.0, -40.0], [40.0, 80.0]), Ink::solid(100));
+        let exposure = Exposure { blur_px, noise, dim: 1.0, dim_deg: 0.0, glares: Vec::new() };
+        let luma = exposure.take(&sheet, &LENS, &mut Dice::new(1));
+        luma.into_iter().map(f32::from).collect()
+    }
+
+    #[test]
+    fn an_edge_stands_where_the_sheet_has_it() {
+        let luma = taken(0.0, 0.0);
+        assert_eq!((luma[31], luma[32]), (150.0, 100.0));
+    }
+
+    #[test]
+    fn blur_is_as_wide_as_it_is_told() {
+        for sigma in [0.7_f32, 1.2, 2.0] {
+            let luma = taken(sigma, 0.0);
+            let row = &luma[10 * 64..11 * 64];
+            // The derivative of a blurred edge is the blur.
+            let steps: Vec<(f32, f32)> = (0..63_u8)
+                .map(|at| (f32::from(at) - 31.0, row[usize::from(at)] - row[usize::from(at) + 1]))
+                .collect();
+            let all: f32 = steps.iter().map(|(_, step)| step).sum();
+            let spread: f32 = steps.iter().map(|(at, step)| at * at * step).sum();
+            let found = (spread / all).sqrt();
+            assert!((found - sigma).abs() < 0.12, "{found} is not {sigma}");
+        }
+    }
+
+    #[test]
+    fn noise_is_as_strong_as_it_is_told() {
+        for sigma in [2.0_f32, 8.0, 16.0] {
+            let noise: Vec<f32> =
+                taken(0.0, sigma).iter().zip(taken(0.0, 0.0)).map(|(a, b)| a - b).collect();
+            let square: f32 = noise.iter().map(|noise| noise * noise).sum();
+            let found = (square / noise.len() as f32).sqrt();
+            assert!((found / sigma - 1.0).abs() < 0.07, "{found} is not {sigma}");
+        }
+    }
+}

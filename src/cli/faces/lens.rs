@@ -86,3 +86,45 @@ impl Lens {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_point_of_the_paper_is_found_on_the_picture_and_back() {
+        for (turn_deg, tilt, curl) in [
+            (0.0, [0.0, 0.0], 0.0),
+            (15.0, [0.02, -0.02], 0.0),
+            (90.0, [0.0, 0.05], 0.06),
+            (180.0, [-0.05, 0.05], 0.03),
+            (45.0, [0.02, 0.02], 0.06),
+        ] {
+            let lens = Lens { size: [1920.0, 1080.0], turn_deg, tilt, curl, middle: [30.0, -20.0] };
+            for at in [[0.0, 0.0], [1919.0, 3.0], [960.0, 540.0], [100.5, 1079.0]] {
+                let [x, y] = lens.picture(lens.paper(at));
+                let away = (x - at[0]).hypot(y - at[1]);
+                assert!(away < 0.02, "{turn_deg} degrees: {at:?} came back {away} pixels away");
+            }
+        }
+    }
+
+    #[test]
+    fn the_view_holds_what_the_picture_shows() {
+        let lens = Lens {
+            size: [800.0, 600.0],
+            turn_deg: 30.0,
+            tilt: [0.02, 0.01],
+            curl: 0.05,
+            middle: [0.0; 2],
+        };
+        let view = lens.view();
+        for x in 0..=80_u8 {
+            for y in [0.0, 300.0, 600.0] {
+                let [u, v] = lens.paper([f32::from(x) * 10.0, y]);
+                let spot = Rect::sized([u, v], [0.01, 0.01]);
+                assert!(view.overlaps(spot), "{u}, {v} is outside {view:?}");
+            }
+        }
+    }
+}

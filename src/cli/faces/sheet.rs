@@ -259,3 +259,52 @@ fn distance(at: Point, from: Point, to: Point) -> f32 {
     let along = ((px * dx + py * dy) / long).clamp(0.0, 1.0);
     (px - along * dx).hypot(py - along * dy)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sheet() -> Sheet {
+        let view = Rect::sized([0.0, 0.0], [20.0, 10.0]);
+        Sheet::new(view, 3.0, 255)
+    }
+
+    /// The ink on a sheet, in square pixels.
+    fn inked(sheet: &Sheet) -> f32 {
+        let dark: f32 = sheet.luma.iter().map(|luma| f32::from(255 - luma)).sum();
+        dark / 255.0 / sheet.scale / sheet.scale
+    }
+
+    #[test]
+    fn bars_have_their_width_to_a_part_of_a_texel() {
+        for module in [1.8_f32, 2.4, 3.1] {
+            let edges: Vec<f32> = (0..=5_u8).map(|at| f32::from(at) * module * 3.0).collect();
+            let stamp = Stamp::new(&edges, &[0.0, 12.0], 0.0, |column, _| column % 2 == 0);
+            for turn in [Turn::None, Turn::Right] {
+                let mut sheet = Sheet::new(Rect::sized([0.0, 0.0], [20.0, 20.0]), 3.0, 255);
+                sheet.print(&stamp, [1.0, 1.0], turn, Ink::solid(0));
+                let area = 3.0 * module * 4.0;
+                assert!((inked(&sheet) - area).abs() < 0.1, "{module}: {}", inked(&sheet));
+            }
+        }
+    }
+
+    #[test]
+    fn a_stroke_is_as_thick_as_it_is_told() {
+        let mut sheet = sheet();
+        sheet.stroke([5.0, 5.0], [15.0, 5.0], 2.0, Ink::solid(0));
+        let area = 20.0 + std::f32::consts::PI;
+        assert!((inked(&sheet) - area).abs() < 0.5, "{}", inked(&sheet));
+    }
+
+    #[test]
+    fn what_lies_beside_the_sheet_is_cut_off() {
+        let mut sheet = sheet();
+        sheet.fill(Rect::sized([-5.0, -5.0], [10.0, 10.0]), Ink::solid(0));
+        assert!((inked(&sheet) - 25.0).abs() < 0.1, "{}", inked(&sheet));
+        sheet.stroke([-50.0, 90.0], [400.0, 90.0], 4.0, Ink::solid(0));
+        let stamp = Stamp::new(&[0.0, 90.0], &[0.0, 90.0], 0.0, |_, _| true);
+        sheet.print(&stamp, [-100.0, 4.0], Turn::Right, Ink::solid(0));
+        assert!((inked(&sheet) - 25.0).abs() < 0.1, "{}", inked(&sheet));
+    }
+}
