@@ -57,11 +57,10 @@ impl EdgeFinder {
                 candidate = Extreme { at, level };
                 continue;
             }
-            let least = self.turns[at / BLOCK].max(self.turns[candidate.at / BLOCK]);
-            if (level - candidate.level).abs() > noise.max(least) {
-                if self.edges.is_empty() && is_rising {
-                    // The start: nothing lies before the first paper.
-                } else {
+            let smallest = self.turns[at / BLOCK].max(self.turns[candidate.at / BLOCK]);
+            if (level - candidate.level).abs() > noise.max(smallest) {
+                // Nothing lies before the first paper.
+                if !(self.edges.is_empty() && is_rising) {
                     self.edges.push(self.edge(fine, last, candidate));
                 }
                 last = candidate;

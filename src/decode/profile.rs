@@ -82,8 +82,8 @@ impl<'a> Lines<'a> {
     fn add(&self, along: f32, sums: &mut [u32]) {
         let [left, right] = [self.at(0.0, along), self.at((self.samples - 1) as f32, along)];
         let inside = |[x, y]: [f32; 2]| {
-            x >= 0.0
-                && y >= 0.0
+            x >= 1.0
+                && y >= 1.0
                 && x < (self.gray.width() as f32) - 2.0
                 && y < (self.gray.height() as f32) - 2.0
         };
@@ -144,12 +144,10 @@ impl<'a> Lines<'a> {
         let (luma, width) = (self.gray.luma(), self.gray.width());
         for sum in sums {
             let at = (y >> 16) as usize * width + (x >> 16) as usize;
-            let (fx, fy) = (((x >> 8) & 255) as u32, ((y >> 8) & 255) as u32);
-            let [a, b] = [u32::from(luma[at]), u32::from(luma[at + 1])];
-            let [c, d] = [u32::from(luma[at + width]), u32::from(luma[at + width + 1])];
-            let upper = a * (256 - fx) + b * fx;
-            let lower = c * (256 - fx) + d * fx;
-            *sum += (upper * (256 - fy) + lower * fy) >> 8;
+            let [right, below] = [x, y].map(|place| ((place >> 8) & 255) as u32);
+            let pair =
+                |at: usize| u32::from(luma[at]) * (256 - right) + u32::from(luma[at + 1]) * right;
+            *sum += (pair(at) * (256 - below) + pair(at + width) * below) >> 8;
             x += dx;
             y += dy;
         }
@@ -296,22 +294,23 @@ fn product(one: &[f32], other: &[f32]) -> f32 {
 /// Sharpens a profile and puts [`FINE`] samples in each pixel: `sharpness` times the second difference is taken away, then
 /// cubic curves go through the samples. Blur of a standard deviation of s pixels asks for about s squared over two.
 pub(crate) fn sharpened(mean: &[f32], sharpness: f32, sharp: &mut Vec<f32>, fine: &mut Vec<f32>) {
-    let last = mean.len() - 1;
+    let end = mean.len() - 1;
     sharp.clear();
     sharp.push(mean[0]);
     sharp.extend(mean.windows(3).map(|w| w[1] + sharpness * (2.0 * w[1] - w[0] - w[2])));
-    sharp.push(mean[last]);
+    sharp.push(mean[end]);
     fine.clear();
-    let at = |i: usize| sharp[i.min(last)];
-    for i in 0..last {
-        let [a, b, c, d] = [at(i.saturating_sub(1)), at(i), at(i + 1), at(i + 2)];
-        let slope = (c - a) / 2.0;
-        let (square, cube) = (a - 2.5 * b + 2.0 * c - d / 2.0, (3.0 * (b - c) + d - a) / 2.0);
-        fine.push(b);
+    let at = |i: usize| sharp[i.min(end)];
+    for i in 0..end {
+        let [first, from, to, last] = [at(i.saturating_sub(1)), at(i), at(i + 1), at(i + 2)];
+        let slope = (to - first) / 2.0;
+        let square = first - 2.5 * from + 2.0 * to - last / 2.0;
+        let cube = (3.0 * (from - to) + last - first) / 2.0;
+        fine.push(from);
         for step in 1..FINE {
-            let t = step as f32 / FINE as f32;
-            fine.push(((cube * t + square) * t + slope) * t + b);
+            let share = step as f32 / FINE as f32;
+            fine.push(((cube * share + square) * share + slope) * share + from);
         }
     }
-    fine.push(sharp[last]);
+    fine.push(sharp[end]);
 }

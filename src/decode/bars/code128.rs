@@ -50,7 +50,7 @@ pub(super) fn read(edges: &[f32], quiet: f32) -> Option<Row> {
         }
         *values.get_mut(count)? = next.value;
         (count, at, last) =
-            (count + 1, at + 6, Fit { gain: (last.gain + next.gain) / 2.0, ..next });
+            (count + 1, at + 6, Fit { gain: f32::midpoint(last.gain, next.gain), ..next });
     }
     let end = at + 7;
     let closing = edges.get(end)? - edges[end - 1];
@@ -136,9 +136,9 @@ struct Speller {
     set: u8,
     /// The set to go back to after one shifted character.
     shifted_from: Option<u8>,
-    /// Whether characters have 128 added, and whether the next one is the other way round (FNC4).
-    is_high: bool,
-    is_next_turned: bool,
+    /// What characters have added, 128 or nothing, and what turns that round for the next one (FNC4).
+    high: u8,
+    next_high: u8,
     /// The symbology identifier's modifier: 0, 1 after FNC1 in the first place, 2 in the second.
     modifier: u8,
     text: Vec<u8>,
@@ -146,14 +146,7 @@ struct Speller {
 
 impl Default for Speller {
     fn default() -> Self {
-        Self {
-            set: 0,
-            shifted_from: None,
-            is_high: false,
-            is_next_turned: false,
-            modifier: b'0',
-            text: Vec::new(),
-        }
+        Self { set: 0, shifted_from: None, high: 0, next_high: 0, modifier: b'0', text: Vec::new() }
     }
 }
 
@@ -163,7 +156,7 @@ impl Speller {
         match (self.set, value) {
             (_, 102) => self.function_1(),
             (2, 0..=99) => self.text.extend([b'0' + value / 10, b'0' + value % 10]),
-            (2, 100) | (0, 100) => self.set = 1,
+            (0 | 2, 100) => self.set = 1,
             (1 | 2, 101) => self.set = 0,
             (0, 101) | (1, 100) => self.function_4(),
             (0 | 1, 99) => self.set = 2,
@@ -185,9 +178,8 @@ impl Speller {
     }
 
     fn push(&mut self, byte: u8) {
-        let is_high = self.is_high != self.is_next_turned;
-        self.is_next_turned = false;
-        self.text.push(if is_high { byte | 0x80 } else { byte });
+        self.text.push(byte | (self.high ^ self.next_high));
+        self.next_high = 0;
     }
 
     /// In the first place a mark of GS1, in the second one of AIM; later a separator.
@@ -200,10 +192,8 @@ impl Speller {
     }
 
     fn function_4(&mut self) {
-        if self.is_next_turned {
-            self.is_high = !self.is_high;
-        }
-        self.is_next_turned = !self.is_next_turned;
+        self.high ^= self.next_high;
+        self.next_high ^= 0x80;
     }
 }
 

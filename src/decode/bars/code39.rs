@@ -19,7 +19,7 @@ const GAP_MAX: f32 = 4.0;
 const DRIFT_SHARE: f32 = 0.16;
 
 /// The wide elements of an asterisk.
-const ASTERISK: u16 = 0b010010100;
+const ASTERISK: u16 = 0b0_1001_0100;
 
 /// Reads the symbol that starts with the bar at `edges[0]`; there are `quiet` pixels of white before it.
 pub(super) fn read(edges: &[f32], quiet: f32) -> Option<Row> {
