@@ -14,10 +14,10 @@ mod gray;
 mod lines;
 mod locate;
 mod looker;
+mod matrices;
 mod patterns;
 mod profile;
 mod quad;
-#[expect(dead_code, reason = "the reader of regions calls it where edges cannot be told")]
 mod soft;
 mod soften;
 mod tiles;

@@ -9,6 +9,7 @@
 //! picture are all found, in the same order. One thing differs from run to run: rxing tries doubtful PDF417 codewords in the order
 //! of a hash map, so a damaged PDF417 may be read at one look and not at the next.
 
+pub(super) mod matrix;
 mod rows;
 
 use std::borrow::Cow;
@@ -19,18 +20,19 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use image::{
     ColorType, DynamicImage, GrayImage, ImageDecoder, ImageError, ImageFormat, ImageReader,
 };
-use rxing::common::{BitMatrix, HybridBinarizer};
-use rxing::datamatrix::DataMatrixReader;
-use rxing::pdf417::PDF417Reader;
-use rxing::qrcode::{QRCodeReader, cpp_port::QrReader};
+use rxing::common::BitMatrix;
 use rxing::{
-    BarcodeFormat, BinaryBitmap, DecodeHints, EncodeHints, Luma8Source, MultiFormatWriter,
-    RXingResult, RXingResultMetadataType, RXingResultMetadataValue, Reader as _, Writer as _,
+    BarcodeFormat, DecodeHints, EncodeHints, MultiFormatWriter, RXingResult,
+    RXingResultMetadataType, RXingResultMetadataValue, Writer as _,
 };
 
+use self::matrix::Sheet;
+use super::gray::Gray;
 use super::lines::Bars;
+use super::matrices::Matrices;
 pub use super::quad::Corners;
 use super::quad::{is_same_place, whiten};
+use super::tiles::Tiles;
 use crate::scan::{Named, Payload, Symbol, Symbology, SymbologyIdentifier};
 
 /// The most bytes a packed picture may have: 64 MiB.
@@ -51,6 +53,10 @@ pub const MEMORY_BYTES_MAX: usize = 768 << 20;
 
 /// The most symbols that are looked for on one picture. An envelope carries two or three.
 pub const SYMBOLS_MAX: usize = 16;
+
+/// The most pixels of a picture that rxing looks at as a whole, where a symbol may be too large, too small or too crooked to be
+/// found by its tiles: its time grows with every speck.
+const WHOLE_PIXELS_MAX: usize = 1_400_000;
 
 /// The lengths an Interleaved 2 of 5 payload may have; longer than the last is allowed too. Shorter ones are read out of
 /// anything striped.
@@ -325,9 +331,16 @@ fn on_paper(luma: Option<&u8>, alpha: Option<&u8>) -> u8 {
 
 fn look(picture: &Picture, wanted: &[Symbology]) -> Vec<Found> {
     let mut luma = Cow::Borrowed(picture.luma());
-    let mut found = Vec::new();
+    let gray = Gray::of(picture);
+    let mut tiles = Tiles::default();
+    tiles.measure(gray);
+    let mut found = Matrices::default().read(gray, &tiles, wanted);
+    for known in &found {
+        whiten(luma.to_mut(), wide(picture.width()), &known.corners);
+    }
+    let is_small = luma.len() <= WHOLE_PIXELS_MAX;
     for symbology in [Symbology::Qr, Symbology::DataMatrix, Symbology::Pdf417] {
-        if wanted.contains(&symbology) {
+        if is_small && wanted.contains(&symbology) {
             look_for_matrices(picture, &mut luma, symbology, &mut found);
         }
     }
@@ -351,7 +364,8 @@ fn look_for_matrices(
     found: &mut Vec<Found>,
 ) {
     for _round in 0..SYMBOLS_MAX {
-        let Some(next) = matrix(picture, luma, symbology) else { return };
+        let sheet = Sheet { luma, width: wide(picture.width()), height: wide(picture.height()) };
+        let Some(next) = matrix::read(sheet, symbology) else { return };
         whiten(luma.to_mut(), wide(picture.width()), &next.corners);
         if is_known(found, &next) {
             // Painting it over did not hide it: another round would find it again.
@@ -367,77 +381,6 @@ fn is_known(found: &[Found], next: &Found) -> bool {
             && known.symbol.payload == next.symbol.payload
             && is_same_place(&known.corners, &next.corners)
     })
-}
-
-fn matrix(picture: &Picture, luma: &[u8], symbology: Symbology) -> Option<Found> {
-    let source = Luma8Source::new_with_slice(luma, picture.width(), picture.height()).ok()?;
-    let mut bitmap = BinaryBitmap::new(HybridBinarizer::new(source));
-    let hints = hints(symbology)?;
-    let (read, points) = match symbology {
-        Symbology::Qr => match QrReader.decode_with_hints(&mut bitmap, &hints) {
-            Ok(read) => (read, Points::Rows),
-            Err(_) => (QRCodeReader.decode_with_hints(&mut bitmap, &hints).ok()?, Points::Finders),
-        },
-        Symbology::DataMatrix => {
-            (DataMatrixReader.decode_with_hints(&mut bitmap, &hints).ok()?, Points::Clockwise)
-        }
-        _ => (PDF417Reader.decode_with_hints(&mut bitmap, &hints).ok()?, Points::Turned),
-    };
-    Some(Found {
-        symbol: symbol(symbology, identifier(&read), read.getText()),
-        corners: matrix_corners(&read, points, picture),
-    })
-}
-
-/// What the points mean that a reader gives.
-#[derive(Debug, Clone, Copy)]
-enum Points {
-    /// Four corners, clockwise from the symbol's own top left.
-    Clockwise,
-    /// Four corners: top left, top right, bottom left, bottom right.
-    Rows,
-    /// The middles of three finder patterns: bottom left, top left, top right.
-    Finders,
-    /// Top left, bottom left, top right, bottom right and four more, on a picture turned by the read's orientation.
-    Turned,
-}
-
-fn matrix_corners(read: &RXingResult, points: Points, picture: &Picture) -> Corners {
-    let [right, bottom] = [real(wide(picture.width())), real(wide(picture.height()))];
-    let told: Vec<[f32; 2]> = read.getPoints().iter().map(|at| [at.x, at.y]).collect();
-    match (points, told.as_slice()) {
-        (Points::Clockwise, [a, b, c, d, ..]) => [*a, *b, *c, *d],
-        (Points::Rows, [left, right, below, last, ..]) => [*left, *right, *last, *below],
-        (Points::Finders, [d, a, b, ..]) => around_finders(*a, *b, *d),
-        (Points::Turned, [a, d, b, c, ..]) => {
-            [*a, *b, *c, *d].map(|at| turned_back(at, orientation(read), [right, bottom]))
-        }
-        // A symbol that fills its picture is read without being located.
-        _ => [[0.0, 0.0], [right, 0.0], [right, bottom], [0.0, bottom]],
-    }
-}
-
-/// The corners of a QR Code around the middles of its three finder patterns. They stand 3.5 modules inside; how many modules
-/// there are is not told, so those of a middling version are taken.
-fn around_finders(a: [f32; 2], b: [f32; 2], d: [f32; 2]) -> Corners {
-    const INSIDE_SHARE: f32 = 0.16;
-    let across = [(b[0] - a[0]) * INSIDE_SHARE, (b[1] - a[1]) * INSIDE_SHARE];
-    let down = [(d[0] - a[0]) * INSIDE_SHARE, (d[1] - a[1]) * INSIDE_SHARE];
-    let c = [b[0] + d[0] - a[0], b[1] + d[1] - a[1]];
-    [
-        [a[0] - across[0] - down[0], a[1] - across[1] - down[1]],
-        [b[0] + across[0] - down[0], b[1] + across[1] - down[1]],
-        [c[0] + across[0] + down[0], c[1] + across[1] + down[1]],
-        [d[0] - across[0] + down[0], d[1] - across[1] + down[1]],
-    ]
-}
-
-/// How far the picture was turned counterclockwise before the symbol was found on it, in degrees.
-fn orientation(read: &RXingResult) -> i32 {
-    match read.getRXingResultMetadata().get(&RXingResultMetadataType::ORIENTATION) {
-        Some(RXingResultMetadataValue::Orientation(degrees)) => *degrees,
-        _ => 0,
-    }
 }
 
 /// The point of the picture that lay at `[x, y]` after it was turned counterclockwise.

@@ -85,7 +85,7 @@ fn grown(corners: &Corners) -> Corners {
 }
 
 /// Whether a point lies to the same side of all four edges.
-fn is_inside(corners: &Corners, point: [f32; 2]) -> bool {
+pub(super) fn is_inside(corners: &Corners, point: [f32; 2]) -> bool {
     let mut ends = *corners;
     ends.rotate_left(1);
     let turns = corners.iter().zip(&ends).map(|(from, to)| {

@@ -1,0 +1,120 @@
+//! Two-dimensional symbols (PDF417, QR Code, Data Matrix): where they may stand on a picture, and what they say.
+//!
+//! Tiles that change in every direction hang together as blobs. What is not half dark, or whose edges do not keep to two
+//! directions at right angles, is refused at a glance; the rest is set upright and read by its modules, so that neither noise nor
+//! blur nor the angle it was taken at stands in the way. Only a symbol whose fixed patterns are there is decoded, and its own
+//! error correction has the last word.
+
+mod blobs;
+mod crop;
+mod grid;
+mod guards;
+mod pdf417;
+
+use self::blobs::{Blob, Finder};
+use self::crop::{Crop, Frame};
+use self::grid::{Grid, Kind};
+use super::gray::Gray;
+use super::image::{Found, matrix};
+use super::tiles::Tiles;
+use crate::scan::Symbology;
+
+/// A blob whose directions differ by more than this share may be rows of bars, by less a grid of modules.
+const ROWS_LEAN_MIN: f32 = 0.15;
+const GRID_LEAN_MAX: f32 = 0.4;
+
+/// Rows of bars cover at least so many tiles.
+const ROWS_TILES_MIN: usize = 6;
+
+/// White around a grid that is cut out with it, in pixels: a blob may end within the symbol.
+const GRID_MARGIN: f32 = 12.0;
+
+/// The start and the stop of rows of bars have one direction only and are no part of the blob: of a single column, a third of what
+/// is; and some white.
+const ROWS_MARGIN_SHARE: f32 = 0.36;
+const ROWS_MARGIN: f32 = 20.0;
+
+/// The most pixels of one picture that are looked at closely: blobs of more than that are no symbols.
+const PIXELS_MAX: f32 = 3_000_000.0;
+
+/// Reads two-dimensional symbols; its buffers are used again for the next picture.
+#[derive(Debug, Default)]
+pub(crate) struct Matrices {
+    finder: Finder,
+    crop: Crop,
+    grid: Grid,
+    pdf417: pdf417::Reader,
+}
+
+impl Matrices {
+    /// The symbols of the wanted symbologies, looked for where the tiles say that one may be; each once.
+    pub(crate) fn read(
+        &mut self,
+        gray: Gray<'_>,
+        tiles: &Tiles,
+        wanted: &[Symbology],
+    ) -> Vec<Found> {
+        let is_wanted = [Symbology::Pdf417, Symbology::Qr, Symbology::DataMatrix]
+            .iter()
+            .any(|symbology| wanted.contains(symbology));
+        if !is_wanted {
+            return Vec::new();
+        }
+        let mut found: Vec<Found> = Vec::new();
+        let mut left = PIXELS_MAX;
+        for blob in self.finder.blobs(gray, tiles) {
+            left -= blob.size[0] * blob.size[1];
+            if left < 0.0 {
+                break;
+            }
+            if found.iter().any(|known| blob.is_within(&known.corners)) {
+                continue;
+            }
+            found.extend(self.read_blob(gray, &blob, wanted));
+        }
+        found
+    }
+
+    fn read_blob(&mut self, gray: Gray<'_>, blob: &Blob, wanted: &[Symbology]) -> Option<Found> {
+        let may_be_rows = blob.lean > ROWS_LEAN_MIN && blob.n_tiles >= ROWS_TILES_MIN;
+        if may_be_rows && wanted.contains(&Symbology::Pdf417) {
+            let found = self.read_rows(gray, blob);
+            if found.is_some() {
+                return found;
+            }
+        }
+        if blob.lean < GRID_LEAN_MAX { self.read_grid(gray, blob, wanted) } else { None }
+    }
+
+    fn read_rows(&mut self, gray: Gray<'_>, blob: &Blob) -> Option<Found> {
+        let margin = blob.size[0] * ROWS_MARGIN_SHARE + ROWS_MARGIN;
+        let size = [blob.size[0] + 2.0 * margin, blob.size[1] + 2.0 * pdf417::MARGIN];
+        self.crop.take(gray, &Frame { center: blob.center, across: blob.across, size });
+        self.pdf417.read(gray, &mut self.crop)
+    }
+
+    fn read_grid(&mut self, gray: Gray<'_>, blob: &Blob, wanted: &[Symbology]) -> Option<Found> {
+        let size = blob.size.map(|side| side + 2.0 * GRID_MARGIN);
+        self.crop.take(gray, &Frame { center: blob.center, across: blob.across, size });
+        let outline = grid::outline(&self.crop)?;
+        let kinds = [(Symbology::Qr, Kind::Qr), (Symbology::DataMatrix, Kind::DataMatrix)];
+        for (symbology, kind) in
+            kinds.into_iter().filter(|(symbology, _)| wanted.contains(symbology))
+        {
+            for size in outline.sizes(&self.crop, kind) {
+                let mut outline = outline;
+                let Some(quarters) = outline.fit(&self.crop, size, kind, &mut self.grid) else {
+                    continue;
+                };
+                let symbol = matrix::grid_symbol(&self.grid.is_dark, self.grid.columns, symbology);
+                if let Some(symbol) = symbol {
+                    let mut corners = self.crop.corners_on_picture(&outline.corners);
+                    // What was turned clockwise until it stood upright began further on.
+                    corners.rotate_right(quarters);
+                    return Some(Found { symbol, corners });
+                }
+            }
+        }
+        None
+    }
+}

@@ -1,0 +1,119 @@
+//! A turned piece of a picture, set upright.
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    clippy::indexing_slicing,
+    reason = "pixel loops: every index is clamped to the sides first, and no side has 2^24 pixels"
+)]
+
+use super::super::gray::Gray;
+use super::super::quad::Corners;
+
+/// The most pixels of a crop: beyond, it is taken more coarsely.
+const PIXELS_MAX: usize = 1 << 20;
+
+/// The longest side of a crop, in its own pixels.
+const SIDE_MAX: f32 = 4096.0;
+
+/// What is cut out: a rectangle on the picture. The middle of the picture's first pixel is at (0, 0).
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Frame {
+    pub(super) center: [f32; 2],
+    /// Where the crop's x axis points, of length 1.
+    pub(super) across: [f32; 2],
+    /// In the picture's pixels, along the crop's x and y axes.
+    pub(super) size: [f32; 2],
+}
+
+/// The pixels of a crop; the buffer is used again for the next.
+#[derive(Debug, Default)]
+pub(super) struct Crop {
+    pub(super) luma: Vec<u8>,
+    pub(super) width: usize,
+    pub(super) height: usize,
+    origin: [f32; 2],
+    right: [f32; 2],
+    down: [f32; 2],
+}
+
+impl Crop {
+    /// Cuts a piece out. What lies off the picture is as its nearest edge.
+    pub(super) fn take(&mut self, gray: Gray<'_>, frame: &Frame) {
+        let area = frame.size[0] * frame.size[1];
+        let step = (area / PIXELS_MAX as f32).sqrt().max(1.0);
+        let [width, height] = frame.size.map(|side| (side / step).clamp(1.0, SIDE_MAX));
+        (self.width, self.height) = (width as usize, height as usize);
+        let [x, y] = frame.across;
+        (self.right, self.down) = ([x * step, y * step], [-y * step, x * step]);
+        let [columns, rows] = [self.width, self.height].map(|side| (side - 1) as f32 / 2.0);
+        self.origin =
+            [0, 1].map(|i| frame.center[i] - self.right[i] * columns - self.down[i] * rows);
+        self.luma.clear();
+        for row in 0..self.height {
+            self.take_row(gray, row);
+        }
+    }
+
+    fn take_row(&mut self, gray: Gray<'_>, row: usize) {
+        let [start, end] =
+            [0, self.width - 1].map(|column| self.on_picture([column as f32, row as f32]));
+        let limits = [gray.width() as f32 - 1.001, gray.height() as f32 - 1.001];
+        let is_inside =
+            [start, end].iter().all(|at| (0..2).all(|i| at[i] >= 0.0 && at[i] < limits[i]));
+        let (columns, right) = (self.width, self.right);
+        let place = |column: usize| {
+            [start[0] + right[0] * column as f32, start[1] + right[1] * column as f32]
+        };
+        if !is_inside {
+            self.luma.extend((0..columns).map(|column| {
+                let [x, y] = place(column);
+                (gray.between(x, y) + 0.5) as u8
+            }));
+            return;
+        }
+        // Whole pixels and 65,536ths of one: both ends lie on the picture, so what is between does.
+        let fixed = |place: f32| (place * 65_536.0) as i64;
+        let [mut x, mut y] = start.map(fixed);
+        let [step_x, step_y] = right.map(fixed);
+        let last = [(gray.width() - 2) as i64, (gray.height() - 2) as i64];
+        self.luma.extend((0..columns).map(|_column| {
+            let left = (x >> 16).clamp(0, last[0]) as usize;
+            let top = (y >> 16).clamp(0, last[1]) as usize;
+            let (dx, dy) = ((x >> 9 & 127) as i32, (y >> 9 & 127) as i32);
+            let (above, below) =
+                (&gray.row(top)[left..left + 2], &gray.row(top + 1)[left..left + 2]);
+            let upper = i32::from(above[0]) * (128 - dx) + i32::from(above[1]) * dx;
+            let lower = i32::from(below[0]) * (128 - dx) + i32::from(below[1]) * dx;
+            (x, y) = (x + step_x, y + step_y);
+            ((upper * (128 - dy) + lower * dy + (1 << 13)) >> 14) as u8
+        }));
+    }
+
+    /// Takes the crop anew from that column on, so many pixels wide.
+    pub(super) fn reach(&mut self, gray: Gray<'_>, x: f32, width: f32) {
+        self.origin = self.on_picture([x, 0.0]);
+        self.width = width.clamp(1.0, SIDE_MAX) as usize;
+        self.luma.clear();
+        for row in 0..self.height {
+            self.take_row(gray, row);
+        }
+    }
+
+    /// The place on the picture of a place on the crop; both count from the middle of their first pixel.
+    pub(super) fn on_picture(&self, [x, y]: [f32; 2]) -> [f32; 2] {
+        [0, 1].map(|i| self.origin[i] + self.right[i] * x + self.down[i] * y)
+    }
+
+    /// Corners on the picture of corners on the crop; both count from the outer corner of their first pixel.
+    pub(super) fn corners_on_picture(&self, corners: &Corners) -> Corners {
+        corners.map(|[x, y]| self.on_picture([x - 0.5, y - 0.5]).map(|side| side + 0.5))
+    }
+
+    /// Turns the crop upside down, and what it says of the picture with it.
+    pub(super) fn turn_over(&mut self) {
+        self.luma.reverse();
+        self.origin = self.on_picture([(self.width - 1) as f32, (self.height - 1) as f32]);
+        (self.right, self.down) = (self.right.map(|side| -side), self.down.map(|side| -side));
+    }
+}
