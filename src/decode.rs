@@ -11,7 +11,6 @@ pub mod unchanged;
 mod bars;
 mod edges;
 mod gray;
-mod lines;
 mod locate;
 mod looker;
 mod matrices;
@@ -29,7 +28,8 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use self::image::{Found, Picture, PictureError, find};
+use self::image::{Found, Picture, PictureError};
+pub use self::looker::Looker;
 use crate::clock::Clock;
 use crate::scan::Symbology;
 
@@ -73,6 +73,11 @@ pub struct Decoded {
     pub outcome: Result<Vec<Found>, PictureError>,
     /// How long it took to look at the unpacked picture.
     pub took: Duration,
+}
+
+/// Looks at a single picture as [`Looker::look`] does. Whoever has more of them keeps a [`Looker`].
+pub fn find(picture: &Picture, wanted: &[Symbology]) -> Result<Vec<Found>, PictureError> {
+    Looker::default().look(picture, wanted)
 }
 
 /// The threads that decode pictures, `scan-decode-1` and so on.
@@ -129,11 +134,12 @@ impl Drop for Decoders {
 
 fn work(jobs_rx: &Receiver<Job>, wanted: &[Symbology], clock: &dyn Clock) {
     let mut memory = Vec::new();
+    let mut looker = Looker::default();
     for Job { bytes, reply, number } in jobs_rx {
         let mut took = Duration::ZERO;
         let outcome = Picture::load_into(std::mem::take(&mut memory), &bytes).and_then(|picture| {
             let started = clock.elapsed();
-            let found = find(&picture, wanted);
+            let found = looker.look(&picture, wanted);
             took = clock.elapsed().saturating_sub(started);
             memory = picture.into_memory();
             found

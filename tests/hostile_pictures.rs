@@ -5,7 +5,8 @@
 #[path = "bench/support/patterns.rs"]
 mod patterns;
 
-use ballot_intake::decode::image::{PIXELS_MAX, Picture, PictureError, draw_symbol, find};
+use ballot_intake::decode::find;
+use ballot_intake::decode::image::{PIXELS_MAX, Picture, PictureError, draw_symbol};
 use ballot_intake::scan::Symbology;
 use image::{
     DynamicImage, GrayImage, ImageBuffer, ImageFormat, Luma, Rgba, RgbaImage,

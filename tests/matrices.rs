@@ -2,7 +2,8 @@
 
 #![cfg(test)]
 
-use ballot_intake::decode::image::{Found, Picture, draw_symbol, find};
+use ballot_intake::decode::find;
+use ballot_intake::decode::image::{Found, Picture, draw_symbol};
 use ballot_intake::scan::Symbology;
 
 const MATRICES: [(Symbology, &str); 3] = [

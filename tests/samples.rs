@@ -5,7 +5,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use ballot_intake::decode::image::{Picture, PictureError, draw_symbol, find};
+use ballot_intake::decode::find;
+use ballot_intake::decode::image::{Picture, PictureError, draw_symbol};
 use ballot_intake::scan::Symbology;
 
 /// A set of `fixtures/symbols`. No picture of it may be misread.

@@ -301,7 +301,7 @@ const fn whole(length: f32) -> u16 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decode::image::find;
+    use crate::decode::find;
 
     type Symbols<'a> = &'a [(Symbology, &'a str)];
 

@@ -18,7 +18,8 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use self::record::Record;
 use super::annotate::{Album, AnnotateError, Pictures};
 use crate::clock::Clock;
-use crate::decode::image::{Found, PICTURE_BYTES_MAX, Picture, PictureError, find};
+use crate::decode::Looker;
+use crate::decode::image::{Found, PICTURE_BYTES_MAX, Picture, PictureError};
 use crate::event::{chain, printable};
 use crate::scan::{Symbol, Symbology};
 
@@ -215,6 +216,7 @@ fn say(err: &mut dyn Write, error: &ReadError) -> io::Result<()> {
 struct Memory {
     packed: Vec<u8>,
     unpacked: Vec<u8>,
+    looker: Looker,
 }
 
 /// Reads one picture after the other.
@@ -237,7 +239,7 @@ impl Reader<'_> {
             Err(error) => return Ok(Answer { error: Some(error), ..Answer::default() }),
         };
         let started = self.request.clock.elapsed();
-        let found = find(&picture, self.request.wanted);
+        let found = memory.looker.look(&picture, self.request.wanted);
         let took = self.request.clock.elapsed().saturating_sub(started);
         let answer = match found {
             Ok(found) => {

@@ -290,21 +290,29 @@ impl BarsReader {
         self.model.clear();
         self.model.extend(part(&self.mean, from, to));
         let mut reach = [vote.along; 2];
-        for (end, step) in reach.iter_mut().zip([-REACH_STEP, REACH_STEP]) {
+        for (end, way) in reach.iter_mut().zip([-1.0, 1.0]) {
             let mut missed = 0;
             let mut along = vote.along;
             while missed < REACH_MISSES_MAX && (along - vote.along).abs() < lines.region().length {
-                along += step;
-                lines.mean(along, 1, &mut self.sums, &mut self.mean);
-                if likeness(&self.model, part(&self.mean, from, to)) > LIKENESS_MIN {
+                along += way * REACH_STEP;
+                if self.is_alike(lines, along, [from, to]) {
                     *end = along;
                     missed = 0;
                 } else {
                     missed += 1;
                 }
             }
+            while (*end - along).abs() > 1.0 && self.is_alike(lines, *end + way, [from, to]) {
+                *end += way;
+            }
         }
         reach
+    }
+
+    /// Whether a line looks like the one in `model`.
+    fn is_alike(&mut self, lines: &Lines<'_>, along: f32, [from, to]: [f32; 2]) -> bool {
+        lines.mean(along, 1, &mut self.sums, &mut self.mean);
+        likeness(&self.model, part(&self.mean, from, to)) > LIKENESS_MIN
     }
 }
 

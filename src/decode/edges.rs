@@ -123,8 +123,8 @@ fn crossing(fine: &[f32], [from, to]: [Extreme; 2], level: f32) -> f32 {
         at -= 1;
     }
     let (before, after) = (fine[at - 1], fine[at]);
-    let step = if before == after { 0.5 } else { (level - before) / (after - before) };
-    at as f32 - 1.0 + step.clamp(0.0, 1.0)
+    let step = (level - before) / (after - before);
+    at as f32 - 1.0 + if step.is_finite() { step.clamp(0.0, 1.0) } else { 0.5 }
 }
 
 #[cfg(test)]

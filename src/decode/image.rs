@@ -4,13 +4,7 @@
 //! [`PICTURE_BYTES_MAX`] bytes packed and [`PIXELS_MAX`] pixels, and is refused by its header before anything is unpacked.
 //! `rxing` is built without the symbologies that no envelope carries; its `MaxiCode` reader loops for ever on narrow pictures.
 //!
-//! Each symbology is looked for on its own, those with the strongest error correction first, and what was found is painted
-//! over before the next one looks: no weaker symbology is read out of the bars of a stronger one, and several symbols on one
-//! picture are all found, in the same order. One thing differs from run to run: rxing tries doubtful PDF417 codewords in the order
-//! of a hash map, so a damaged PDF417 may be read at one look and not at the next.
-
 pub(super) mod matrix;
-mod rows;
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -28,11 +22,8 @@ use rxing::{
 
 use self::matrix::Sheet;
 use super::gray::Gray;
-use super::lines::Bars;
-use super::matrices::Matrices;
 pub use super::quad::Corners;
 use super::quad::{is_same_place, whiten};
-use super::tiles::Tiles;
 use crate::scan::{Named, Payload, Symbol, Symbology, SymbologyIdentifier};
 
 /// The most bytes a packed picture may have: 64 MiB.
@@ -53,10 +44,6 @@ pub const MEMORY_BYTES_MAX: usize = 768 << 20;
 
 /// The most symbols that are looked for on one picture. An envelope carries two or three.
 pub const SYMBOLS_MAX: usize = 16;
-
-/// The most pixels of a picture that rxing looks at as a whole, where a symbol may be too large, too small or too crooked to be
-/// found by its tiles: its time grows with every speck.
-const WHOLE_PIXELS_MAX: usize = 1_400_000;
 
 /// The lengths an Interleaved 2 of 5 payload may have; longer than the last is allowed too. Shorter ones are read out of
 /// anything striped.
@@ -222,16 +209,13 @@ pub struct Found {
     pub corners: Corners,
 }
 
-/// Looks for symbols of the wanted symbologies; a picture without one is an empty answer. At most [`SYMBOLS_MAX`] are
-/// returned. Intelligent Mail bar codes are not looked for: rxing does not know them.
-///
-/// Payloads are the bytes of the symbol's text, check digits included. FNC1 separators inside a Code 128 are not in it:
-/// rxing can turn them into GS (ASCII 29), but then appends one to every symbol whose check character has FNC1's value.
-pub fn find(picture: &Picture, wanted: &[Symbology]) -> Result<Vec<Found>, PictureError> {
-    catch_unwind(AssertUnwindSafe(|| look(picture, wanted))).map_err(|_panic| {
-        // The panic's own text may quote the payload: it goes no further than the panic hook.
-        PictureError::Panicked
-    })
+impl Found {
+    /// Whether it is the same symbol, found twice.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.symbol.symbology == other.symbol.symbology
+            && self.symbol.payload == other.symbol.payload
+            && is_same_place(&self.corners, &other.corners)
+    }
 }
 
 /// Draws one symbol, black on white with its quiet zone, `module_px` pixels for its narrowest bar.
@@ -329,58 +313,27 @@ fn on_paper(luma: Option<&u8>, alpha: Option<&u8>) -> u8 {
     u8::try_from((luma * alpha + 255 * (255 - alpha)) / 255).unwrap_or(u8::MAX)
 }
 
-fn look(picture: &Picture, wanted: &[Symbology]) -> Vec<Found> {
-    let mut luma = Cow::Borrowed(picture.luma());
-    let gray = Gray::of(picture);
-    let mut tiles = Tiles::default();
-    tiles.measure(gray);
-    let mut found = Matrices::default().read(gray, &tiles, wanted);
-    for known in &found {
-        whiten(luma.to_mut(), wide(picture.width()), &known.corners);
-    }
-    let is_small = luma.len() <= WHOLE_PIXELS_MAX;
+/// Looks for two-dimensional symbols with rxing's own detectors, on the picture as a whole: what a last resort costs. Those with the
+/// strongest error correction come first, and what was found is painted over before the next search.
+///
+/// One thing differs from run to run: rxing tries doubtful PDF417 codewords in the order of a hash map, so a damaged PDF417 may be
+/// read at one look and not at the next.
+pub(super) fn look_whole(gray: Gray<'_>, wanted: &[Symbology]) -> Vec<Found> {
+    let mut luma = Cow::Borrowed(gray.luma());
+    let mut found: Vec<Found> = Vec::new();
     for symbology in [Symbology::Qr, Symbology::DataMatrix, Symbology::Pdf417] {
-        if is_small && wanted.contains(&symbology) {
-            look_for_matrices(picture, &mut luma, symbology, &mut found);
-        }
-    }
-    if wanted.iter().any(|symbology| is_bars(*symbology)) {
-        for Bars { symbology, identifier, text, corners } in rows::bars(picture, &luma, wanted) {
-            let next = Found { symbol: symbol(symbology, identifier, &text), corners };
-            if !is_known(&found, &next) {
-                found.push(next);
+        while wanted.contains(&symbology) && found.len() < SYMBOLS_MAX {
+            let sheet = Sheet { luma: &luma, width: gray.width(), height: gray.height() };
+            let Some(next) = matrix::read(sheet, symbology) else { break };
+            whiten(luma.to_mut(), gray.width(), &next.corners);
+            if found.iter().any(|known| known.is_same(&next)) {
+                // Painting it over did not hide it: another round would find it again.
+                break;
             }
+            found.push(next);
         }
     }
-    found.truncate(SYMBOLS_MAX);
     found
-}
-
-/// Finds one symbol, paints it over, and looks again, until there is none left.
-fn look_for_matrices(
-    picture: &Picture,
-    luma: &mut Cow<'_, [u8]>,
-    symbology: Symbology,
-    found: &mut Vec<Found>,
-) {
-    for _round in 0..SYMBOLS_MAX {
-        let sheet = Sheet { luma, width: wide(picture.width()), height: wide(picture.height()) };
-        let Some(next) = matrix::read(sheet, symbology) else { return };
-        whiten(luma.to_mut(), wide(picture.width()), &next.corners);
-        if is_known(found, &next) {
-            // Painting it over did not hide it: another round would find it again.
-            return;
-        }
-        found.push(next);
-    }
-}
-
-fn is_known(found: &[Found], next: &Found) -> bool {
-    found.iter().any(|known| {
-        known.symbol.symbology == next.symbol.symbology
-            && known.symbol.payload == next.symbol.payload
-            && is_same_place(&known.corners, &next.corners)
-    })
 }
 
 /// The point of the picture that lay at `[x, y]` after it was turned counterclockwise.
@@ -483,18 +436,10 @@ const fn real(at: usize) -> f32 {
     at as f32
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a saturating cast: off the picture's left is its first pixel"
-)]
-const fn whole(at: f32) -> usize {
-    at as usize
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decode::find;
 
     const SAMPLES: [(Symbology, &str); 6] = [
         (Symbology::Code128, "2026110000000011"),
@@ -510,7 +455,8 @@ mod tests {
 
     fn turned(picture: &Picture) -> Picture {
         let (width, height) = (picture.width(), picture.height());
-        let luma = rows::quarter_turned(picture.luma(), wide(width), wide(height));
+        let turned = (0..width).rev().flat_map(|x| (0..height).map(move |y| (x, y)));
+        let luma = turned.map(|(x, y)| picture.luma()[wide(y) * wide(width) + wide(x)]).collect();
         Picture::from_luma(height, width, luma).unwrap()
     }
 

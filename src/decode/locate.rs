@@ -8,7 +8,6 @@
     reason = "tiles are indexed by their own count, which is below 2^24"
 )]
 
-use super::quad::Corners;
 use super::tiles::{TILE, Tensor, Tiles};
 
 /// How many regions of one picture are looked into: the strongest.
@@ -75,13 +74,6 @@ impl Region {
             self.center[0] + self.across[0] * across + down[0] * along,
             self.center[1] + self.across[1] * across + down[1] * along,
         ]
-    }
-
-    /// The four corners, clockwise.
-    pub(crate) fn corners(&self) -> Corners {
-        let [length, height] = [self.length / 2.0, self.height / 2.0];
-        [[-length, -height], [length, -height], [length, height], [-length, height]]
-            .map(|[across, along]| self.at(across, along))
     }
 }
 
@@ -243,7 +235,7 @@ fn region(group: &[usize], tiles: &Tiles) -> Option<Region> {
             to[side] = to[side].max(place[side]);
         }
     }
-    region.center = region.at((from[0] + to[0]) / 2.0, (from[1] + to[1]) / 2.0);
+    region.center = region.at(f32::midpoint(from[0], to[0]), f32::midpoint(from[1], to[1]));
     let tile = TILE as f32;
     (region.length, region.height) = (to[0] - from[0] + tile, to[1] - from[1] + tile);
     Some(region)

@@ -8,10 +8,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::bars::{Bars, BarsReader, Search};
 use super::gray::Gray;
-use super::image::{Found, Picture, PictureError, SYMBOLS_MAX};
-use super::locate::{Locator, Region};
+use super::image::{Found, Picture, PictureError, SYMBOLS_MAX, look_whole};
+use super::locate::Locator;
+use super::matrices::Matrices;
 use super::profile::Aligner;
-use super::quad::is_same_place;
 use super::soften::Softener;
 use super::tiles::Tiles;
 use crate::scan::{Named, Payload, Symbol, Symbology};
@@ -19,8 +19,9 @@ use crate::scan::{Named, Payload, Symbol, Symbology};
 /// A picture of at most so many pixels is read row by row when no region gave anything.
 const ROWS_PIXELS_MAX: usize = 400_000;
 
-/// The same where a region had as many edges as a symbol.
-const PROMISING_ROWS_PIXELS_MAX: usize = 1_500_000;
+/// The same where a region had as many edges as a symbol; also, rxing's own detectors are tried up to this size: a last resort
+/// takes up to a quarter of a second there.
+const WHOLE_PIXELS_MAX: usize = 1_400_000;
 
 /// So many regions of one picture go to the soft reader, which takes some milliseconds for each: those with bars on which no edge
 /// is steeper than that of a blur of 1.6 pixels, or with a noise of more gray levels than this.
@@ -36,6 +37,9 @@ pub struct Looker {
     aligner: Aligner,
     bars: BarsReader,
     softener: Softener,
+    matrices: Matrices,
+    /// Whether a region without a text had as many edges as a symbol.
+    is_promising: bool,
 }
 
 impl Looker {
@@ -68,7 +72,17 @@ impl Looker {
         if wanted.iter().any(|symbology| is_bars(*symbology)) {
             self.look_for_bars(&search, &mut found);
         }
+        if wanted.iter().any(|symbology| is_matrix(*symbology)) {
+            let matrices = self.matrices.read(gray, &self.tiles, wanted);
+            for next in matrices {
+                add(&mut found, next);
+            }
+        }
+        if found.is_empty() {
+            self.look_again(&search, &mut found);
+        }
         found.truncate(SYMBOLS_MAX);
+        found.sort_by(|one, other| reading_order(one).total_cmp(&reading_order(other)));
         found
     }
 
@@ -87,37 +101,55 @@ impl Looker {
                 {
                     softened += 1;
                     let soft = self.softener.read(search, *run);
-                    soft.into_iter().for_each(|bars| add(found, symbol(bars)));
+                    if let Some(bars) = soft {
+                        add(found, symbol(&bars));
+                    }
                 }
-                reading.found.into_iter().for_each(|bars| add(found, symbol(bars)));
+                for bars in reading.found {
+                    add(found, symbol(&bars));
+                }
             }
         }
-        let pixels = search.gray.width() * search.gray.height();
-        let pixels_max = if is_promising { PROMISING_ROWS_PIXELS_MAX } else { ROWS_PIXELS_MAX };
-        if found.is_empty() && pixels <= pixels_max {
+        self.is_promising = is_promising;
+    }
+
+    /// The last resort, for small pictures: rows and columns, and rxing's own detectors.
+    fn look_again(&mut self, search: &Search<'_>, found: &mut Vec<Found>) {
+        let pixels = search.gray.luma().len();
+        let rows_max = if self.is_promising { WHOLE_PIXELS_MAX } else { ROWS_PIXELS_MAX };
+        if pixels <= rows_max && search.wanted.iter().any(|symbology| is_bars(*symbology)) {
             let rows = self.bars.read_rows(search);
-            rows.into_iter().for_each(|bars| add(found, symbol(bars)));
+            for bars in rows {
+                add(found, symbol(&bars));
+            }
+        }
+        if pixels <= WHOLE_PIXELS_MAX && found.is_empty() {
+            found.extend(look_whole(search.gray, search.wanted));
         }
     }
 }
 
+/// How far down its uppermost corner is.
+fn reading_order(found: &Found) -> f32 {
+    found.corners.iter().map(|[_, y]| *y).fold(f32::INFINITY, f32::min)
+}
+
 /// Adds a symbol that was not found before at the same place.
 fn add(found: &mut Vec<Found>, next: Found) {
-    let is_known = found.iter().any(|known| {
-        known.symbol.symbology == next.symbol.symbology
-            && known.symbol.payload == next.symbol.payload
-            && is_same_place(&known.corners, &next.corners)
-    });
-    if !is_known {
+    if !found.iter().any(|known| known.is_same(&next)) {
         found.push(next);
     }
+}
+
+const fn is_matrix(symbology: Symbology) -> bool {
+    matches!(symbology, Symbology::Pdf417 | Symbology::Qr | Symbology::DataMatrix)
 }
 
 const fn is_bars(symbology: Symbology) -> bool {
     matches!(symbology, Symbology::Code128 | Symbology::Code39 | Symbology::Itf)
 }
 
-fn symbol(bars: Bars) -> Found {
+fn symbol(bars: &Bars) -> Found {
     let payload = payload(&bars.text);
     let symbol = Symbol {
         symbology: Named::One(bars.symbology),

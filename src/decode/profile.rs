@@ -308,8 +308,8 @@ pub(crate) fn sharpened(mean: &[f32], sharpness: f32, sharp: &mut Vec<f32>, fine
         let cube = (3.0 * (from - to) + last - first) / 2.0;
         fine.push(from);
         for step in 1..FINE {
-            let share = step as f32 / FINE as f32;
-            fine.push(((cube * share + square) * share + slope) * share + from);
+            let part = step as f32 / FINE as f32;
+            fine.push(((cube * part + square) * part + slope) * part + from);
         }
     }
     fine.push(sharp[end]);

@@ -11,7 +11,8 @@ mod patterns;
 mod place;
 
 use anyhow::{Context as _, ensure};
-use ballot_intake::decode::image::{MEMORY_BYTES_MAX, PIXELS_MAX, Picture, find};
+use ballot_intake::decode::find;
+use ballot_intake::decode::image::{MEMORY_BYTES_MAX, PIXELS_MAX, Picture};
 use ballot_intake::scan::Symbology;
 use image::{DynamicImage, ImageBuffer, ImageFormat, Luma, Rgb, Rgba};
 use place::Place;

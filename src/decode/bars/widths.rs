@@ -41,7 +41,7 @@ impl Levels {
             let mut widths = [0, 1, 2, 3, 4].map(|i| edges[2 * i + kind + 1] - edges[2 * i + kind]);
             widths.sort_by(f32::total_cmp);
             levels.narrow[kind] = (widths[0] + widths[1] + widths[2]) / 3.0;
-            levels.wide[kind] = (widths[3] + widths[4]) / 2.0;
+            levels.wide[kind] = f32::midpoint(widths[3], widths[4]);
         }
         levels.checked()
     }

@@ -2,7 +2,8 @@
 
 #![no_main]
 
-use ballot_intake::decode::image::{Picture, PictureError, find};
+use ballot_intake::decode::find;
+use ballot_intake::decode::image::{Picture, PictureError};
 use ballot_intake::scan::Symbology;
 use libfuzzer_sys::fuzz_target;
 

@@ -1,6 +1,7 @@
 //! Ours and the peers, each from a picture to the texts it reports.
 
-use ballot_intake::decode::image::{Picture, find};
+use ballot_intake::decode::find;
+use ballot_intake::decode::image::{Picture};
 use ballot_intake::scan::Symbology;
 use rxing::{BarcodeFormat, DecodeHints};
 use std::collections::HashSet;
