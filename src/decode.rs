@@ -11,6 +11,7 @@ pub mod unchanged;
 mod bars;
 mod edges;
 mod gray;
+mod imb_reader;
 mod locate;
 mod looker;
 mod matrices;

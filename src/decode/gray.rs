@@ -47,6 +47,13 @@ impl<'a> Gray<'a> {
         &self.luma[start..start + self.width]
     }
 
+    /// The pixel there, or the nearest one on the picture. The middle of the first pixel is at (0, 0).
+    pub(crate) fn at(self, x: f32, y: f32) -> u8 {
+        let x = (x.max(0.0) + 0.5) as usize;
+        let y = (y.max(0.0) + 0.5) as usize;
+        self.luma[y.min(self.height - 1) * self.width + x.min(self.width - 1)]
+    }
+
     /// Between the four pixels around, in proportion. The middle of the first pixel is at (0, 0).
     pub(crate) fn between(self, x: f32, y: f32) -> f32 {
         let x = x.clamp(0.0, (self.width - 1) as f32);

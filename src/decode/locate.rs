@@ -87,8 +87,13 @@ pub(crate) struct Locator {
 }
 
 impl Locator {
-    /// The regions of bars, the strongest first, at most [`REGIONS_MAX`].
-    pub(crate) fn bars(&mut self, tiles: &Tiles) -> &[Region] {
+    /// The regions that were found last, the strongest first, at most [`REGIONS_MAX`].
+    pub(crate) fn regions(&self) -> &[Region] {
+        &self.regions
+    }
+
+    /// Finds the regions of bars.
+    pub(crate) fn locate(&mut self, tiles: &Tiles) {
         let noise = tiles.noise();
         self.is_open.clear();
         self.is_open.extend(tiles.tensors().iter().map(|tensor| is_directed(*tensor, noise)));
@@ -103,7 +108,6 @@ impl Locator {
         self.regions.truncate(PARTS_MAX);
         self.join();
         self.regions.truncate(REGIONS_MAX);
-        &self.regions
     }
 
     /// Makes a region of the group; of a straggling one, regions of its strongest tiles: bars that touch the envelope's edge or

@@ -9,9 +9,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use super::bars::{Bars, BarsReader, Search};
 use super::gray::Gray;
 use super::image::{Found, Picture, PictureError, SYMBOLS_MAX, look_whole};
+use super::imb_reader::{ImbFound, ImbReader};
 use super::locate::Locator;
 use super::matrices::Matrices;
 use super::profile::Aligner;
+use super::quad::is_inside;
 use super::soften::Softener;
 use super::tiles::Tiles;
 use crate::scan::{Named, Payload, Symbol, Symbology};
@@ -37,6 +39,7 @@ pub struct Looker {
     aligner: Aligner,
     bars: BarsReader,
     softener: Softener,
+    imbs: ImbReader,
     matrices: Matrices,
     /// Whether a region without a text had as many edges as a symbol.
     is_promising: bool,
@@ -66,11 +69,15 @@ impl Looker {
 impl Looker {
     fn look_at(&mut self, gray: Gray<'_>, wanted: &[Symbology]) -> Vec<Found> {
         self.tiles.measure(gray);
+        self.locator.locate(&self.tiles);
         let sigma = (self.tiles.noise() / 2.0).sqrt();
         let search = Search { gray, sigma, wanted };
         let mut found = Vec::new();
         if wanted.iter().any(|symbology| is_bars(*symbology)) {
             self.look_for_bars(&search, &mut found);
+        }
+        if wanted.contains(&Symbology::Imb) {
+            self.look_for_imbs(gray, &mut found);
         }
         if wanted.iter().any(|symbology| is_matrix(*symbology)) {
             let matrices = self.matrices.read(gray, &self.tiles, wanted);
@@ -89,7 +96,7 @@ impl Looker {
     fn look_for_bars(&mut self, search: &Search<'_>, found: &mut Vec<Found>) {
         let mut is_promising = false;
         let mut softened = 0;
-        for region in self.locator.bars(&self.tiles) {
+        for region in self.locator.regions() {
             for run in self.aligner.align(search.gray, *region, search.sigma) {
                 let reading = self.bars.read(search, *run);
                 is_promising |= reading.is_promising;
@@ -113,6 +120,15 @@ impl Looker {
         self.is_promising = is_promising;
     }
 
+    fn look_for_imbs(&mut self, gray: Gray<'_>, found: &mut Vec<Found>) {
+        for region in self.locator.regions() {
+            let is_taken = found.iter().any(|known| is_inside(&known.corners, region.center));
+            if let Some(imb) = if is_taken { None } else { self.imbs.read(gray, region) } {
+                add(found, imb_symbol(&imb));
+            }
+        }
+    }
+
     /// The last resort, for small pictures: rows and columns, and rxing's own detectors.
     fn look_again(&mut self, search: &Search<'_>, found: &mut Vec<Found>) {
         let pixels = search.gray.luma().len();
@@ -121,6 +137,12 @@ impl Looker {
             let rows = self.bars.read_rows(search);
             for bars in rows {
                 add(found, symbol(&bars));
+            }
+        }
+        if pixels <= ROWS_PIXELS_MAX && found.is_empty() && search.wanted.contains(&Symbology::Imb)
+        {
+            for imb in self.imbs.read_whole(search.gray) {
+                add(found, imb_symbol(&imb));
             }
         }
         if pixels <= WHOLE_PIXELS_MAX && found.is_empty() {
@@ -159,6 +181,18 @@ fn symbol(bars: &Bars) -> Found {
         repaired: false,
     };
     Found { symbol, corners: bars.corners }
+}
+
+fn imb_symbol(imb: &ImbFound) -> Found {
+    let digits = imb.digits.as_str();
+    let symbol = Symbol {
+        symbology: Named::One(Symbology::Imb),
+        identifier: None,
+        length: u32::try_from(digits.len()).unwrap_or(u32::MAX),
+        payload: Payload(digits.as_bytes().to_vec()),
+        repaired: imb.is_repaired,
+    };
+    Found { symbol, corners: imb.corners }
 }
 
 /// Bytes above 127 (Code 128 with FNC4) are letters of ISO/IEC 8859-1; as text they are UTF-8, unless control characters say that
