@@ -74,6 +74,10 @@ const UNCHECKED_AGREEING_MIN: usize = 3;
 const DRIFT_SHARE: f32 = 0.1;
 const DRIFT_MIN: f32 = 4.0;
 
+/// Bars are at one pitch when so many of ten are within this share of the mean.
+const EVEN_SHARE: f32 = 0.15;
+const EVEN_OF_TEN: usize = 8;
+
 /// The paper before and after a symbol without a check differs by less than this share of its contrast.
 const PAPER_SHARE: f32 = 0.4;
 
@@ -228,9 +232,9 @@ impl BarsReader {
             let gain = ((1.0 + 2.0 * sharpness).powi(2) + 2.0 * sharpness * sharpness).sqrt();
             let floor = (NOISE_TURN * noise * gain).max(TURN_MIN);
             most = most.max(self.finder.find(&self.fine, floor).len());
-            if round == 0 && 2 * most < EDGES_MIN {
-                // Sharpening finds a few more, not twice as many.
-                break;
+            // Sharpening finds a few more, not twice as many; bars at one pitch are the Postal Service's.
+            if round == 0 && (2 * most < EDGES_MIN || is_even(self.finder.edges())) {
+                return Line::Silent { edges: 0 };
             }
             if most >= EDGES_MIN && self.scan_both_ways(search.wanted, along) {
                 self.choice = choice;
@@ -379,6 +383,18 @@ fn is_agreed(vote: &Vote, votes: &[Vote]) -> bool {
     let needed =
         if vote.symbology == Symbology::Code128 { AGREEING_MIN } else { UNCHECKED_AGREEING_MIN };
     count >= needed && !is_disputed
+}
+
+/// Whether nearly all bars follow each other at one pitch: POSTNET and Intelligent Mail do, no other symbol does.
+fn is_even(edges: &[f32]) -> bool {
+    let pitches = || edges.windows(3).step_by(2).map(|window| window[2] - window[0]);
+    let count = pitches().count();
+    if 2 * count < EDGES_MIN {
+        return false;
+    }
+    let mean = pitches().sum::<f32>() / count as f32;
+    let even = pitches().filter(|pitch| (pitch / mean - 1.0).abs() < EVEN_SHARE).count();
+    EVEN_OF_TEN * count <= 10 * even
 }
 
 fn is_same(one: &Vote, other: &Vote) -> bool {

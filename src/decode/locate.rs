@@ -17,9 +17,10 @@ pub(crate) const REGIONS_MAX: usize = 24;
 const PARTS_MAX: usize = 64;
 
 /// Regions are joined when their directions differ by less than 8 degrees (its cosine), and when the gap between them is less
-/// than so many pixels or so many times their height.
+/// than so many times their height, within so many pixels.
 const TURN_MIN: f32 = 0.99;
 const GAP_MIN: f32 = 24.0;
+const GAP_MAX: f32 = 80.0;
 const GAP_OF_HEIGHT: f32 = 0.5;
 
 /// A tile that changes less than this in its direction is bare, in squares of gray levels.
@@ -186,7 +187,7 @@ fn joined(one: &Region, other: &Region) -> Option<Region> {
     let aside = offset[0] * along[0] + offset[1] * along[1];
     let gap = across.abs() - f32::midpoint(one.length, other.length);
     let is_level = aside.abs() < low * 0.5 && low * 2.5 > one.height.max(other.height);
-    if turn.abs() < TURN_MIN || !is_level || gap > GAP_MIN.max(low * GAP_OF_HEIGHT) {
+    if turn.abs() < TURN_MIN || !is_level || gap > (low * GAP_OF_HEIGHT).clamp(GAP_MIN, GAP_MAX) {
         return None;
     }
     let from = (-one.length / 2.0).min(across - other.length / 2.0);

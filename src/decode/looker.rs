@@ -10,7 +10,7 @@ use super::bars::{Bars, BarsReader, Search};
 use super::gray::Gray;
 use super::image::{Found, Picture, PictureError, SYMBOLS_MAX, look_whole};
 use super::imb_reader::{ImbFound, ImbReader};
-use super::locate::Locator;
+use super::locate::{Locator, Region};
 use super::matrices::Matrices;
 use super::profile::Aligner;
 use super::quad::is_inside;
@@ -31,6 +31,10 @@ const SOFTENED_MAX: usize = 4;
 const STEEP_MIN: f32 = 0.235;
 const NOISY_MIN: f32 = 11.0;
 
+/// Higher regions hold an Intelligent Mail bar code only where bars run through: at 600 dots an inch one is 100 pixels high, and
+/// paragraphs of print are higher.
+const IMB_HEIGHT_MAX: f32 = 200.0;
+
 /// Looks at pictures, one after the other; its buffers are used again.
 #[derive(Debug, Default)]
 pub struct Looker {
@@ -41,6 +45,9 @@ pub struct Looker {
     softener: Softener,
     imbs: ImbReader,
     matrices: Matrices,
+    /// The parts of the region in hand that only the soft reader may know, and how many went to it.
+    hard: Vec<Region>,
+    softened: usize,
     /// Whether a region without a text had as many edges as a symbol.
     is_promising: bool,
 }
@@ -73,11 +80,9 @@ impl Looker {
         let sigma = (self.tiles.noise() / 2.0).sqrt();
         let search = Search { gray, sigma, wanted };
         let mut found = Vec::new();
-        if wanted.iter().any(|symbology| is_bars(*symbology)) {
-            self.look_for_bars(&search, &mut found);
-        }
-        if wanted.contains(&Symbology::Imb) {
-            self.look_for_imbs(gray, &mut found);
+        (self.is_promising, self.softened) = (false, 0);
+        for i in 0..self.locator.regions().len() {
+            self.look_into(&search, i, &mut found);
         }
         if wanted.iter().any(|symbology| is_matrix(*symbology)) {
             let matrices = self.matrices.read(gray, &self.tiles, wanted);
@@ -93,38 +98,39 @@ impl Looker {
         found
     }
 
-    fn look_for_bars(&mut self, search: &Search<'_>, found: &mut Vec<Found>) {
-        let mut is_promising = false;
-        let mut softened = 0;
-        for region in self.locator.regions() {
-            for run in self.aligner.align(search.gray, *region, search.sigma) {
-                let reading = self.bars.read(search, *run);
-                is_promising |= reading.is_promising;
-                let is_hard = reading.steepness < STEEP_MIN || search.sigma > NOISY_MIN;
-                if reading.is_promising
-                    && reading.found.is_empty()
-                    && is_hard
-                    && softened < SOFTENED_MAX
-                {
-                    softened += 1;
-                    let soft = self.softener.read(search, *run);
-                    if let Some(bars) = soft {
-                        add(found, symbol(&bars));
-                    }
-                }
-                for bars in reading.found {
-                    add(found, symbol(&bars));
-                }
+    /// Looks into one region: for bars first, then for an Intelligent Mail bar code, then for bars that edges cannot tell.
+    fn look_into(&mut self, search: &Search<'_>, region: usize, found: &mut Vec<Found>) {
+        let Some(region) = self.locator.regions().get(region) else { return };
+        let runs = self.aligner.align(search.gray, *region, search.sigma);
+        let wants_bars = search.wanted.iter().any(|symbology| is_bars(*symbology));
+        self.hard.clear();
+        for run in runs.iter().filter(|_| wants_bars) {
+            let reading = self.bars.read(search, *run);
+            self.is_promising |= reading.is_promising;
+            let is_hard = reading.steepness < STEEP_MIN || search.sigma > NOISY_MIN;
+            if reading.is_promising && reading.found.is_empty() && is_hard {
+                self.hard.push(*run);
+            }
+            for bars in reading.found {
+                add(found, symbol(&bars));
             }
         }
-        self.is_promising = is_promising;
-    }
-
-    fn look_for_imbs(&mut self, gray: Gray<'_>, found: &mut Vec<Found>) {
-        for region in self.locator.regions() {
-            let is_taken = found.iter().any(|known| is_inside(&known.corners, region.center));
-            if let Some(imb) = if is_taken { None } else { self.imbs.read(gray, region) } {
-                add(found, imb_symbol(&imb));
+        let is_row = region.height <= IMB_HEIGHT_MAX || !runs.is_empty();
+        let is_taken = found.iter().any(|known| is_inside(&known.corners, region.center));
+        if search.wanted.contains(&Symbology::Imb)
+            && is_row
+            && !is_taken
+            && let Some(imb) = self.imbs.read(search.gray, region)
+        {
+            add(found, imb_symbol(&imb));
+            return;
+        }
+        for run in self.hard.drain(..) {
+            if self.softened < SOFTENED_MAX {
+                self.softened += 1;
+                if let Some(bars) = self.softener.read(search, run) {
+                    add(found, symbol(&bars));
+                }
             }
         }
     }

@@ -13,7 +13,7 @@ use super::{Point, plus, times};
 
 /// Lines across a region are so many, as long as they stand no closer and no farther apart than so many pixels. The closest is
 /// less than the shortest bars that can be read are high; the farthest, less than bars that are joined with print.
-const LINES_WANTED: f32 = 14.0;
+const LINES_WANTED: f32 = 10.0;
 const SPACING_MIN: f32 = 2.5;
 const SPACING_MAX: f32 = 6.0;
 
