@@ -13,11 +13,11 @@ mod pdf417;
 
 use self::blobs::{Blob, Finder};
 use self::crop::{Crop, Frame};
-use self::grid::{Grid, Kind};
+use self::grid::{Grid, Kind, NEIGHBOR_SHARES};
 use super::gray::Gray;
 use super::image::{Found, matrix};
 use super::tiles::Tiles;
-use crate::scan::Symbology;
+use crate::scan::{Symbol, Symbology};
 
 /// A blob whose directions differ by more than this share may be rows of bars, by less a grid of modules.
 const ROWS_LEAN_MIN: f32 = 0.15;
@@ -97,24 +97,32 @@ impl Matrices {
         let size = blob.size.map(|side| side + 2.0 * GRID_MARGIN);
         self.crop.take(gray, &Frame { center: blob.center, across: blob.across, size });
         let outline = grid::outline(&self.crop)?;
-        let kinds = [(Symbology::Qr, Kind::Qr), (Symbology::DataMatrix, Kind::DataMatrix)];
-        for (symbology, kind) in
-            kinds.into_iter().filter(|(symbology, _)| wanted.contains(symbology))
-        {
-            for size in outline.sizes(&self.crop, kind) {
-                let mut outline = outline;
-                let Some(quarters) = outline.fit(&self.crop, size, kind, &mut self.grid) else {
-                    continue;
-                };
-                let symbol = matrix::grid_symbol(&self.grid.is_dark, self.grid.columns, symbology);
-                if let Some(symbol) = symbol {
-                    let mut corners = self.crop.corners_on_picture(&outline.corners);
-                    // What was turned clockwise until it stood upright began further on.
-                    corners.rotate_right(quarters);
-                    return Some(Found { symbol, corners });
-                }
+        let kinds: Vec<Kind> = [Kind::Qr, Kind::DataMatrix]
+            .into_iter()
+            .filter(|kind| wanted.contains(&kind.symbology()))
+            .collect();
+        for (kind, size) in outline.sizes(&self.crop, &kinds) {
+            let mut outline = outline;
+            let Some(size) = outline.fit(&self.crop, size, kind, &mut self.grid) else { continue };
+            let symbol = self.symbol(kind).or_else(|| {
+                outline.settle(&self.crop, size, kind, &mut self.grid);
+                NEIGHBOR_SHARES.into_iter().find_map(|share| {
+                    self.grid.decide(share);
+                    self.symbol(kind)
+                })
+            });
+            if let Some(symbol) = symbol {
+                return Some(Found {
+                    symbol,
+                    corners: self.crop.corners_on_picture(&outline.corners),
+                });
             }
         }
         None
+    }
+
+    /// What the grid spells. A chance reading is rare: error correction lets one of a million grids of random modules pass.
+    fn symbol(&self, kind: Kind) -> Option<Symbol> {
+        matrix::grid_symbol(&self.grid.is_dark, self.grid.columns, kind.symbology())
     }
 }

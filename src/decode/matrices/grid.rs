@@ -13,6 +13,7 @@
 
 use super::super::quad::Corners;
 use super::crop::Crop;
+use crate::scan::Symbology;
 
 /// The narrowest module, in pixels.
 const MODULE_MIN: f32 = 1.7;
@@ -21,8 +22,10 @@ const MODULE_MIN: f32 = 1.7;
 const SIDE_MIN: usize = 8;
 const SIDE_MAX: usize = 177;
 
-/// White this wide, in pixels, bounds a symbol: a module or more.
-const QUIET: usize = 3;
+/// White this wide, in pixels, bounds a symbol; and more than this share of the crop's shorter side: in the smallest QR Code, of 21
+/// modules, a whole row may be white.
+const QUIET_MIN: usize = 3;
+const QUIET_SHARE: f32 = 0.055;
 
 /// A column or row that has less than this share of dark is white.
 const WHITE_SHARE: f32 = 0.025;
@@ -38,6 +41,9 @@ const PROMISING_MIN: f32 = 0.70;
 const LIKENESS_MIN: f32 = 0.82;
 const CERTAIN: f32 = 0.97;
 
+/// How much of its light a module may have given to each neighbor on a line, the likeliest first.
+pub(super) const NEIGHBOR_SHARES: [f32; 3] = [0.10, 0.0, 0.17];
+
 /// A module may be wider than high by this share, or the other way round: the picture was taken from a side.
 const OBLIQUE_MAX: f32 = 0.15;
 
@@ -48,6 +54,59 @@ pub(super) enum Kind {
     DataMatrix,
 }
 
+/// Data Matrix that is square, and the oblong ones, columns first (ISO/IEC 16022, table 7).
+const SQUARE: [usize; 24] = [
+    10, 12, 14, 16, 18, 20, 22, 24, 26, 32, 36, 40, 44, 48, 52, 64, 72, 80, 88, 96, 104, 120, 132,
+    144,
+];
+const OBLONG: [[usize; 2]; 6] = [[18, 8], [32, 8], [26, 12], [36, 12], [36, 16], [48, 16]];
+
+impl Kind {
+    pub(super) const fn symbology(self) -> Symbology {
+        match self {
+            Self::Qr => Symbology::Qr,
+            Self::DataMatrix => Symbology::DataMatrix,
+        }
+    }
+
+    /// How much longer than the other a side may be.
+    const fn aspects(self) -> &'static [f32] {
+        match self {
+            Self::Qr => &[1.0],
+            Self::DataMatrix => &[1.0, 2.2, 3.0, 4.0],
+        }
+    }
+
+    fn is_size(self, columns: usize, rows: usize) -> bool {
+        match self {
+            Self::Qr => columns == rows,
+            Self::DataMatrix if columns == rows => SQUARE.contains(&columns),
+            Self::DataMatrix => {
+                OBLONG.contains(&[columns, rows]) || OBLONG.contains(&[rows, columns])
+            }
+        }
+    }
+
+    /// Whether a module of an upright symbol is dark, where the symbology says so: of a QR Code the three finder patterns
+    /// (ISO/IEC 18004, 6.3.3), of a Data Matrix the border (ISO/IEC 16022, 5.2), left and bottom dark, top and right by turns.
+    fn fixed(self, [x, y]: [usize; 2], [columns, rows]: [usize; 2]) -> Option<bool> {
+        match self {
+            Self::Qr => {
+                let near = |at: usize, side: usize| {
+                    if at < 7 { Some(at) } else { (at + 7).checked_sub(side) }
+                };
+                let (across, down) = (near(x, columns)?, near(y, rows)?);
+                let ring = across.abs_diff(3).max(down.abs_diff(3));
+                (x < 7 || y < 7).then_some(ring != 2)
+            }
+            Self::DataMatrix if x == 0 || y == rows - 1 => Some(true),
+            Self::DataMatrix if y == 0 => Some(x.is_multiple_of(2)),
+            Self::DataMatrix if x == columns - 1 => Some(y % 2 == 1),
+            Self::DataMatrix => None,
+        }
+    }
+}
+
 /// The modules of a symbol, row by row from the top; `true` is dark.
 #[derive(Debug, Default)]
 pub(super) struct Grid {
@@ -55,6 +114,9 @@ pub(super) struct Grid {
     rows: usize,
     pub(super) is_dark: Vec<bool>,
     levels: Vec<f32>,
+    sharp: Vec<f32>,
+    across: Vec<f32>,
+    mixed: Vec<f32>,
 }
 
 /// A box on a crop that white surrounds, by its corners: clockwise from the top left, where the first pixel reaches from 0 to 1.
@@ -90,13 +152,14 @@ fn middle_level(crop: &Crop) -> f32 {
 pub(super) fn outline(crop: &Crop) -> Option<Outline> {
     let middle = middle_level(crop);
     let (mut columns, mut rows) = (0..crop.width, crop.height / 3..crop.height - crop.height / 3);
+    let quiet = QUIET_MIN.max((crop.width.min(crop.height) as f32 * QUIET_SHARE) as usize);
     for _round in 0..3 {
-        columns = bounded(crop.width, |x| {
+        columns = bounded(crop.width, quiet, |x| {
             let dark =
                 rows.clone().filter(|y| f32::from(crop.luma[y * crop.width + x]) < middle).count();
             dark as f32 / rows.len().max(1) as f32
         })?;
-        rows = bounded(crop.height, |y| {
+        rows = bounded(crop.height, quiet, |y| {
             let row = &crop.luma[y * crop.width..][..crop.width][columns.clone()];
             let dark = row.iter().filter(|luma| f32::from(**luma) < middle).count();
             dark as f32 / columns.len().max(1) as f32
@@ -121,14 +184,18 @@ pub(super) fn outline(crop: &Crop) -> Option<Outline> {
 }
 
 /// The stretch around the middle that white bounds on both sides.
-fn bounded(length: usize, dark: impl Fn(usize) -> f32) -> Option<std::ops::Range<usize>> {
+fn bounded(
+    length: usize,
+    quiet: usize,
+    dark: impl Fn(usize) -> f32,
+) -> Option<std::ops::Range<usize>> {
     let middle = length / 2;
     let reach = |places: &mut dyn Iterator<Item = usize>| {
         let (mut last, mut white) = (middle, 0);
         for place in places {
             if dark(place) < WHITE_SHARE {
                 white += 1;
-                if white >= QUIET {
+                if white >= quiet {
                     return Some(last);
                 }
             } else {
@@ -190,20 +257,6 @@ fn side(
     Some([near + sign * line[0], sign * line[1]])
 }
 
-/// The sizes of ISO/IEC 16022, table 7: square ones, and six that are not.
-fn is_data_matrix(columns: usize, rows: usize) -> bool {
-    const SQUARE: [usize; 24] = [
-        10, 12, 14, 16, 18, 20, 22, 24, 26, 32, 36, 40, 44, 48, 52, 64, 72, 80, 88, 96, 104, 120,
-        132, 144,
-    ];
-    const OBLONG: [[usize; 2]; 6] = [[18, 8], [32, 8], [26, 12], [36, 12], [36, 16], [48, 16]];
-    if columns == rows {
-        SQUARE.contains(&columns)
-    } else {
-        OBLONG.contains(&[columns, rows]) || OBLONG.contains(&[rows, columns])
-    }
-}
-
 /// The line of least squares through the places: at 0, and its slope.
 fn fit(places: &[[f32; 2]]) -> [f32; 2] {
     let n = places.len() as f32;
@@ -250,25 +303,30 @@ impl Outline {
         ]
     }
 
-    /// The sizes in modules that a symbol of the symbology may have here, the likeliest first.
-    pub(super) fn sizes(&self, crop: &Crop, kind: Kind) -> Vec<[usize; 2]> {
+    /// The sizes in modules that a symbol of these symbologies may have here, the likeliest of each first.
+    pub(super) fn sizes(&self, crop: &Crop, kinds: &[Kind]) -> Vec<(Kind, [usize; 2])> {
         let [width, height] = self.size();
-        let is_count = |count: usize| match kind {
-            // ISO/IEC 18004, 6.1.1.
-            Kind::Qr => count >= 21 && count % 4 == 1,
-            Kind::DataMatrix => count.is_multiple_of(2) && count <= 144,
+        let aspect = width.max(height) / width.min(height).max(1.0);
+        let is_possible = |kind: &Kind| {
+            kind.aspects().iter().any(|possible| (aspect / possible - 1.0).abs() < OBLIQUE_MAX)
         };
-        let is_size = |[columns, rows]: &[usize; 2]| {
-            let module = (width / *columns as f32) / (height / *rows as f32);
-            (module - 1.0).abs() < OBLIQUE_MAX
-                && match kind {
-                    Kind::Qr => columns == rows,
-                    Kind::DataMatrix => is_data_matrix(*columns, *rows),
-                }
-        };
-        let [along_x, along_y] = self.counts(crop, is_count);
-        let pairs = along_x.iter().flat_map(|columns| along_y.iter().map(|rows| [*columns, *rows]));
-        pairs.filter(is_size).collect()
+        let kinds: Vec<Kind> = kinds.iter().copied().filter(is_possible).collect();
+        if kinds.is_empty() {
+            return Vec::new();
+        }
+        let rhythms = self.rhythms(crop);
+        let mut sizes = Vec::new();
+        for kind in kinds {
+            let [along_x, along_y] = rhythms.each_ref().map(|counts| likeliest(counts, kind));
+            let pairs =
+                along_x.iter().flat_map(|columns| along_y.iter().map(|rows| [*columns, *rows]));
+            let is_size = |[columns, rows]: &[usize; 2]| {
+                let module = (width / *columns as f32) / (height / *rows as f32);
+                (module - 1.0).abs() < OBLIQUE_MAX && kind.is_size(*columns, *rows)
+            };
+            sizes.extend(pairs.filter(is_size).map(|size| (kind, size)));
+        }
+        sizes
     }
 
     /// The place in the box: (0, 0) is its top left corner, (1, 1) its lower right one. Perspective over one symbol is too
@@ -282,15 +340,15 @@ impl Outline {
         })
     }
 
-    /// The counts of modules along x and along y whose rhythm the edges keep best: they stand at whole modules.
-    fn counts(&self, crop: &Crop, is_count: impl Fn(usize) -> bool) -> [Vec<usize>; 2] {
+    /// For the counts of modules along x and along y, how well the edges keep to their rhythm: they stand at whole modules.
+    fn rhythms(&self, crop: &Crop) -> [Vec<(f32, usize)>; 2] {
         let [width, height] = self.size();
         let fine = 2.0;
         let n_x = (width * fine) as usize;
         let n_y = (height * fine) as usize;
         let mut along_x = vec![0.0_f32; n_x];
         let mut along_y = vec![0.0_f32; n_y];
-        let lines = 40;
+        let lines = 32;
         for line in 0..lines {
             let v = (line as f32 + 0.5) / lines as f32;
             differences(n_x, &mut along_x, |u| self.at(u, v), crop);
@@ -298,29 +356,29 @@ impl Outline {
         }
         [(along_x, width), (along_y, height)].map(|(edges, size)| {
             let most = ((size / MODULE_MIN) as usize).min(SIDE_MAX);
-            let mut counts: Vec<(f32, usize)> = (SIDE_MIN..=most)
-                .filter(|count| is_count(*count))
-                .map(|count| (rhythm(&edges, count), count))
-                .collect();
-            counts.sort_by(|one, other| other.0.total_cmp(&one.0));
-            counts.into_iter().take(COUNTS_TRIED).map(|(_, count)| count).collect()
+            let counts = (SIDE_MIN..=most).filter(|count| count % 4 != 3);
+            counts.map(|count| (rhythm(&edges, count), count)).collect()
         })
     }
 
     /// Takes every module of a grid, turned until its fixed patterns are where they belong, its sides moved by what little blur
-    /// hides of them; how many quarters it was turned, or nothing where too much is missing.
+    /// hides of them; the size in modules then, or nothing where too much is missing.
     pub(super) fn fit(
         &mut self,
         crop: &Crop,
         size: [usize; 2],
         kind: Kind,
         grid: &mut Grid,
-    ) -> Option<usize> {
+    ) -> Option<[usize; 2]> {
         self.sample(crop, size, grid);
+        grid.decide(NEIGHBOR_SHARES[0]);
         let (quarters, mut best) = grid.best_turn(kind);
         if best < PROMISING_MIN {
             return None;
         }
+        // What is turned clockwise until it stands upright began further on.
+        self.corners.rotate_right(quarters);
+        let size = if quarters.is_multiple_of(2) { size } else { [size[1], size[0]] };
         // Each side twice, for the others have moved meanwhile.
         for side in [0, 1, 2, 3, 0, 1, 2, 3] {
             if best >= CERTAIN {
@@ -330,16 +388,69 @@ impl Outline {
             let mut corners = kept;
             for by in [-0.5, 0.5, 1.0] {
                 self.corners = moved(&kept, side, by);
-                self.sample(crop, size, grid);
-                let likeness = grid.turned(quarters, kind);
+                let likeness = self.likeness(crop, size, kind, grid);
                 if likeness > best {
                     (best, corners) = (likeness, self.corners);
                 }
             }
             self.corners = corners;
         }
+        (self.likeness(crop, size, kind, grid) > LIKENESS_MIN).then_some(size)
+    }
+
+    /// Moves its corners to where the modules are told best: far from half way between dark and light, and fixed ones as they
+    /// have to be.
+    pub(super) fn settle(&mut self, crop: &Crop, size: [usize; 2], kind: Kind, grid: &mut Grid) {
+        let mut best = self.clearness(crop, size, kind, grid);
+        if kind == Kind::Qr {
+            best = self.find_last(crop, size, grid, best);
+        }
+        for step in [0.8, 0.8, 0.4, 0.4, 0.2] {
+            for i in 0..16_usize {
+                let (corner, axis) = (i / 4, i / 2 % 2);
+                let kept = self.corners;
+                self.corners[corner][axis] += if i.is_multiple_of(2) { step } else { -step };
+                let clearness = self.clearness(crop, size, kind, grid);
+                if clearness > best {
+                    best = clearness;
+                } else {
+                    self.corners = kept;
+                }
+            }
+        }
         self.sample(crop, size, grid);
-        (grid.turned(quarters, kind) > LIKENESS_MIN).then_some(quarters)
+    }
+
+    /// Finds the last corner of a QR Code, where no finder pattern stands and the outline may have missed it, from the others.
+    fn find_last(&mut self, crop: &Crop, size: [usize; 2], grid: &mut Grid, clearness: f32) -> f32 {
+        const STEPS: i8 = 4;
+        const STEP_MODULES: f32 = 0.4;
+        let [a, b, last, d] = self.corners;
+        let step = self.size()[0] / size[0] as f32 * STEP_MODULES;
+        let mut best = (clearness, last);
+        for down in -STEPS..=STEPS {
+            for across in -STEPS..=STEPS {
+                let by = [f32::from(across) * step, f32::from(down) * step];
+                self.corners[2] = [0, 1].map(|i| b[i] + d[i] - a[i] + by[i]);
+                let clearness = self.clearness(crop, size, Kind::Qr, grid);
+                if clearness > best.0 {
+                    best = (clearness, self.corners[2]);
+                }
+            }
+        }
+        self.corners[2] = best.1;
+        best.0
+    }
+
+    fn likeness(&self, crop: &Crop, size: [usize; 2], kind: Kind, grid: &mut Grid) -> f32 {
+        self.sample(crop, size, grid);
+        grid.decide(NEIGHBOR_SHARES[0]);
+        grid.likeness(kind)
+    }
+
+    fn clearness(&self, crop: &Crop, size: [usize; 2], kind: Kind, grid: &mut Grid) -> f32 {
+        self.sample(crop, size, grid);
+        grid.clearness(kind)
     }
 
     fn sample(&self, crop: &Crop, [columns, rows]: [usize; 2], grid: &mut Grid) {
@@ -347,13 +458,27 @@ impl Outline {
         grid.levels.clear();
         for row in 0..rows {
             let v = (row as f32 + 0.5) / rows as f32;
+            let [from, to] = [0.0, 1.0].map(|u| self.at(u, v));
             for column in 0..columns {
-                let [x, y] = self.at((column as f32 + 0.5) / columns as f32, v);
+                let u = (column as f32 + 0.5) / columns as f32;
+                let [x, y] = [0, 1].map(|i| from[i] + (to[i] - from[i]) * u);
                 grid.levels.push(level(crop, x, y) - self.middle);
             }
         }
-        grid.decide();
     }
+}
+
+/// The counts of modules that the symbology may have, the likeliest few first.
+fn likeliest(rhythms: &[(f32, usize)], kind: Kind) -> Vec<usize> {
+    let is_count = |count: usize| match kind {
+        // ISO/IEC 18004, 6.1.1.
+        Kind::Qr => count >= 21 && count % 4 == 1,
+        Kind::DataMatrix => count.is_multiple_of(2) && count <= 144,
+    };
+    let mut counts: Vec<(f32, usize)> =
+        rhythms.iter().copied().filter(|(_, count)| is_count(*count)).collect();
+    counts.sort_by(|one, other| other.0.total_cmp(&one.0));
+    counts.into_iter().take(COUNTS_TRIED).map(|(_, count)| count).collect()
 }
 
 /// Moves one side of a box outward by so many pixels: 0 is the upper one, and so on clockwise.
@@ -395,30 +520,66 @@ fn rhythm(edges: &[f32], count: usize) -> f32 {
 }
 
 impl Grid {
-    /// Dark or light: what the blur mixed in from the four neighbors is taken out again.
-    fn decide(&mut self) {
-        const SHARPEN: f32 = 0.17;
-        let (columns, rows) = (self.columns, self.rows);
-        // Around the symbol it is as light as its lightest module.
-        let light = self.levels.iter().copied().fold(0.0, f32::max);
-        let at = |x: usize, y: usize| {
-            // One less than 0 is beyond the last.
-            if x < columns && y < rows { self.levels[y * columns + x] } else { light }
-        };
+    /// Dark or light, where each neighbor on a line has given so much of its light to a module: as long as the modules, mixed
+    /// the same way, differ from what was seen, they are moved by the difference, and none is lighter than light or darker than
+    /// dark.
+    pub(super) fn decide(&mut self, share: f32) {
+        const ROUNDS: usize = 6;
+        let n = self.levels.len().max(1) as f32;
+        // On average, what is dark and what is light, sharpened as much as half way to the extremes.
+        let reach = self.levels.iter().map(|level| level.abs()).sum::<f32>() / n * 1.3;
+        self.sharp.clear();
+        self.sharp.extend_from_slice(&self.levels);
+        let rounds = if share > 0.0 { ROUNDS } else { 0 };
+        for _round in 0..rounds {
+            self.mix(share, reach);
+            for ((sharp, mixed), level) in self.sharp.iter_mut().zip(&self.mixed).zip(&self.levels)
+            {
+                *sharp = (*sharp + level - mixed).clamp(-reach, reach);
+            }
+        }
         self.is_dark.clear();
+        self.is_dark.extend(self.sharp.iter().map(|level| *level < 0.0));
+    }
+
+    /// What is seen of the sharp modules where each gives such a share to its neighbors, and light stands around all of them.
+    fn mix(&mut self, share: f32, light: f32) {
+        let (columns, rows) = (self.columns, self.rows);
+        let own = 1.0 - 2.0 * share;
+        let around = |before: Option<f32>, here: f32, after: Option<f32>| {
+            here * own + (before.unwrap_or(light) + after.unwrap_or(light)) * share
+        };
+        self.across.clear();
+        for row in self.sharp.chunks_exact(columns.max(1)) {
+            for (x, here) in row.iter().enumerate() {
+                let before = x.checked_sub(1).map(|x| row[x]);
+                self.across.push(around(before, *here, row.get(x + 1).copied()));
+            }
+        }
+        self.mixed.clear();
         for y in 0..rows {
             for x in 0..columns {
-                let around = at(x.wrapping_sub(1), y)
-                    + at(x + 1, y)
-                    + at(x, y.wrapping_sub(1))
-                    + at(x, y + 1);
-                self.is_dark.push(at(x, y) * (1.0 + 4.0 * SHARPEN) - around * SHARPEN < 0.0);
+                let at = |y: usize| self.across.get(y * columns + x).copied();
+                let before = y.checked_sub(1).and_then(at);
+                self.mixed.push(around(before, self.across[y * columns + x], at(y + 1)));
             }
         }
     }
 
-    fn at(&self, x: usize, y: usize) -> bool {
-        self.is_dark[y * self.columns + x]
+    /// How far the modules are from half way between dark and light, those of the fixed patterns only where they are as they must
+    /// be.
+    fn clearness(&self, kind: Kind) -> f32 {
+        const FIXED_WEIGHT: f32 = 2.0;
+        let mut sum = 0.0;
+        for (i, level) in self.levels.iter().enumerate() {
+            let at = [i % self.columns, i / self.columns];
+            sum += match kind.fixed(at, [self.columns, self.rows]) {
+                Some(true) => -level * FIXED_WEIGHT,
+                Some(false) => level * FIXED_WEIGHT,
+                None => level.abs(),
+            };
+        }
+        sum
     }
 
     /// Turns it by a quarter clockwise.
@@ -444,47 +605,16 @@ impl Grid {
         best
     }
 
-    /// Turns it by so many quarters, and says how much it is like the symbology then.
-    fn turned(&mut self, quarters: usize, kind: Kind) -> f32 {
-        for _quarter in 0..quarters {
-            self.turn();
-        }
-        self.likeness(kind)
-    }
-
+    /// The share of the symbology's fixed modules that are as they must be.
     fn likeness(&self, kind: Kind) -> f32 {
-        match kind {
-            Kind::Qr => self.likeness_to_qr(),
-            Kind::DataMatrix => self.likeness_to_data_matrix(),
-        }
-    }
-
-    /// The share of a Data Matrix's fixed border (ISO/IEC 16022, 5.2) that is there: left and bottom dark, top and right by turns.
-    fn likeness_to_data_matrix(&self) -> f32 {
-        let (columns, rows) = (self.columns, self.rows);
-        let mut right = 0;
-        for x in 0..columns {
-            right += usize::from(self.at(x, rows - 1)) + usize::from(self.at(x, 0) == (x % 2 == 0));
-        }
-        for y in 0..rows {
-            right +=
-                usize::from(self.at(0, y)) + usize::from(self.at(columns - 1, y) == (y % 2 == 1));
-        }
-        right as f32 / (2 * (columns + rows)) as f32
-    }
-
-    /// The share of a QR Code's three finder patterns (ISO/IEC 18004, 6.3.3) that is there.
-    fn likeness_to_qr(&self) -> f32 {
-        let side = self.columns;
-        let mut right = 0;
-        for (left, top) in [(0, 0), (side - 7, 0), (0, side - 7)] {
-            for y in 0..7_usize {
-                for x in 0..7_usize {
-                    let ring = x.abs_diff(3).max(y.abs_diff(3));
-                    right += usize::from(self.at(left + x, top + y) == (ring != 2));
-                }
+        let (mut right, mut all) = (0, 0);
+        for (i, is_dark) in self.is_dark.iter().enumerate() {
+            let at = [i % self.columns, i / self.columns];
+            if let Some(must) = kind.fixed(at, [self.columns, self.rows]) {
+                all += 1;
+                right += usize::from(must == *is_dark);
             }
         }
-        right as f32 / 147.0
+        right as f32 / all.max(1) as f32
     }
 }
