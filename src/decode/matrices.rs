@@ -123,6 +123,9 @@ impl Matrices {
 
     /// What the grid spells. A chance reading is rare: error correction lets one of a million grids of random modules pass.
     fn symbol(&self, kind: Kind) -> Option<Symbol> {
+        if !self.grid.is_likely(kind) {
+            return None;
+        }
         matrix::grid_symbol(&self.grid.is_dark, self.grid.columns, kind.symbology())
     }
 }

@@ -1,5 +1,5 @@
 //! Square grids of modules (QR Code, Data Matrix) by their outline: the box that white surrounds, its sides as lines, the count of
-//! modules by the rhythm of the edges between, and then every module where it must stand.
+//! modules by the fixed patterns, and then every module where it must stand.
 //!
 //! What the fixed patterns of a symbology say has to be there before anything is decoded; so a square of random modules, a stamp
 //! or a logo costs little and is never a number.
@@ -18,9 +18,8 @@ use crate::scan::Symbology;
 /// The narrowest module, in pixels.
 const MODULE_MIN: f32 = 1.7;
 
-/// The fewest and the most modules of a side: Data Matrix begins at 10 (8 high), the largest QR Code has 177.
+/// The fewest modules of a side: an oblong Data Matrix is 8 high.
 const SIDE_MIN: usize = 8;
-const SIDE_MAX: usize = 177;
 
 /// White this wide, in pixels, bounds a symbol; and more than this share of the crop's shorter side: in the smallest QR Code, of 21
 /// modules, a whole row may be white.
@@ -33,12 +32,13 @@ const WHITE_SHARE: f32 = 0.025;
 /// Where a side may lie away from the box that was found first, in pixels.
 const SIDE_REACH: f32 = 5.0;
 
-/// How many counts of modules are tried for each side: the best.
-const COUNTS_TRIED: usize = 4;
+/// How many sizes in modules are tried, the likeliest; and how much of what is seen at the fixed modules must fit.
+const SIZES_TRIED: usize = 5;
+const SIZE_LIKENESS_MIN: f32 = 0.3;
 
 /// The share of a symbology's fixed patterns that must be there: to look closer, to decode, and to look no further.
-const PROMISING_MIN: f32 = 0.70;
-const LIKENESS_MIN: f32 = 0.82;
+const PROMISING_MIN: f32 = 0.68;
+const LIKENESS_MIN: f32 = 0.76;
 const CERTAIN: f32 = 0.97;
 
 /// How much of its light a module may have given to each neighbor on a line, the likeliest first.
@@ -69,21 +69,11 @@ impl Kind {
         }
     }
 
-    /// How much longer than the other a side may be.
-    const fn aspects(self) -> &'static [f32] {
+    /// Its sizes in modules, columns first.
+    fn sizes(self) -> Vec<[usize; 2]> {
         match self {
-            Self::Qr => &[1.0],
-            Self::DataMatrix => &[1.0, 2.2, 3.0, 4.0],
-        }
-    }
-
-    fn is_size(self, columns: usize, rows: usize) -> bool {
-        match self {
-            Self::Qr => columns == rows,
-            Self::DataMatrix if columns == rows => SQUARE.contains(&columns),
-            Self::DataMatrix => {
-                OBLONG.contains(&[columns, rows]) || OBLONG.contains(&[rows, columns])
-            }
+            Self::Qr => (21..=177).step_by(4).map(|side| [side, side]).collect(),
+            Self::DataMatrix => SQUARE.into_iter().map(|side| [side, side]).chain(OBLONG).collect(),
         }
     }
 
@@ -303,30 +293,55 @@ impl Outline {
         ]
     }
 
-    /// The sizes in modules that a symbol of these symbologies may have here, the likeliest of each first.
+    /// The sizes in modules that a symbol of these symbologies may have here, the likeliest first: by how well their fixed patterns
+    /// are seen, whichever way up.
     pub(super) fn sizes(&self, crop: &Crop, kinds: &[Kind]) -> Vec<(Kind, [usize; 2])> {
-        let [width, height] = self.size();
-        let aspect = width.max(height) / width.min(height).max(1.0);
-        let is_possible = |kind: &Kind| {
-            kind.aspects().iter().any(|possible| (aspect / possible - 1.0).abs() < OBLIQUE_MAX)
-        };
-        let kinds: Vec<Kind> = kinds.iter().copied().filter(is_possible).collect();
-        if kinds.is_empty() {
-            return Vec::new();
-        }
-        let rhythms = self.rhythms(crop);
-        let mut sizes = Vec::new();
+        let mut sizes: Vec<(f32, Kind, [usize; 2])> = Vec::new();
         for kind in kinds {
-            let [along_x, along_y] = rhythms.each_ref().map(|counts| likeliest(counts, kind));
-            let pairs =
-                along_x.iter().flat_map(|columns| along_y.iter().map(|rows| [*columns, *rows]));
-            let is_size = |[columns, rows]: &[usize; 2]| {
-                let module = (width / *columns as f32) / (height / *rows as f32);
-                (module - 1.0).abs() < OBLIQUE_MAX && kind.is_size(*columns, *rows)
-            };
-            sizes.extend(pairs.filter(is_size).map(|size| (kind, size)));
+            for [columns, rows] in kind.sizes() {
+                for size in [[columns, rows], [rows, columns]] {
+                    if self.is_possible(size) {
+                        let mut turned = *self;
+                        let likeness = [(); 4].map(|()| {
+                            turned.corners.rotate_right(1);
+                            turned.fixed_likeness(crop, size, *kind)
+                        });
+                        let likeness = likeness.into_iter().fold(0.0, f32::max);
+                        sizes.push((likeness, *kind, size));
+                    }
+                    if columns == rows {
+                        break;
+                    }
+                }
+            }
         }
-        sizes
+        sizes.retain(|(likeness, ..)| *likeness > SIZE_LIKENESS_MIN);
+        sizes.sort_by(|one, other| other.0.total_cmp(&one.0));
+        sizes.into_iter().take(SIZES_TRIED).map(|(_, kind, size)| (kind, size)).collect()
+    }
+
+    /// Whether modules of that size would be wide enough, and about as wide as high, either way round.
+    fn is_possible(&self, [columns, rows]: [usize; 2]) -> bool {
+        let [width, height] = self.size();
+        let [wide, high] = [width / columns as f32, height / rows as f32];
+        wide > MODULE_MIN && (wide / high - 1.0).abs() < OBLIQUE_MAX
+    }
+
+    /// How much of what is seen at the fixed modules is as it must be: from -1 to 1.
+    fn fixed_likeness(&self, crop: &Crop, size: [usize; 2], kind: Kind) -> f32 {
+        let [columns, rows] = size;
+        let (mut sum, mut all) = (0.0, 0.0);
+        for y in 0..rows {
+            let v = (y as f32 + 0.5) / rows as f32;
+            for x in 0..columns {
+                let Some(must) = kind.fixed([x, y], size) else { continue };
+                let [at_x, at_y] = self.at((x as f32 + 0.5) / columns as f32, v);
+                let level = level(crop, at_x, at_y) - self.middle;
+                sum += if must { -level } else { level };
+                all += level.abs();
+            }
+        }
+        sum / f32::max(all, 1.0)
     }
 
     /// The place in the box: (0, 0) is its top left corner, (1, 1) its lower right one. Perspective over one symbol is too
@@ -337,27 +352,6 @@ impl Outline {
             let upper = left[i] + (right[i] - left[i]) * u;
             let lower = below[i] + (last[i] - below[i]) * u;
             upper + (lower - upper) * v
-        })
-    }
-
-    /// For the counts of modules along x and along y, how well the edges keep to their rhythm: they stand at whole modules.
-    fn rhythms(&self, crop: &Crop) -> [Vec<(f32, usize)>; 2] {
-        let [width, height] = self.size();
-        let fine = 2.0;
-        let n_x = (width * fine) as usize;
-        let n_y = (height * fine) as usize;
-        let mut along_x = vec![0.0_f32; n_x];
-        let mut along_y = vec![0.0_f32; n_y];
-        let lines = 32;
-        for line in 0..lines {
-            let v = (line as f32 + 0.5) / lines as f32;
-            differences(n_x, &mut along_x, |u| self.at(u, v), crop);
-            differences(n_y, &mut along_y, |u| self.at(v, u), crop);
-        }
-        [(along_x, width), (along_y, height)].map(|(edges, size)| {
-            let most = ((size / MODULE_MIN) as usize).min(SIDE_MAX);
-            let counts = (SIDE_MIN..=most).filter(|count| count % 4 != 3);
-            counts.map(|count| (rhythm(&edges, count), count)).collect()
         })
     }
 
@@ -395,7 +389,9 @@ impl Outline {
             }
             self.corners = corners;
         }
-        (self.likeness(crop, size, kind, grid) > LIKENESS_MIN).then_some(size)
+        self.sample(crop, size, grid);
+        grid.decide(NEIGHBOR_SHARES[0]);
+        Some(size)
     }
 
     /// Moves its corners to where the modules are told best: far from half way between dark and light, and fixed ones as they
@@ -468,19 +464,6 @@ impl Outline {
     }
 }
 
-/// The counts of modules that the symbology may have, the likeliest few first.
-fn likeliest(rhythms: &[(f32, usize)], kind: Kind) -> Vec<usize> {
-    let is_count = |count: usize| match kind {
-        // ISO/IEC 18004, 6.1.1.
-        Kind::Qr => count >= 21 && count % 4 == 1,
-        Kind::DataMatrix => count.is_multiple_of(2) && count <= 144,
-    };
-    let mut counts: Vec<(f32, usize)> =
-        rhythms.iter().copied().filter(|(_, count)| is_count(*count)).collect();
-    counts.sort_by(|one, other| other.0.total_cmp(&one.0));
-    counts.into_iter().take(COUNTS_TRIED).map(|(_, count)| count).collect()
-}
-
 /// Moves one side of a box outward by so many pixels: 0 is the upper one, and so on clockwise.
 fn moved(corners: &Corners, side: usize, by: f32) -> Corners {
     let [[left_x, left_y], [right_x, right_y]] = [corners[side], corners[(side + 1) % 4]];
@@ -491,32 +474,6 @@ fn moved(corners: &Corners, side: usize, by: f32) -> Corners {
         moved[corner] = [corners[corner][0] + dy * scale, corners[corner][1] - dx * scale];
     }
     moved
-}
-
-/// Adds how much the picture changes along a line, place by place.
-fn differences(n: usize, to: &mut [f32], at: impl Fn(f32) -> [f32; 2], crop: &Crop) {
-    let mut before = None;
-    for (i, difference) in to.iter_mut().enumerate() {
-        let [x, y] = at(i as f32 / n as f32);
-        let here = level(crop, x, y);
-        if let Some(before) = before.replace(here) {
-            *difference += (here - before).abs();
-        }
-    }
-}
-
-/// How much more the edges change at whole modules than between them.
-fn rhythm(edges: &[f32], count: usize) -> f32 {
-    let turn = std::f32::consts::TAU * count as f32 / edges.len() as f32;
-    let (sin, cos) = turn.sin_cos();
-    // The difference between two places stands half way between them.
-    let (mut s, mut c) = (-turn / 2.0).sin_cos();
-    let mut sum = 0.0;
-    for edge in edges {
-        sum += edge * c;
-        (s, c) = (s * cos + c * sin, c * cos - s * sin);
-    }
-    sum
 }
 
 impl Grid {
@@ -603,6 +560,11 @@ impl Grid {
             self.turn();
         }
         best
+    }
+
+    /// Whether enough of the symbology's fixed patterns is there to decode it.
+    pub(super) fn is_likely(&self, kind: Kind) -> bool {
+        self.likeness(kind) > LIKENESS_MIN
     }
 
     /// The share of the symbology's fixed modules that are as they must be.
