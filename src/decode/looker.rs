@@ -85,7 +85,7 @@ impl Looker {
             self.look_into(&search, i, &mut found);
         }
         if wanted.iter().any(|symbology| is_matrix(*symbology)) {
-            let matrices = self.matrices.read(gray, &self.tiles, wanted);
+            let matrices = self.matrices.read(gray, &self.tiles, &found, wanted);
             for next in matrices {
                 add(&mut found, next);
             }

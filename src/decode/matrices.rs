@@ -47,11 +47,12 @@ pub(crate) struct Matrices {
 }
 
 impl Matrices {
-    /// The symbols of the wanted symbologies, looked for where the tiles say that one may be; each once.
+    /// The symbols of the wanted symbologies, looked for where the tiles say that one may be and none is known yet; each once.
     pub(crate) fn read(
         &mut self,
         gray: Gray<'_>,
         tiles: &Tiles,
+        known: &[Found],
         wanted: &[Symbology],
     ) -> Vec<Found> {
         let is_wanted = [Symbology::Pdf417, Symbology::Qr, Symbology::DataMatrix]
@@ -62,7 +63,7 @@ impl Matrices {
         }
         let mut found: Vec<Found> = Vec::new();
         let mut left = PIXELS_MAX;
-        for blob in self.finder.blobs(gray, tiles) {
+        for blob in self.finder.blobs(gray, tiles, known) {
             left -= blob.size[0] * blob.size[1];
             if left < 0.0 {
                 break;

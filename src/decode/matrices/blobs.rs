@@ -3,12 +3,15 @@
 //! Print and handwriting do too. What tells them from a symbol is that ink covers a small share of them, while half of a
 //! symbol's modules are dark, and that their strokes do not keep to two directions.
 #![expect(
+    clippy::cast_possible_truncation,
     clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
     clippy::indexing_slicing,
     reason = "pixel loops: tiles lie on the picture and are indexed by their own count, which is below 2^24"
 )]
 
 use super::super::gray::Gray;
+use super::super::image::Found;
 use super::super::quad::{Corners, is_inside};
 use super::super::tiles::{TILE, Tensor, Tiles};
 
@@ -26,9 +29,19 @@ const WEAKEST_MIN: f32 = 100.0;
 /// The weakest direction of a symbol's tile has at least this share of what changes: rows of PDF417 are high.
 const WEAKEST_SHARE_MIN: f32 = 0.10;
 
-/// At least this share of a symbol's tiles is dark.
-const DARK_SHARE_MIN: f32 = 0.24;
-const DARK_SHARE_MAX: f32 = 0.80;
+/// How dark a symbol is, between light and dark: as a whole, white around it included, and in its tiles that have more than so
+/// many of it around them. Print is lighter.
+const DARK_MIN: f32 = 0.24;
+const DARK_MAX: f32 = 0.80;
+const INNER_DARK_MIN: f32 = 0.36;
+const INNER_DARK_MAX: f32 = 0.70;
+const INNER_AROUND_MIN: usize = 7;
+
+/// A group that is not half dark, of at least so many tiles, may have parts that are: around a tile of them the darkness of nine
+/// adds up to more than this. So many parts are looked at.
+const SPLIT_TILES_MIN: usize = 9;
+const CORE_DARKNESS_MIN: f32 = 2.9;
+const PARTS_MAX: usize = 8;
 
 /// Dark and light of a symbol differ by at least so many gray levels.
 const CONTRAST_MIN: usize = 24;
@@ -37,7 +50,7 @@ const CONTRAST_MIN: usize = 24;
 const SQUARENESS_MIN: f32 = 0.27;
 
 /// Of a small square on a blurred picture there is less to go by, and reading it costs little.
-const SMALL_SQUARENESS_MIN: f32 = 0.08;
+const SMALL_SQUARENESS_MIN: f32 = 0.05;
 const SMALL_TILES_MAX: usize = 40;
 const SMALL_ASPECT_MAX: usize = 2;
 
@@ -70,27 +83,100 @@ impl Blob {
 pub(super) struct Finder {
     is_open: Vec<bool>,
     stack: Vec<usize>,
-    groups: Vec<Vec<usize>>,
+    /// By tile: how dark it is, while its group is looked at; 0 elsewhere.
+    darkness: Vec<f32>,
 }
 
 impl Finder {
-    /// The blobs of a picture, those with the most tiles first, at most [`BLOBS_MAX`].
-    pub(super) fn blobs(&mut self, gray: Gray<'_>, tiles: &Tiles) -> Vec<Blob> {
+    /// The blobs of a picture beside what is known already, those with the most tiles first, at most [`BLOBS_MAX`].
+    pub(super) fn blobs(&mut self, gray: Gray<'_>, tiles: &Tiles, known: &[Found]) -> Vec<Blob> {
         let noise = tiles.noise();
         self.is_open.clear();
         self.is_open.extend(tiles.tensors().iter().map(|tensor| is_busy(*tensor, noise)));
-        self.groups.clear();
+        for found in known {
+            self.close(&found.corners, tiles);
+        }
+        let mut groups = self.groups(tiles);
+        groups.sort_by_key(|group| std::cmp::Reverse(group.len()));
+        groups.truncate(GROUPS_MAX);
+        let mut blobs = Vec::new();
+        for group in groups {
+            if blobs.len() >= BLOBS_MAX {
+                break;
+            }
+            self.darkness.resize(self.is_open.len(), 0.0);
+            if !measure_darkness(&group, gray, tiles, &mut self.darkness) {
+                continue;
+            }
+            if is_half_dark(&self.darkness, &group, tiles) {
+                blobs.extend(blob(&group, gray, tiles));
+            } else if group.len() >= SPLIT_TILES_MIN {
+                let parts = self.split(&group, tiles);
+                blobs.extend(parts.iter().filter_map(|part| blob(part, gray, tiles)));
+            }
+            for tile in group {
+                self.darkness[tile] = 0.0;
+            }
+        }
+        blobs.truncate(BLOBS_MAX);
+        blobs
+    }
+
+    /// Tiles whose middle stands within the corners are no part of anything.
+    fn close(&mut self, corners: &Corners, tiles: &Tiles) {
+        let bound = |axis: usize, from: f32, pick: fn(f32, f32) -> f32| {
+            (corners.iter().map(|at| at[axis]).fold(from, pick) / TILE as f32).max(0.0) as usize
+        };
+        let [left, top] = [0, 1].map(|axis| bound(axis, f32::INFINITY, f32::min));
+        let [right, bottom] = [0, 1].map(|axis| bound(axis, 0.0, f32::max));
+        for row in top..(bottom + 1).min(tiles.rows()) {
+            for column in left..(right + 1).min(tiles.columns()) {
+                let middle = [column, row].map(|side| (side * TILE + TILE / 2) as f32);
+                if is_inside(corners, middle) {
+                    self.is_open[row * tiles.columns() + column] = false;
+                }
+            }
+        }
+    }
+
+    /// What hangs together of the open tiles, which are closed by it.
+    fn groups(&mut self, tiles: &Tiles) -> Vec<Vec<usize>> {
+        let mut groups = Vec::new();
         for start in 0..self.is_open.len() {
             if self.is_open[start] {
                 let group = self.gather(start, tiles);
                 if group.len() >= TILES_MIN {
-                    self.groups.push(group);
+                    groups.push(group);
                 }
             }
         }
-        self.groups.sort_by_key(|group| std::cmp::Reverse(group.len()));
-        let groups = self.groups.iter().take(GROUPS_MAX);
-        groups.filter_map(|group| blob(group, gray, tiles)).take(BLOBS_MAX).collect()
+        groups
+    }
+
+    /// The parts of a group that are half dark, each with the tiles around it: a symbol that print comes close to.
+    fn split(&mut self, group: &[usize], tiles: &Tiles) -> Vec<Vec<usize>> {
+        for tile in group {
+            let around: f32 = around(*tile, tiles).map(|next| self.darkness[next]).sum();
+            self.is_open[*tile] = around > CORE_DARKNESS_MIN;
+        }
+        let mut parts = Vec::new();
+        for start in group {
+            if self.is_open[*start] && parts.len() < PARTS_MAX {
+                let core = self.gather(*start, tiles);
+                let mut part: Vec<usize> = core
+                    .iter()
+                    .flat_map(|tile| around(*tile, tiles))
+                    .filter(|tile| self.darkness[*tile] > 0.0)
+                    .collect();
+                part.sort_unstable();
+                part.dedup();
+                parts.push(part);
+            }
+        }
+        for tile in group {
+            self.is_open[*tile] = false;
+        }
+        parts
     }
 
     /// The tiles that hang together with this one.
@@ -99,17 +185,12 @@ impl Finder {
         self.stack.clear();
         self.stack.push(start);
         self.is_open[start] = false;
-        let (columns, rows) = (tiles.columns(), tiles.rows());
         while let Some(tile) = self.stack.pop() {
             group.push(tile);
-            let (column, row) = (tile % columns, tile / columns);
-            for row in row.saturating_sub(1)..(row + 2).min(rows) {
-                for column in column.saturating_sub(1)..(column + 2).min(columns) {
-                    let next = row * columns + column;
-                    if self.is_open[next] {
-                        self.is_open[next] = false;
-                        self.stack.push(next);
-                    }
+            for next in around(tile, tiles) {
+                if self.is_open[next] {
+                    self.is_open[next] = false;
+                    self.stack.push(next);
                 }
             }
         }
@@ -117,16 +198,29 @@ impl Finder {
     }
 }
 
+/// A tile and its neighbors.
+fn around(tile: usize, tiles: &Tiles) -> impl Iterator<Item = usize> {
+    let (columns, rows) = (tiles.columns(), tiles.rows());
+    let (column, row) = (tile % columns, tile / columns);
+    (row.saturating_sub(1)..(row + 2).min(rows)).flat_map(move |row| {
+        (column.saturating_sub(1)..(column + 2).min(columns))
+            .map(move |column| row * columns + column)
+    })
+}
+
 fn is_busy(tensor: Tensor, noise: f32) -> bool {
-    let weakest = tensor.weakest() - noise;
     let energy = tensor.energy() - 2.0 * noise;
+    // Most tiles are paper.
+    if energy < 2.0 * WEAKEST_MIN {
+        return false;
+    }
+    let weakest = tensor.weakest() - noise;
     weakest > WEAKEST_MIN.max(noise * 0.6) && weakest > energy * WEAKEST_SHARE_MIN
 }
 
 fn blob(group: &[usize], gray: Gray<'_>, tiles: &Tiles) -> Option<Blob> {
     let least = if is_small_square(group, tiles) { SMALL_SQUARENESS_MIN } else { SQUARENESS_MIN };
-    let is_square = || directions(group, TILES_GLANCED, gray, tiles).1 > least;
-    if !is_half_dark(group, gray, tiles) || !is_square() {
+    if directions(group, TILES_GLANCED, gray, tiles).1 <= least {
         return None;
     }
     let noise = tiles.noise() * group.len() as f32;
@@ -173,29 +267,51 @@ fn sampled(group: &[usize], n_tiles: usize) -> impl Iterator<Item = usize> {
     group.iter().copied().step_by(group.len().div_ceil(n_tiles))
 }
 
-fn is_half_dark(group: &[usize], gray: Gray<'_>, tiles: &Tiles) -> bool {
+/// How dark each tile of the group is, between the lightest and the darkest of it; whether they differ enough.
+fn measure_darkness(group: &[usize], gray: Gray<'_>, tiles: &Tiles, darkness: &mut [f32]) -> bool {
+    const PIXELS: usize = 16;
     let mut counts = [0_usize; 256];
-    let mut all = 0;
-    for tile in sampled(group, TILES_GLANCED) {
-        let [x, y] = corner(tile, tiles.columns());
-        for row in (y..y + TILE).step_by(3) {
-            for luma in gray.row(row)[x..x + TILE].iter().step_by(3) {
+    for tile in group {
+        let [x, y] = corner(*tile, tiles.columns());
+        let mut sum = 0;
+        for row in (y + 1..y + TILE).step_by(4) {
+            for luma in gray.row(row)[x..x + TILE].iter().step_by(4) {
                 counts[usize::from(*luma)] += 1;
-                all += 1;
+                sum += usize::from(*luma);
             }
         }
+        darkness[*tile] = sum as f32 / PIXELS as f32;
     }
     let level = |share: usize| {
         let mut below = 0;
         counts.iter().position(|count| {
             below += count;
-            below * 100 > all * share
+            below * 100 > group.len() * PIXELS * share
         })
     };
     let (dark, light) = (level(4).unwrap_or(0), level(96).unwrap_or(255));
-    let middle = usize::midpoint(dark, light);
-    let share = counts[..middle].iter().sum::<usize>() as f32 / all.max(1) as f32;
-    light - dark >= CONTRAST_MIN && (DARK_SHARE_MIN..DARK_SHARE_MAX).contains(&share)
+    let scale = 1.0 / (light - dark).max(1) as f32;
+    for tile in group {
+        darkness[*tile] = ((light as f32 - darkness[*tile]) * scale).max(f32::MIN_POSITIVE);
+    }
+    light - dark >= CONTRAST_MIN
+}
+
+/// Whether it is as dark as a symbol: within, where it has an inside, else as a whole.
+fn is_half_dark(darkness: &[f32], group: &[usize], tiles: &Tiles) -> bool {
+    let is_inner = |tile: &&usize| {
+        around(**tile, tiles).filter(|next| darkness[*next] > 0.0).count() > INNER_AROUND_MIN
+    };
+    let mean = |sum: f32, n: usize| sum / n.max(1) as f32;
+    let (sum, n) = group
+        .iter()
+        .filter(is_inner)
+        .fold((0.0, 0), |(sum, n), tile| (sum + darkness[*tile], n + 1));
+    if n == 0 {
+        let all = mean(group.iter().map(|tile| darkness[*tile]).sum(), group.len());
+        return (DARK_MIN..DARK_MAX).contains(&all);
+    }
+    (INNER_DARK_MIN..INNER_DARK_MAX).contains(&mean(sum, n))
 }
 
 /// The angle of the edges modulo a quarter turn, and how well they keep to it: gradients raised to the fourth power point the
