@@ -21,13 +21,16 @@ use crate::scan::{Symbol, Symbology};
 
 /// A blob whose directions differ by more than this share may be rows of bars, by less a grid of modules.
 const ROWS_LEAN_MIN: f32 = 0.15;
-const GRID_LEAN_MAX: f32 = 0.4;
+const GRID_LEAN_MAX: f32 = 0.6;
 
 /// Rows of bars cover at least so many tiles.
 const ROWS_TILES_MIN: usize = 6;
 
 /// White around a grid that is cut out with it, in pixels: a blob may end within the symbol.
 const GRID_MARGIN: f32 = 12.0;
+
+/// How many pixels apart the first look at a grid is taken.
+const GLANCE_STEP: f32 = 2.0;
 
 /// The start and the stop of rows of bars have one direction only and are no part of the blob: of a single column, a third of what
 /// is; and some white.
@@ -90,18 +93,23 @@ impl Matrices {
     fn read_rows(&mut self, gray: Gray<'_>, blob: &Blob) -> Option<Found> {
         let margin = blob.size[0] * ROWS_MARGIN_SHARE + ROWS_MARGIN;
         let size = [blob.size[0] + 2.0 * margin, blob.size[1] + 2.0 * pdf417::MARGIN];
-        self.crop.take(gray, &Frame { center: blob.center, across: blob.across, size });
+        self.crop.place(&Frame { center: blob.center, across: blob.across, size }, 1.0);
         self.pdf417.read(gray, &mut self.crop)
     }
 
     fn read_grid(&mut self, gray: Gray<'_>, blob: &Blob, wanted: &[Symbology]) -> Option<Found> {
         let size = blob.size.map(|side| side + 2.0 * GRID_MARGIN);
-        self.crop.take(gray, &Frame { center: blob.center, across: blob.across, size });
-        let outline = grid::outline(&self.crop)?;
+        let frame = Frame { center: blob.center, across: blob.across, size };
         let kinds: Vec<Kind> = [Kind::Qr, Kind::DataMatrix]
             .into_iter()
             .filter(|kind| wanted.contains(&kind.symbology()))
             .collect();
+        self.crop.take_coarsely(gray, &frame, GLANCE_STEP);
+        if !grid::may_be(&self.crop, &kinds) {
+            return None;
+        }
+        self.crop.take(gray, &frame);
+        let outline = grid::outline(&self.crop)?;
         for (kind, size) in outline.sizes(&self.crop, &kinds) {
             let mut outline = outline;
             let Some(size) = outline.fit(&self.crop, size, kind, &mut self.grid) else { continue };

@@ -41,6 +41,7 @@ const INNER_AROUND_MIN: usize = 7;
 /// adds up to more than this. So many parts are looked at.
 const SPLIT_TILES_MIN: usize = 9;
 const CORE_DARKNESS_MIN: f32 = 2.9;
+const PART_DARKNESS_MIN: f32 = 3.3;
 const PARTS_MAX: usize = 8;
 
 /// Dark and light of a symbol differ by at least so many gray levels.
@@ -170,7 +171,12 @@ impl Finder {
                     .collect();
                 part.sort_unstable();
                 part.dedup();
-                parts.push(part);
+                let darkest = core
+                    .iter()
+                    .map(|tile| around(*tile, tiles).map(|next| self.darkness[next]).sum::<f32>());
+                if darkest.fold(0.0, f32::max) > PART_DARKNESS_MIN {
+                    parts.push(part);
+                }
             }
         }
         for tile in group {

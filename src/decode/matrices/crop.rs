@@ -28,7 +28,7 @@ pub(super) struct Frame {
 }
 
 /// The pixels of a crop; the buffer is used again for the next.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct Crop {
     pub(super) luma: Vec<u8>,
     pub(super) width: usize,
@@ -41,8 +41,22 @@ pub(super) struct Crop {
 impl Crop {
     /// Cuts a piece out. What lies off the picture is as its nearest edge.
     pub(super) fn take(&mut self, gray: Gray<'_>, frame: &Frame) {
+        self.take_coarsely(gray, frame, 1.0);
+    }
+
+    /// The same with pixels of the crop that are so many of the picture apart.
+    pub(super) fn take_coarsely(&mut self, gray: Gray<'_>, frame: &Frame, step: f32) {
+        self.place(frame, step);
+        for row in 0..self.height {
+            let lying = self.lying(row);
+            extend_with_row(&mut self.luma, gray, lying);
+        }
+    }
+
+    /// Says where a piece lies, and takes none of its pixels.
+    pub(super) fn place(&mut self, frame: &Frame, step: f32) {
         let area = frame.size[0] * frame.size[1];
-        let step = (area / PIXELS_MAX as f32).sqrt().max(1.0);
+        let step = (area / PIXELS_MAX as f32).sqrt().max(step);
         let [width, height] = frame.size.map(|side| (side / step).clamp(1.0, SIDE_MAX));
         (self.width, self.height) = (width as usize, height as usize);
         let [x, y] = frame.across;
@@ -51,54 +65,24 @@ impl Crop {
         self.origin =
             [0, 1].map(|i| frame.center[i] - self.right[i] * columns - self.down[i] * rows);
         self.luma.clear();
-        for row in 0..self.height {
-            self.take_row(gray, row);
-        }
     }
 
-    fn take_row(&mut self, gray: Gray<'_>, row: usize) {
+    /// Adds one row of pixels to `luma`.
+    pub(super) fn add_row(&self, luma: &mut Vec<u8>, gray: Gray<'_>, row: usize) {
+        extend_with_row(luma, gray, self.lying(row));
+    }
+
+    fn lying(&self, row: usize) -> Row {
         let [start, end] =
             [0, self.width - 1].map(|column| self.on_picture([column as f32, row as f32]));
-        let limits = [gray.width() as f32 - 1.001, gray.height() as f32 - 1.001];
-        let is_inside =
-            [start, end].iter().all(|at| (0..2).all(|i| at[i] >= 0.0 && at[i] < limits[i]));
-        let (columns, right) = (self.width, self.right);
-        let place = |column: usize| {
-            [start[0] + right[0] * column as f32, start[1] + right[1] * column as f32]
-        };
-        if !is_inside {
-            self.luma.extend((0..columns).map(|column| {
-                let [x, y] = place(column);
-                (gray.between(x, y) + 0.5) as u8
-            }));
-            return;
-        }
-        // Whole pixels and 65,536ths of one: both ends lie on the picture, so what is between does.
-        let fixed = |place: f32| (place * 65_536.0) as i64;
-        let [mut x, mut y] = start.map(fixed);
-        let [step_x, step_y] = right.map(fixed);
-        let last = [(gray.width() - 2) as i64, (gray.height() - 2) as i64];
-        self.luma.extend((0..columns).map(|_column| {
-            let left = (x >> 16).clamp(0, last[0]) as usize;
-            let top = (y >> 16).clamp(0, last[1]) as usize;
-            let (dx, dy) = ((x >> 9 & 127) as i32, (y >> 9 & 127) as i32);
-            let (above, below) =
-                (&gray.row(top)[left..left + 2], &gray.row(top + 1)[left..left + 2]);
-            let upper = i32::from(above[0]) * (128 - dx) + i32::from(above[1]) * dx;
-            let lower = i32::from(below[0]) * (128 - dx) + i32::from(below[1]) * dx;
-            (x, y) = (x + step_x, y + step_y);
-            ((upper * (128 - dy) + lower * dy + (1 << 13)) >> 14) as u8
-        }));
+        Row { start, end, right: self.right, columns: self.width }
     }
 
-    /// Takes the crop anew from that column on, so many pixels wide.
-    pub(super) fn reach(&mut self, gray: Gray<'_>, x: f32, width: f32) {
+    /// Lets the crop begin at that column, and be so many pixels wide; it has no pixels then.
+    pub(super) fn reach(&mut self, x: f32, width: f32) {
         self.origin = self.on_picture([x, 0.0]);
         self.width = width.clamp(1.0, SIDE_MAX) as usize;
         self.luma.clear();
-        for row in 0..self.height {
-            self.take_row(gray, row);
-        }
     }
 
     /// The place on the picture of a place on the crop; both count from the middle of their first pixel.
@@ -111,10 +95,48 @@ impl Crop {
         corners.map(|[x, y]| self.on_picture([x - 0.5, y - 0.5]).map(|side| side + 0.5))
     }
 
-    /// Turns the crop upside down, and what it says of the picture with it.
+    /// Turns the crop upside down; it has no pixels then.
     pub(super) fn turn_over(&mut self) {
-        self.luma.reverse();
+        self.luma.clear();
         self.origin = self.on_picture([(self.width - 1) as f32, (self.height - 1) as f32]);
         (self.right, self.down) = (self.right.map(|side| -side), self.down.map(|side| -side));
     }
+}
+
+/// Where a row of a crop lies on the picture.
+#[derive(Debug, Clone, Copy)]
+struct Row {
+    start: [f32; 2],
+    end: [f32; 2],
+    /// From one pixel to the next.
+    right: [f32; 2],
+    columns: usize,
+}
+
+fn extend_with_row(luma: &mut Vec<u8>, gray: Gray<'_>, row: Row) {
+    let Row { start, end, right, columns } = row;
+    let limits = [gray.width() as f32 - 1.001, gray.height() as f32 - 1.001];
+    let is_inside = [start, end].iter().all(|at| (0..2).all(|i| at[i] >= 0.0 && at[i] < limits[i]));
+    if !is_inside {
+        luma.extend((0..columns).map(|column| {
+            let [x, y] = [0, 1].map(|i| start[i] + right[i] * column as f32);
+            (gray.between(x, y) + 0.5) as u8
+        }));
+        return;
+    }
+    // Whole pixels and 65,536ths of one: both ends lie on the picture, so what is between does.
+    let fixed = |place: f32| (place * 65_536.0) as i64;
+    let [mut x, mut y] = start.map(fixed);
+    let [step_x, step_y] = right.map(fixed);
+    let last = [(gray.width() - 2) as i64, (gray.height() - 2) as i64];
+    luma.extend((0..columns).map(|_column| {
+        let left = (x >> 16).clamp(0, last[0]) as usize;
+        let top = (y >> 16).clamp(0, last[1]) as usize;
+        let (dx, dy) = ((x >> 9 & 127) as i32, (y >> 9 & 127) as i32);
+        let (above, below) = (&gray.row(top)[left..left + 2], &gray.row(top + 1)[left..left + 2]);
+        let upper = i32::from(above[0]) * (128 - dx) + i32::from(above[1]) * dx;
+        let lower = i32::from(below[0]) * (128 - dx) + i32::from(below[1]) * dx;
+        (x, y) = (x + step_x, y + step_y);
+        ((upper * (128 - dy) + lower * dy + (1 << 13)) >> 14) as u8
+    }));
 }

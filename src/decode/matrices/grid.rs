@@ -23,11 +23,16 @@ const SIDE_MIN: usize = 8;
 
 /// White this wide, in pixels, bounds a symbol; and more than this share of the crop's shorter side: in the smallest QR Code, of 21
 /// modules, a whole row may be white.
-const QUIET_MIN: usize = 3;
+const QUIET_MIN: usize = 2;
 const QUIET_SHARE: f32 = 0.055;
 
 /// A column or row that has less than this share of dark is white.
 const WHITE_SHARE: f32 = 0.025;
+
+/// The share of a symbol's box that is dark, and how far from one of its aspects a box on a coarse crop may be.
+const BOX_DARK_MIN: f32 = 0.33;
+const BOX_DARK_MAX: f32 = 0.70;
+const COARSE_ASPECT_MAX: f32 = 0.25;
 
 /// Where a side may lie away from the box that was found first, in pixels.
 const SIDE_REACH: f32 = 5.0;
@@ -66,6 +71,14 @@ impl Kind {
         match self {
             Self::Qr => Symbology::Qr,
             Self::DataMatrix => Symbology::DataMatrix,
+        }
+    }
+
+    /// How much longer than the other a side may be.
+    const fn aspects(self) -> &'static [f32] {
+        match self {
+            Self::Qr => &[1.0],
+            Self::DataMatrix => &[1.0, 2.2, 3.0, 4.0],
         }
     }
 
@@ -141,20 +154,7 @@ fn middle_level(crop: &Crop) -> f32 {
 /// The outline of what stands in the middle of the crop.
 pub(super) fn outline(crop: &Crop) -> Option<Outline> {
     let middle = middle_level(crop);
-    let (mut columns, mut rows) = (0..crop.width, crop.height / 3..crop.height - crop.height / 3);
-    let quiet = QUIET_MIN.max((crop.width.min(crop.height) as f32 * QUIET_SHARE) as usize);
-    for _round in 0..3 {
-        columns = bounded(crop.width, quiet, |x| {
-            let dark =
-                rows.clone().filter(|y| f32::from(crop.luma[y * crop.width + x]) < middle).count();
-            dark as f32 / rows.len().max(1) as f32
-        })?;
-        rows = bounded(crop.height, quiet, |y| {
-            let row = &crop.luma[y * crop.width..][..crop.width][columns.clone()];
-            let dark = row.iter().filter(|luma| f32::from(**luma) < middle).count();
-            dark as f32 / columns.len().max(1) as f32
-        })?;
-    }
+    let [columns, rows] = boxed(crop, middle)?;
     let [left, right] = [columns.start, columns.end].map(|side| side as f32);
     let [top, bottom] = [rows.start, rows.end].map(|side| side as f32);
     if right - left < SIDE_MIN as f32 * MODULE_MIN || bottom - top < SIDE_MIN as f32 * MODULE_MIN {
@@ -171,6 +171,43 @@ pub(super) fn outline(crop: &Crop) -> Option<Outline> {
     let corners = [(left, top_line), (right, top_line), (right, bottom_line), (left, bottom_line)]
         .map(|(upright, lying)| crossing(upright, lying));
     Some(Outline { corners, middle })
+}
+
+/// The columns and rows of what stands in the middle of the crop, as far as white surrounds it.
+fn boxed(crop: &Crop, middle: f32) -> Option<[std::ops::Range<usize>; 2]> {
+    let (mut columns, mut rows) = (0..crop.width, crop.height / 3..crop.height - crop.height / 3);
+    let quiet = QUIET_MIN.max((crop.width.min(crop.height) as f32 * QUIET_SHARE) as usize);
+    for _round in 0..3 {
+        columns = bounded(crop.width, quiet, |x| {
+            let dark =
+                rows.clone().filter(|y| f32::from(crop.luma[y * crop.width + x]) < middle).count();
+            dark as f32 / rows.len().max(1) as f32
+        })?;
+        rows = bounded(crop.height, quiet, |y| {
+            let row = &crop.luma[y * crop.width..][..crop.width][columns.clone()];
+            let dark = row.iter().filter(|luma| f32::from(**luma) < middle).count();
+            dark as f32 / columns.len().max(1) as f32
+        })?;
+    }
+    Some([columns, rows])
+}
+
+/// Whether a box is as high and wide as some size of these symbologies, and half dark; on a crop that may be coarse.
+pub(super) fn may_be(crop: &Crop, kinds: &[Kind]) -> bool {
+    let middle = middle_level(crop);
+    let Some([columns, rows]) = boxed(crop, middle) else { return false };
+    let (mut dark, mut all) = (0_u32, 0_u32);
+    for row in crop.luma.chunks_exact(crop.width).take(rows.end).skip(rows.start) {
+        let row = &row[columns.clone()];
+        dark += row.iter().map(|luma| u32::from(f32::from(*luma) < middle)).sum::<u32>();
+        all += row.len() as u32;
+    }
+    let share = dark as f32 / all.max(1) as f32;
+    let [width, height] = [columns, rows].map(|side| side.len() as f32);
+    let aspect = width.max(height) / width.min(height).max(1.0);
+    let is_shape =
+        |kind: &Kind| kind.aspects().iter().any(|of| (aspect / of - 1.0).abs() < COARSE_ASPECT_MAX);
+    (BOX_DARK_MIN..BOX_DARK_MAX).contains(&share) && kinds.iter().any(is_shape)
 }
 
 /// The stretch around the middle that white bounds on both sides.

@@ -37,6 +37,9 @@ const ROW_MODULES_MAX: f32 = 14.0;
 /// Bands of a crop in which start and stop are looked for each on its own.
 const BANDS: usize = 4;
 
+/// So many rows of a band are averaged: noise is less than half of what it was.
+const BAND_ROWS_MAX: usize = 6;
+
 /// A guard may lean by so much against the crop, and its module differ by this share from one band to another.
 const DRIFT_MAX: f32 = 0.06;
 const STRETCH_MAX: f32 = 0.12;
@@ -65,9 +68,10 @@ const BLURS: usize = 5;
 const BLUR_STEP: f32 = 0.06;
 
 /// The column averages of one band.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 struct Band {
     y: f32,
+    sums: Vec<u16>,
     levels: Vec<f32>,
 }
 
@@ -108,6 +112,7 @@ struct Shape {
 /// Reads PDF417; its buffers are used again for the next.
 #[derive(Debug, Default)]
 pub(super) struct Reader {
+    row: Vec<u8>,
     bands: Vec<Band>,
     /// By band.
     guards: Vec<(usize, Guard)>,
@@ -123,22 +128,35 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    /// The symbol on a crop whose x axis lies across the bars, whichever way up; its corners in pixels of the picture.
+    /// The symbol on a crop whose x axis lies across the bars, whichever way up; its corners in pixels of the picture. The crop
+    /// needs no pixels.
     pub(super) fn read(&mut self, gray: Gray<'_>, crop: &mut Crop) -> Option<Found> {
+        self.average(gray, crop);
+        let whole = (crop.clone(), self.bands.clone());
         self.read_upright(gray, crop).or_else(|| {
-            crop.turn_over();
+            (*crop, self.bands) = whole;
+            self.turn_over(crop);
             self.read_upright(gray, crop)
         })
     }
 
+    fn turn_over(&mut self, crop: &mut Crop) {
+        crop.turn_over();
+        for band in &mut self.bands {
+            band.y = crop.height as f32 - band.y;
+            band.levels.reverse();
+        }
+    }
+
     fn read_upright(&mut self, gray: Gray<'_>, crop: &mut Crop) -> Option<Found> {
-        let (mut start, module) = self.starts(crop)?;
+        let (mut start, module) = self.starts()?;
         let mut stop = self.stops(start, module);
         if stop.is_none() {
             // Only a part of the symbol was found: what is to the right of it may be the rest.
             let y = crop.height as f32 / 2.0;
-            crop.reach(gray, start.x(y) - 3.0 * module, REACH_MODULES * module);
-            start = self.starts(crop)?.0;
+            crop.reach(start.x(y) - 3.0 * module, REACH_MODULES * module);
+            self.average(gray, crop);
+            start = self.starts()?.0;
             stop = self.stops(start, module);
         }
         let place = self.locate(View { gray, crop }, start, stop?)?;
@@ -157,8 +175,7 @@ impl Reader {
     }
 
     /// The left end of the start pattern, and how wide a module is.
-    fn starts(&mut self, crop: &Crop) -> Option<(Edge, f32)> {
-        self.average(crop);
+    fn starts(&mut self) -> Option<(Edge, f32)> {
         self.guards.clear();
         for (i, band) in self.bands.iter().enumerate() {
             self.guards.extend(guards::start(&band.levels).map(|guard| (i, guard)));
@@ -193,26 +210,32 @@ impl Reader {
         Some(Place { start, stop, module, columns, blur })
     }
 
-    /// Averages the crop's columns over each band.
-    fn average(&mut self, crop: &Crop) {
+    /// Averages the crop's columns over some rows of each band.
+    fn average(&mut self, gray: Gray<'_>, crop: &Crop) {
         self.bands.resize_with(BANDS, Band::default);
-        let height = crop.height.saturating_sub(2 * MARGIN as usize).max(1);
-        let mut sums = vec![0_u32; crop.width];
+        let margin = MARGIN as usize;
+        let height = crop.height.saturating_sub(2 * margin).max(1);
         for (i, band) in self.bands.iter_mut().enumerate() {
-            let margin = MARGIN as usize;
-            let rows = margin + height * i / BANDS..margin + height * (i + 1) / BANDS;
-            let rows = rows.start.min(crop.height - 1)
-                ..rows.end.min(crop.height).max(rows.start + 1).min(crop.height);
-            sums.fill(0);
-            let n = rows.len().max(1) as f32;
-            for row in crop.luma.chunks_exact(crop.width).take(rows.end).skip(rows.start) {
-                for (sum, luma) in sums.iter_mut().zip(row) {
-                    *sum += u32::from(*luma);
+            let [from, to] = [i, i + 1].map(|end| margin + height * end / BANDS);
+            let from = from.min(crop.height - 1);
+            let to = to.clamp(from + 1, crop.height.max(from + 1));
+            let n_rows = (to - from).min(BAND_ROWS_MAX);
+            band.sums.clear();
+            band.sums.resize(crop.width, 0);
+            for row in 0..n_rows {
+                self.row.clear();
+                crop.add_row(
+                    &mut self.row,
+                    gray,
+                    from + (2 * row + 1) * (to - from) / (2 * n_rows),
+                );
+                for (sum, luma) in band.sums.iter_mut().zip(&self.row) {
+                    *sum += u16::from(*luma);
                 }
             }
-            band.y = (rows.start + rows.end) as f32 / 2.0;
+            band.y = (from + to) as f32 / 2.0;
             band.levels.clear();
-            band.levels.extend(sums.iter().map(|sum| *sum as f32 / n));
+            band.levels.extend(band.sums.iter().map(|sum| f32::from(*sum) / n_rows as f32));
         }
     }
 
