@@ -389,7 +389,8 @@ mod tests {
         let said = said(std::slice::from_ref(&path), Output::Json);
         let mut objects = objects(&said.out);
         let corners = objects[0]["corners"].take();
-        assert_eq!(corners[0], json!([30.0, 30.0]));
+        let own_top_left = [0, 1].map(|side| corners[0][side].as_f64().unwrap());
+        assert!(own_top_left.iter().all(|at| (at - 30.0).abs() <= 1.0), "{own_top_left:?}");
         let expected = json!({
             "image": path, "symbology": "code128", "symbology_identifier": "]C0",
             "payload": "202611000000001", "payload_base64": null,
@@ -429,7 +430,7 @@ mod tests {
         let said = said(&paths, Output::Json);
         let payloads: Vec<_> =
             objects(&said.out).iter().map(|object| object["payload"].clone()).collect();
-        assert_eq!(payloads, ["A-1", "B-3", "B-2"]);
+        assert_eq!(payloads, ["A-1", "B-2", "B-3"]);
         let says: Vec<_> = said.err.lines().collect();
         assert_eq!(says.len(), 2, "{}", said.err);
         assert!(says[0].contains("missing.png cannot be opened: No such file"), "{}", says[0]);

@@ -3,7 +3,7 @@
 //! Both take whatever a scanner's folder holds, so both run inside `catch_unwind` and inside bounds: a picture has at most
 //! [`PICTURE_BYTES_MAX`] bytes packed and [`PIXELS_MAX`] pixels, and is refused by its header before anything is unpacked.
 //! `rxing` is built without the symbologies that no envelope carries; its `MaxiCode` reader loops for ever on narrow pictures.
-//!
+
 pub(super) mod matrix;
 
 use std::borrow::Cow;

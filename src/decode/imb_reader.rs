@@ -309,7 +309,8 @@ mod tests {
         let (mut tiles, mut locator) = (Tiles::default(), Locator::default());
         tiles.measure(gray);
         let mut reader = ImbReader::default();
-        locator.bars(&tiles).iter().filter_map(|region| reader.read(gray, region)).collect()
+        locator.locate(&tiles);
+        locator.regions().iter().filter_map(|region| reader.read(gray, region)).collect()
     }
 
     /// Whether bars had to be filled in.
