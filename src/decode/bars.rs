@@ -75,8 +75,8 @@ const DRIFT_SHARE: f32 = 0.1;
 const DRIFT_MIN: f32 = 4.0;
 
 /// Bars are at one pitch when so many of ten are within this share of the mean.
-const EVEN_SHARE: f32 = 0.15;
-const EVEN_OF_TEN: usize = 8;
+const EVEN_SHARE: f32 = 0.1;
+const EVEN_OF_TEN: usize = 9;
 
 /// The paper before and after a symbol without a check differs by less than this share of its contrast.
 const PAPER_SHARE: f32 = 0.4;
@@ -582,6 +582,14 @@ mod tests {
             );
         }
         assert!(one[0][0] < one[1][0] && one[0][1] < one[2][1], "{one:?}");
+    }
+
+    #[test]
+    fn a_number_of_noughts_is_not_taken_for_a_postal_code() {
+        for text in ["00000000", "1111111111", "0000000000000000"] {
+            let picture = drawn(Symbology::Code128, text);
+            assert_eq!(texts(&picture, whole(&picture)), [text]);
+        }
     }
 
     #[test]
