@@ -19,13 +19,6 @@ use super::image::{Found, matrix};
 use super::tiles::Tiles;
 use crate::scan::{Symbol, Symbology};
 
-/// A blob whose directions differ by more than this share may be rows of bars, by less a grid of modules.
-const ROWS_LEAN_MIN: f32 = 0.15;
-const GRID_LEAN_MAX: f32 = 0.6;
-
-/// Rows of bars cover at least so many tiles.
-const ROWS_TILES_MIN: usize = 6;
-
 /// White around a grid that is cut out with it, in pixels: a blob may end within the symbol.
 const GRID_MARGIN: f32 = 12.0;
 
@@ -80,14 +73,13 @@ impl Matrices {
     }
 
     fn read_blob(&mut self, gray: Gray<'_>, blob: &Blob, wanted: &[Symbology]) -> Option<Found> {
-        let may_be_rows = blob.lean > ROWS_LEAN_MIN && blob.n_tiles >= ROWS_TILES_MIN;
-        if may_be_rows && wanted.contains(&Symbology::Pdf417) {
+        if blob.may_be_rows && wanted.contains(&Symbology::Pdf417) {
             let found = self.read_rows(gray, blob);
             if found.is_some() {
                 return found;
             }
         }
-        if blob.lean < GRID_LEAN_MAX { self.read_grid(gray, blob, wanted) } else { None }
+        if blob.may_be_grid { self.read_grid(gray, blob, wanted) } else { None }
     }
 
     fn read_rows(&mut self, gray: Gray<'_>, blob: &Blob) -> Option<Found> {

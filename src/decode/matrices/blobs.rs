@@ -41,8 +41,10 @@ const INNER_AROUND_MIN: usize = 7;
 /// adds up to more than this. So many parts are looked at.
 const SPLIT_TILES_MIN: usize = 9;
 const CORE_DARKNESS_MIN: f32 = 2.9;
-const PART_DARKNESS_MIN: f32 = 3.3;
 const PARTS_MAX: usize = 8;
+
+/// Of the tiles around such a part, at most this share belongs to the group.
+const RING_BUSY_MAX: f32 = 0.45;
 
 /// Dark and light of a symbol differ by at least so many gray levels.
 const CONTRAST_MIN: usize = 24;
@@ -54,6 +56,18 @@ const SQUARENESS_MIN: f32 = 0.27;
 const SMALL_SQUARENESS_MIN: f32 = 0.05;
 const SMALL_TILES_MAX: usize = 40;
 const SMALL_ASPECT_MAX: usize = 2;
+
+/// Rows of bars keep to their directions better, change more in one direction than in the other by this share, and cover at least
+/// so many tiles.
+const ROWS_SQUARENESS_MIN: f32 = 0.33;
+const ROWS_LEAN_MIN: f32 = 0.15;
+const ROWS_TILES_MIN: usize = 8;
+
+/// A grid of modules changes alike in both directions, and where it is darkest, nine tiles together have this share of all its
+/// tiles or more than that.
+const GRID_LEAN_MAX: f32 = 0.6;
+const GRID_DARK_SHARE: f32 = 0.28;
+const GRID_DARK_MIN: f32 = 3.3;
 
 /// How many tiles of a blob are looked at closely: first to tell it from print, then for its direction.
 const TILES_GLANCED: usize = 12;
@@ -67,9 +81,9 @@ pub(super) struct Blob {
     pub(super) center: [f32; 2],
     /// In pixels, along and at right angles to `across`, up to a tile too large.
     pub(super) size: [f32; 2],
-    /// How much more changes in one direction than in the other, as a share of all: 0 where both change alike.
-    pub(super) lean: f32,
-    pub(super) n_tiles: usize,
+    /// Rows of bars, as PDF417 has, and square grids of modules.
+    pub(super) may_be_rows: bool,
+    pub(super) may_be_grid: bool,
 }
 
 impl Blob {
@@ -109,11 +123,15 @@ impl Finder {
             if !measure_darkness(&group, gray, tiles, &mut self.darkness) {
                 continue;
             }
-            if is_half_dark(&self.darkness, &group, tiles) {
-                blobs.extend(blob(&group, gray, tiles));
+            let parts = if is_half_dark(&self.darkness, &group, tiles) {
+                vec![group.clone()]
             } else if group.len() >= SPLIT_TILES_MIN {
-                let parts = self.split(&group, tiles);
-                blobs.extend(parts.iter().filter_map(|part| blob(part, gray, tiles)));
+                self.split(&group, tiles)
+            } else {
+                Vec::new()
+            };
+            for part in parts {
+                blobs.extend(blob(&part, self.darkest(&part, tiles), gray, tiles));
             }
             for tile in group {
                 self.darkness[tile] = 0.0;
@@ -171,10 +189,7 @@ impl Finder {
                     .collect();
                 part.sort_unstable();
                 part.dedup();
-                let darkest = core
-                    .iter()
-                    .map(|tile| around(*tile, tiles).map(|next| self.darkness[next]).sum::<f32>());
-                if darkest.fold(0.0, f32::max) > PART_DARKNESS_MIN {
+                if self.is_apart(&part, tiles) {
                     parts.push(part);
                 }
             }
@@ -183,6 +198,25 @@ impl Finder {
             self.is_open[*tile] = false;
         }
         parts
+    }
+
+    /// Whether most of what lies around a part of a group is no part of the group.
+    fn is_apart(&self, part: &[usize], tiles: &Tiles) -> bool {
+        let mut ring: Vec<usize> = part
+            .iter()
+            .flat_map(|tile| around(*tile, tiles))
+            .filter(|next| part.binary_search(next).is_err())
+            .collect();
+        ring.sort_unstable();
+        ring.dedup();
+        let busy = ring.iter().filter(|tile| self.darkness[**tile] > 0.0).count();
+        busy as f32 <= ring.len() as f32 * RING_BUSY_MAX
+    }
+
+    /// The darkness of nine tiles together, where it is greatest.
+    fn darkest(&self, group: &[usize], tiles: &Tiles) -> f32 {
+        let nine = |tile: &usize| around(*tile, tiles).map(|next| self.darkness[next]).sum::<f32>();
+        group.iter().map(nine).fold(0.0, f32::max)
     }
 
     /// The tiles that hang together with this one.
@@ -224,19 +258,27 @@ fn is_busy(tensor: Tensor, noise: f32) -> bool {
     weakest > WEAKEST_MIN.max(noise * 0.6) && weakest > energy * WEAKEST_SHARE_MIN
 }
 
-fn blob(group: &[usize], gray: Gray<'_>, tiles: &Tiles) -> Option<Blob> {
+fn blob(group: &[usize], darkest: f32, gray: Gray<'_>, tiles: &Tiles) -> Option<Blob> {
     let least = if is_small_square(group, tiles) { SMALL_SQUARENESS_MIN } else { SQUARENESS_MIN };
-    if directions(group, TILES_GLANCED, gray, tiles).1 <= least {
+    let (_, squareness) = directions(group, TILES_GLANCED, gray, tiles);
+    if squareness <= least {
         return None;
     }
     let noise = tiles.noise() * group.len() as f32;
     let sum = group.iter().map(|tile| tiles.tensors()[*tile]).fold(Tensor::default(), Tensor::plus);
     let lean = sum.excess() / (sum.energy() - 2.0 * noise).max(1.0);
+    let may_be_rows =
+        lean > ROWS_LEAN_MIN && group.len() >= ROWS_TILES_MIN && squareness > ROWS_SQUARENESS_MIN;
+    let dark_min = (group.len() as f32 * GRID_DARK_SHARE).min(GRID_DARK_MIN);
+    let may_be_grid = lean < GRID_LEAN_MAX && darkest > dark_min;
+    if !may_be_rows && !may_be_grid {
+        return None;
+    }
     let (quarter_angle, _) = directions(group, TILES_STUDIED, gray, tiles);
     let angle = nearest_quarter(sum.angle(), quarter_angle, lean);
     let across = [angle.cos(), angle.sin()];
     let (center, size) = extents(group, across, tiles);
-    Some(Blob { across, center, size, lean, n_tiles: group.len() })
+    Some(Blob { across, center, size, may_be_rows, may_be_grid })
 }
 
 fn is_small_square(group: &[usize], tiles: &Tiles) -> bool {
