@@ -102,21 +102,21 @@ impl Matrices {
         }
         self.crop.take(gray, &frame);
         let outline = grid::outline(&self.crop)?;
-        for (kind, size) in outline.sizes(&self.crop, &kinds) {
-            let mut outline = outline;
-            let Some(size) = outline.fit(&self.crop, size, kind, &mut self.grid) else { continue };
+        for mut candidate in outline.candidates(&self.crop, &kinds) {
+            if !candidate.take(&self.crop, &mut self.grid) {
+                continue;
+            }
+            let kind = candidate.kind;
             let symbol = self.symbol(kind).or_else(|| {
-                outline.settle(&self.crop, size, kind, &mut self.grid);
+                candidate.settle(&self.crop, &mut self.grid);
                 NEIGHBOR_SHARES.into_iter().find_map(|share| {
                     self.grid.decide(share);
                     self.symbol(kind)
                 })
             });
             if let Some(symbol) = symbol {
-                return Some(Found {
-                    symbol,
-                    corners: self.crop.corners_on_picture(&outline.corners),
-                });
+                let corners = self.crop.corners_on_picture(&candidate.outline.corners);
+                return Some(Found { symbol, corners });
             }
         }
         None

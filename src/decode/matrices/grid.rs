@@ -37,14 +37,13 @@ const COARSE_ASPECT_MAX: f32 = 0.25;
 /// Where a side may lie away from the box that was found first, in pixels.
 const SIDE_REACH: f32 = 5.0;
 
-/// How many sizes in modules are tried, the likeliest; and how much of what is seen at the fixed modules must fit.
-const SIZES_TRIED: usize = 5;
+/// How many candidates of a box are tried, the likeliest; and how much of what is seen at the fixed modules must fit.
+const CANDIDATES_MAX: usize = 5;
 const SIZE_LIKENESS_MIN: f32 = 0.3;
 
 /// The share of a symbology's fixed patterns that must be there: to look closer, to decode, and to look no further.
 const PROMISING_MIN: f32 = 0.68;
 const LIKENESS_MIN: f32 = 0.76;
-const CERTAIN: f32 = 0.97;
 
 /// How much of its light a module may have given to each neighbor on a line, the likeliest first.
 pub(super) const NEIGHBOR_SHARES: [f32; 3] = [0.10, 0.0, 0.17];
@@ -110,6 +109,26 @@ impl Kind {
     }
 }
 
+impl Kind {
+    /// Where its fixed modules are, each finder pattern and each side on its own.
+    fn fixed_modules(self, [columns, rows]: [usize; 2]) -> impl Iterator<Item = [usize; 2]> {
+        let blocks = match self {
+            Self::Qr => {
+                [(0..7, 0..7), (columns - 7..columns, 0..7), (0..7, rows - 7..rows), (0..0, 0..0)]
+            }
+            Self::DataMatrix => [
+                (0..columns, 0..1),
+                (0..1, 1..rows),
+                (columns - 1..columns, 1..rows),
+                (1..columns - 1, rows - 1..rows),
+            ],
+        };
+        blocks
+            .into_iter()
+            .flat_map(|(across, down)| down.flat_map(move |y| across.clone().map(move |x| [x, y])))
+    }
+}
+
 /// The modules of a symbol, row by row from the top; `true` is dark.
 #[derive(Debug, Default)]
 pub(super) struct Grid {
@@ -127,6 +146,30 @@ pub(super) struct Grid {
 pub(super) struct Outline {
     pub(super) corners: Corners,
     middle: f32,
+}
+
+/// What a box may be.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Candidate {
+    pub(super) kind: Kind,
+    size: [usize; 2],
+    pub(super) outline: Outline,
+    likeness: f32,
+}
+
+impl Candidate {
+    /// Takes the modules into the grid; whether enough of them are as the symbology has them to look closer.
+    pub(super) fn take(&mut self, crop: &Crop, grid: &mut Grid) -> bool {
+        self.outline.fit(crop, self.size, self.kind, self.likeness);
+        self.outline.sample(crop, self.size, grid);
+        grid.decide(NEIGHBOR_SHARES[0]);
+        grid.likeness(self.kind) > PROMISING_MIN
+    }
+
+    /// Takes the modules anew, where they are told best.
+    pub(super) fn settle(&mut self, crop: &Crop, grid: &mut Grid) {
+        self.outline.settle(crop, self.size, self.kind, grid);
+    }
 }
 
 /// Half way between dark and light, of what changes on the crop's inner half.
@@ -330,31 +373,33 @@ impl Outline {
         ]
     }
 
-    /// The sizes in modules that a symbol of these symbologies may have here, the likeliest first: by how well their fixed patterns
-    /// are seen, whichever way up.
-    pub(super) fn sizes(&self, crop: &Crop, kinds: &[Kind]) -> Vec<(Kind, [usize; 2])> {
-        let mut sizes: Vec<(f32, Kind, [usize; 2])> = Vec::new();
+    /// What a symbol of these symbologies may be here, the likeliest first: its size in modules, and this outline turned until it
+    /// stands upright. What is seen at the fixed modules tells.
+    pub(super) fn candidates(&self, crop: &Crop, kinds: &[Kind]) -> Vec<Candidate> {
+        let mut candidates: Vec<Candidate> = Vec::new();
         for kind in kinds {
             for [columns, rows] in kind.sizes() {
-                for size in [[columns, rows], [rows, columns]] {
+                // Upright, and lying on a side.
+                for (quarters, size) in [
+                    (0, [columns, rows]),
+                    (1, [rows, columns]),
+                    (2, [columns, rows]),
+                    (3, [rows, columns]),
+                ] {
                     if self.is_possible(size) {
-                        let mut turned = *self;
-                        let likeness = [(); 4].map(|()| {
-                            turned.corners.rotate_right(1);
-                            turned.fixed_likeness(crop, size, *kind)
-                        });
-                        let likeness = likeness.into_iter().fold(0.0, f32::max);
-                        sizes.push((likeness, *kind, size));
-                    }
-                    if columns == rows {
-                        break;
+                        let mut outline = *self;
+                        outline.corners.rotate_right(quarters);
+                        let size = [columns, rows];
+                        let likeness = outline.fixed_likeness(crop, size, *kind);
+                        candidates.push(Candidate { kind: *kind, size, outline, likeness });
                     }
                 }
             }
         }
-        sizes.retain(|(likeness, ..)| *likeness > SIZE_LIKENESS_MIN);
-        sizes.sort_by(|one, other| other.0.total_cmp(&one.0));
-        sizes.into_iter().take(SIZES_TRIED).map(|(_, kind, size)| (kind, size)).collect()
+        candidates.retain(|candidate| candidate.likeness > SIZE_LIKENESS_MIN);
+        candidates.sort_by(|one, other| other.likeness.total_cmp(&one.likeness));
+        candidates.truncate(CANDIDATES_MAX);
+        candidates
     }
 
     /// Whether modules of that size would be wide enough, and about as wide as high, either way round.
@@ -364,18 +409,20 @@ impl Outline {
         wide > MODULE_MIN && (wide / high - 1.0).abs() < OBLIQUE_MAX
     }
 
-    /// How much of what is seen at the fixed modules is as it must be: from -1 to 1.
+    /// How much of what is seen at the fixed modules is as it must be: from -1 to 1, less where the first of them say that it is
+    /// too little.
     fn fixed_likeness(&self, crop: &Crop, size: [usize; 2], kind: Kind) -> f32 {
-        let [columns, rows] = size;
+        const ASKED_EVERY: usize = 32;
         let (mut sum, mut all) = (0.0, 0.0);
-        for y in 0..rows {
-            let v = (y as f32 + 0.5) / rows as f32;
-            for x in 0..columns {
-                let Some(must) = kind.fixed([x, y], size) else { continue };
-                let [at_x, at_y] = self.at((x as f32 + 0.5) / columns as f32, v);
-                let level = level(crop, at_x, at_y) - self.middle;
-                sum += if must { -level } else { level };
-                all += level.abs();
+        for (i, [x, y]) in kind.fixed_modules(size).enumerate() {
+            let Some(must) = kind.fixed([x, y], size) else { continue };
+            let [u, v] = [(x, size[0]), (y, size[1])].map(|(at, of)| (at as f32 + 0.5) / of as f32);
+            let [at_x, at_y] = self.at(u, v);
+            let level = level(crop, at_x, at_y) - self.middle;
+            sum += if must { -level } else { level };
+            all += level.abs();
+            if i % ASKED_EVERY == ASKED_EVERY - 1 && sum < 0.0 {
+                break;
             }
         }
         sum / f32::max(all, 1.0)
@@ -392,48 +439,27 @@ impl Outline {
         })
     }
 
-    /// Takes every module of a grid, turned until its fixed patterns are where they belong, its sides moved by what little blur
-    /// hides of them; the size in modules then, or nothing where too much is missing.
-    pub(super) fn fit(
-        &mut self,
-        crop: &Crop,
-        size: [usize; 2],
-        kind: Kind,
-        grid: &mut Grid,
-    ) -> Option<[usize; 2]> {
-        self.sample(crop, size, grid);
-        grid.decide(NEIGHBOR_SHARES[0]);
-        let (quarters, mut best) = grid.best_turn(kind);
-        if best < PROMISING_MIN {
-            return None;
-        }
-        // What is turned clockwise until it stands upright began further on.
-        self.corners.rotate_right(quarters);
-        let size = if quarters.is_multiple_of(2) { size } else { [size[1], size[0]] };
+    /// Moves its sides to where the fixed modules are seen best, for blur hides a little of them, and takes all modules.
+    fn fit(&mut self, crop: &Crop, size: [usize; 2], kind: Kind, likeness: f32) {
+        let mut best = likeness;
         // Each side twice, for the others have moved meanwhile.
         for side in [0, 1, 2, 3, 0, 1, 2, 3] {
-            if best >= CERTAIN {
-                break;
-            }
             let kept = self.corners;
             let mut corners = kept;
             for by in [-0.5, 0.5, 1.0] {
                 self.corners = moved(&kept, side, by);
-                let likeness = self.likeness(crop, size, kind, grid);
+                let likeness = self.fixed_likeness(crop, size, kind);
                 if likeness > best {
                     (best, corners) = (likeness, self.corners);
                 }
             }
             self.corners = corners;
         }
-        self.sample(crop, size, grid);
-        grid.decide(NEIGHBOR_SHARES[0]);
-        Some(size)
     }
 
     /// Moves its corners to where the modules are told best: far from half way between dark and light, and fixed ones as they
     /// have to be.
-    pub(super) fn settle(&mut self, crop: &Crop, size: [usize; 2], kind: Kind, grid: &mut Grid) {
+    fn settle(&mut self, crop: &Crop, size: [usize; 2], kind: Kind, grid: &mut Grid) {
         let mut best = self.clearness(crop, size, kind, grid);
         if kind == Kind::Qr {
             best = self.find_last(crop, size, grid, best);
@@ -473,12 +499,6 @@ impl Outline {
         }
         self.corners[2] = best.1;
         best.0
-    }
-
-    fn likeness(&self, crop: &Crop, size: [usize; 2], kind: Kind, grid: &mut Grid) -> f32 {
-        self.sample(crop, size, grid);
-        grid.decide(NEIGHBOR_SHARES[0]);
-        grid.likeness(kind)
     }
 
     fn clearness(&self, crop: &Crop, size: [usize; 2], kind: Kind, grid: &mut Grid) -> f32 {
@@ -574,29 +594,6 @@ impl Grid {
             };
         }
         sum
-    }
-
-    /// Turns it by a quarter clockwise.
-    fn turn(&mut self) {
-        let (columns, rows) = (self.columns, self.rows);
-        let turned = (0..columns)
-            .flat_map(|x| (0..rows).rev().map(move |y| (x, y)))
-            .map(|(x, y)| self.is_dark[y * columns + x])
-            .collect();
-        (self.columns, self.rows, self.is_dark) = (rows, columns, turned);
-    }
-
-    /// The quarters after which it is most like the symbology, and how much so.
-    fn best_turn(&mut self, kind: Kind) -> (usize, f32) {
-        let mut best = (0, 0.0);
-        for quarters in 0..4 {
-            let likeness = self.likeness(kind);
-            if likeness > best.1 {
-                best = (quarters, likeness);
-            }
-            self.turn();
-        }
-        best
     }
 
     /// Whether enough of the symbology's fixed patterns is there to decode it.
