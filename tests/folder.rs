@@ -3,6 +3,7 @@
 
 mod support;
 
+use ballot_intake::cli::faces;
 use ballot_intake::decode::image::{Picture, draw_symbol};
 use ballot_intake::scan::Symbology;
 use std::collections::BTreeMap;
@@ -83,6 +84,34 @@ fn a_picture_is_a_scan_and_moves_to_where_its_fate_belongs() {
     daemon.stop();
     let verdicts: Vec<String> = station.look().verdicts().into_iter().map(|(_, v)| v).collect();
     assert_eq!(verdicts, ["received", "not_issued", "unreadable", "unreadable"]);
+    station.verify();
+}
+
+/// What else is on the face, other mail's codes among it, names nothing and does not matter.
+#[test]
+fn two_codes_of_one_ballot_agree_and_those_of_two_ballots_are_ambiguous() {
+    let (station, folder) = station(10);
+    let parcel = ("93612804213790".to_owned(), Symbology::Itf);
+    let of = |ballot| (payload(ballot), Symbology::Code128);
+    let envelopes = [
+        ("a", vec![of(1), of(1)]),
+        ("b", vec![of(2), of(3)]),
+        ("c", vec![parcel.clone(), of(4)]),
+        ("d", vec![of(5), parcel, of(5), of(6)]),
+        ("e", vec![of(2)]),
+    ];
+    for (seed, (name, codes)) in (1..).zip(&envelopes) {
+        let symbols: Vec<_> =
+            codes.iter().map(|(payload, symbology)| (*symbology, payload.as_str())).collect();
+        fs::write(folder.join(name), faces::draw(&symbols, seed).unwrap()).unwrap();
+    }
+    let daemon = station.start();
+    for place in ["done/a", "failed/b", "done/c", "failed/d", "done/e"] {
+        eventually(place, || folder.join(place).exists());
+    }
+    daemon.stop();
+    let verdicts: Vec<String> = station.look().verdicts().into_iter().map(|(_, v)| v).collect();
+    assert_eq!(verdicts, ["received", "ambiguous", "received", "ambiguous", "received"]);
     station.verify();
 }
 
