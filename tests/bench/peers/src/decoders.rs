@@ -1,12 +1,12 @@
 //! Ours and the peers, each from a picture to the texts it reports.
 
-use ballot_intake::decode::find;
-use ballot_intake::decode::image::{Picture};
+use ballot_intake::decode::Looker;
+use ballot_intake::decode::image::Picture;
 use ballot_intake::scan::Symbology;
 use rxing::{BarcodeFormat, DecodeHints};
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use zxingcpp::{BarcodeFormat as Format, ImageFormat, ImageView};
+use zxingcpp::{BarcodeFormat as Format, ImageFormat, ImageView, TextMode};
 
 /// The symbologies without a second dimension that county symbols have.
 pub(crate) const BARS: [Symbology; 3] = [Symbology::Code128, Symbology::Code39, Symbology::Itf];
@@ -44,11 +44,11 @@ impl Decoder {
         }
     }
 
-    /// What it reads on the picture, as bytes.
-    pub(crate) fn read(self, picture: &Picture) -> Vec<Vec<u8>> {
+    /// What it reads on the picture, as bytes. Ours looks with a looker that is kept, as the daemon's decoders keep theirs.
+    pub(crate) fn read(self, looker: &mut Looker, picture: &Picture) -> Vec<Vec<u8>> {
         match self {
-            Self::OursBars => ours(picture, &BARS),
-            Self::Ours => ours(picture, &Symbology::ALL),
+            Self::OursBars => ours(looker, picture, &BARS),
+            Self::Ours => ours(looker, picture, &Symbology::ALL),
             Self::CppBars => cpp(picture, &[Format::Code128, Format::Code39, Format::ITF]),
             Self::Cpp => cpp(
                 picture,
@@ -66,15 +66,16 @@ impl Decoder {
     }
 }
 
-fn ours(picture: &Picture, wanted: &[Symbology]) -> Vec<Vec<u8>> {
-    let found = find(picture, wanted).unwrap_or_default();
+fn ours(looker: &mut Looker, picture: &Picture, wanted: &[Symbology]) -> Vec<Vec<u8>> {
+    let found = looker.look(picture, wanted).unwrap_or_default();
     found.into_iter().map(|found| found.symbol.payload.0).collect()
 }
 
 fn cpp(picture: &Picture, formats: &[Format]) -> Vec<Vec<u8>> {
     let view =
         ImageView::from_slice(picture.luma(), picture.width(), picture.height(), ImageFormat::Lum);
-    let reader = zxingcpp::read().formats(formats);
+    // Without it GS1 texts come as people read them, with brackets that are not in the symbol.
+    let reader = zxingcpp::read().formats(formats).text_mode(TextMode::Plain);
     let found = view.and_then(|view| reader.from(view)).unwrap_or_default();
     found.into_iter().map(|found| found.text().into_bytes()).collect()
 }

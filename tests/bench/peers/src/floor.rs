@@ -39,11 +39,12 @@ pub(crate) fn tensor(picture: &Picture) -> Vec<[i32; 3]> {
     tiles
 }
 
-/// How much every 8th row differs from another picture's.
-pub(crate) fn difference(one: &Picture, other: &Picture) -> u64 {
+/// How much every 8th row differs from another picture's, beginning with this row.
+pub(crate) fn difference(one: &Picture, other: &Picture, first: usize) -> u64 {
     let width = usize::try_from(one.width()).unwrap_or(0).max(1);
     let rows = one.luma().chunks_exact(width).zip(other.luma().chunks_exact(width));
-    rows.step_by(DIFFERENCE_STEP)
+    rows.skip(first % DIFFERENCE_STEP)
+        .step_by(DIFFERENCE_STEP)
         .map(|(one, other)| {
             let sum: u32 = one.iter().zip(other).map(|(a, b)| u32::from(a.abs_diff(*b))).sum();
             u64::from(sum)

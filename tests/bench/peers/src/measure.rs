@@ -2,6 +2,7 @@
 
 use crate::decoders::Decoder;
 use crate::pictures::{Gallery, Shown};
+use ballot_intake::decode::Looker;
 use ballot_intake::scan::Symbology;
 use rustix::time::{ClockId, clock_gettime};
 
@@ -48,17 +49,18 @@ pub(crate) fn quantile(values: &[f64], share: f64) -> f64 {
 
 /// Lets every decoder look at every picture, one after the other on each, so that none has the quieter machine.
 pub(crate) fn looks(gallery: &Gallery, repeats: usize) -> Looks {
+    let mut looker = Looker::default();
     let mut looks: Looks = Decoder::ALL.map(|decoder| (decoder, Vec::new())).into();
     for shown in &gallery.pictures {
         for (decoder, looks) in &mut looks {
-            looks.push(look(*decoder, shown, repeats));
+            let (ms, texts) = timed(repeats, || decoder.read(&mut looker, &shown.picture));
+            looks.push(look(shown, ms, &texts));
         }
     }
     looks
 }
 
-fn look(decoder: Decoder, shown: &Shown, repeats: usize) -> Look {
-    let (ms, texts) = timed(repeats, || decoder.read(&shown.picture));
+fn look(shown: &Shown, ms: f64, texts: &[Vec<u8>]) -> Look {
     let says = |text: &[u8], payload: &str| {
         let latin: Vec<u8> =
             payload.chars().filter_map(|c| u8::try_from(u32::from(c)).ok()).collect();

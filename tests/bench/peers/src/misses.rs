@@ -12,7 +12,8 @@ use std::path::Path;
 const READ: Rgb<u8> = Rgb([0, 170, 0]);
 const MISSED: Rgb<u8> = Rgb([230, 0, 0]);
 
-/// Writes the pictures on which ours missed a symbol or read a wrong text, with a frame around each symbol.
+/// Writes the pictures on which ours missed a symbol or read a wrong text, with a frame around each symbol, and says what was
+/// missed.
 pub(crate) fn write(folder: &Path, gallery: &Gallery, looks: &Looks) -> io::Result<()> {
     let Some((_, looks)) = looks.iter().find(|(decoder, _)| *decoder == Decoder::Ours) else {
         return Ok(());
@@ -26,6 +27,10 @@ pub(crate) fn write(folder: &Path, gallery: &Gallery, looks: &Looks) -> io::Resu
         let mut annotated = colored(shown);
         for (truth, is_read) in shown.truths.iter().zip(&look.read) {
             frame(&mut annotated, &truth.corners, if *is_read { READ } else { MISSED });
+            if !is_read {
+                let (name, harms) = (&shown.name, shown.harms.join(", "));
+                println!("- missed, {name} ({harms}): {} `{}`", truth.symbology, truth.payload);
+            }
         }
         let name = shown.name.replace('.', "-");
         annotated.save(folder.join(format!("{name}.png"))).map_err(io::Error::other)?;
