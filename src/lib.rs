@@ -23,6 +23,10 @@
 //!   ballot is in [`ballot`], the verdicts are in [`scan`].
 //! - Stages: [`scanner`] (profiles, framing, lines, folders), [`decode`] (pictures to symbols), [`envelope`] (payload to ballot),
 //!   [`dedupe`] (repeats), [`ledger`] (the record and what derives from it), [`forward`] (the relay). None imports another.
+//! - A picture's way through [`decode`]: `looker` says the order. `tiles` passes over the pixels once and `locate` makes regions of
+//!   them; `profile` averages lines along a region's bars and `bars` reads them; `soften` and `soft` read bars that run into each
+//!   other; `imb_reader` reads Intelligent Mail bar codes, `matrices` two-dimensional symbols; `image` unpacks pictures and is the
+//!   door to rxing. [`decode::unchanged`] tells a camera's picture that shows what the last one showed.
 //! - [`config`] turns a file into a configuration that cannot be wrong; [`control`] is the one way in which a command changes
 //!   something.
 //! - [`pipeline`] joins the stages, [`daemon`] runs them, [`cli`] is what people type.
@@ -42,6 +46,7 @@
 //! - A new scanner model: a file in `scanners/`, see [`scanner::profile`]. A new transport: [`scanner::line`].
 //! - A new verdict or move: [`scan::Verdict`], [`ballot::scan_move`], `ledger::judge`.
 //! - A new kind of event: `ledger::fact`, then `ledger::apply`, which is run by the writer and by a rebuild alike.
+//! - A symbol that is missed: `tests/bench/decode --misses DIR` draws it, then `decode::looker` from the top.
 //! - A new command: [`control::Command`] if it changes something, then [`cli`].
 //! - A new configuration key: [`config`] and `deploy/config.toml`; a test holds the two together.
 

@@ -10,6 +10,9 @@ use std::process::Command;
 
 const README: &str = include_str!("../README.md");
 
+/// As large as a page may load at once.
+const PICTURE_SHOWN_BYTES_MAX: u64 = 200 << 10;
+
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
@@ -108,5 +111,20 @@ fn every_test_and_file_that_the_readme_names_is_there() {
             let text = fs::read_to_string(root().join(path)).unwrap();
             assert!(text.contains(&format!("fn {test}(")), "{path} has no test {test}");
         }
+    }
+}
+
+#[test]
+fn every_picture_of_the_readme_is_there_and_small() {
+    let shown: Vec<&str> = README
+        .split("](")
+        .skip(1)
+        .filter_map(|rest| rest.split(')').next())
+        .filter(|link| link.ends_with(".png"))
+        .collect();
+    assert!(shown.len() >= 2, "{shown:?}");
+    for picture in shown {
+        let bytes = fs::metadata(root().join(picture)).unwrap().len();
+        assert!(bytes <= PICTURE_SHOWN_BYTES_MAX, "{picture} has {bytes} bytes");
     }
 }
