@@ -44,7 +44,7 @@ fn shots(set: Set, many: u16) -> impl Iterator<Item = (u16, Shot)> {
     (0..many).map(move |at| {
         let number = FIRST + at * STEP;
         let imbs: Vec<Imb<'_>> =
-            imbs.iter().map(|(digits, bars)| (&digits[..], &bars[..])).collect();
+            imbs.iter().map(|(digits, bars)| (digits.as_str(), bars.as_str())).collect();
         (number, shot(set, NEAR, number, &imbs).unwrap())
     })
 }

@@ -120,7 +120,7 @@ fn every_picture_of_the_readme_is_there_and_small() {
         .split("](")
         .skip(1)
         .filter_map(|rest| rest.split(')').next())
-        .filter(|link| link.ends_with(".png"))
+        .filter(|link| Path::new(link).extension().is_some_and(|end| end == "png"))
         .collect();
     assert!(shown.len() >= 2, "{shown:?}");
     for picture in shown {
