@@ -61,7 +61,7 @@ const SLANTS: std::ops::Range<f32> = 0.14..0.77;
 const REACH_STEP: f32 = 5.0;
 const REACH_MISSES_MAX: usize = 3;
 
-/// Lines are compared with the mean of so many around the one that was read, and are across the same bars from this correlation
+/// The mean of so many lines around the one that was read is what others are compared with; they are across the same bars from this correlation
 /// on.
 const MODEL_LINES: usize = 3;
 const LIKENESS_MIN: f32 = 0.6;
@@ -78,8 +78,14 @@ const DRIFT_MIN: f32 = 4.0;
 const EVEN_SHARE: f32 = 0.1;
 const EVEN_OF_TEN: usize = 9;
 
-/// The paper before and after a symbol without a check differs by less than this share of its contrast.
-const PAPER_SHARE: f32 = 0.4;
+/// So many lines over the height of a symbol must show the quiet zones of a symbol without a check: their levels differ by less
+/// than this share of the bars' contrast, which is at least so many gray levels; and no zone is as light as a glare while the other
+/// is darker by this step.
+const QUIET_LINES: usize = 12;
+const QUIET_SHARE: f32 = 0.6;
+const QUIET_CONTRAST_MIN: f32 = 40.0;
+const GLARE_MIN: f32 = 248.0;
+const GLARE_STEP: f32 = 10.0;
 
 /// A turn of a profile counts from so many times the noise on, and from so many gray levels.
 const NOISE_TURN: f32 = 4.0;
@@ -200,7 +206,10 @@ impl BarsReader {
                     for vote in self.agreed() {
                         let reach = self.reach(lines, &vote);
                         covered.push(reach);
-                        reading.found.push(symbol(lines, vote, reach));
+                        let is_checked = vote.symbology != Symbology::Itf;
+                        if is_checked || self.stands_alone(lines, &vote.row, reach) {
+                            reading.found.push(symbol(lines, vote, reach));
+                        }
                     }
                     continue;
                 }
@@ -248,11 +257,8 @@ impl BarsReader {
     fn scan_both_ways(&mut self, wanted: &[Symbology], along: f32) -> bool {
         let before = self.votes.len();
         let edges = self.finder.edges();
-        let mean = &self.mean;
         scan(edges, wanted, &mut |symbology, row| {
-            if symbology != Symbology::Itf || is_paper_around(mean, &row) {
-                self.votes.push(Vote { symbology, row, along });
-            }
+            self.votes.push(Vote { symbology, row, along });
         });
         if self.votes.len() > before {
             return true;
@@ -263,9 +269,7 @@ impl BarsReader {
         self.turned.extend(edges[..paired].iter().rev().map(|edge| length - edge));
         scan(&self.turned, wanted, &mut |symbology, row| {
             let row = Row { from: length - row.from, to: length - row.to, ..row };
-            if symbology != Symbology::Itf || is_paper_around(mean, &row) {
-                self.votes.push(Vote { symbology, row, along });
-            }
+            self.votes.push(Vote { symbology, row, along });
         });
         self.votes.len() > before
     }
@@ -311,6 +315,30 @@ impl BarsReader {
             }
         }
         reach
+    }
+
+    /// Whether there is paper and nothing else before and after an Interleaved 2 of 5, as far as it reaches. Where the
+    /// picture's edge or a glare cuts the bars, any digit may look like the end; above or below, or off the picture, they go on.
+    fn stands_alone(&mut self, lines: &Lines<'_>, row: &Row, [top, bottom]: [f32; 2]) -> bool {
+        let (from, to) = (row.from.min(row.to), row.from.max(row.to));
+        // A digit is three narrow and two wide bars, nine modules at the usual ratio; start and end take another nine.
+        let module = (to - from) / (9 * row.text.len() + 9) as f32;
+        let quiet = [[from - 5.0 * module, from - module], [to + module, to + 5.0 * module]];
+        (0..QUIET_LINES).all(|line| {
+            let along = top + (line as f32 + 0.5) / QUIET_LINES as f32 * (bottom - top);
+            if !lines.is_on(quiet[0][0], along) || !lines.is_on(quiet[1][1], along) {
+                return false;
+            }
+            lines.mean(along, MODEL_LINES, &mut self.sums, &mut self.mean);
+            let [dark, light] = range(part(&self.mean, from, to));
+            let [before, after] = quiet.map(|[from, to]| range(part(&self.mean, from, to - 2.0)));
+            let contrast = (light - dark).max(QUIET_CONTRAST_MIN);
+            let is_even =
+                [before, after].iter().all(|[dark, light]| light - dark < contrast * QUIET_SHARE);
+            let glare =
+                before[1].max(after[1]) > GLARE_MIN && (before[1] - after[1]).abs() > GLARE_STEP;
+            is_even && !glare
+        })
     }
 
     /// Whether a line looks like the one in `model`.
@@ -431,31 +459,16 @@ fn scan(edges: &[f32], wanted: &[Symbology], tell: &mut dyn FnMut(Symbology, Row
     }
 }
 
-/// Whether the levels before and after an Interleaved 2 of 5 are those of the same paper. Where a glare hides the rest of the
-/// bars, any digit may look like the end.
-fn is_paper_around(mean: &[f32], row: &Row) -> bool {
-    let (from, to) = (row.from.min(row.to), row.from.max(row.to));
-    // A digit is three narrow and two wide bars, nine modules at the usual ratio; start and end take another nine.
-    let module = (to - from) / (9 * row.text.len() + 9) as f32;
-    let level = |from: f32, to: f32| {
-        let levels = part(mean, from.max(0.0), to - 2.0);
-        levels.iter().sum::<f32>() / levels.len() as f32
-    };
-    let before = level(from - 5.0 * module, from - module);
-    let after = level(to + module, to + 5.0 * module);
-    let range = [f32::INFINITY, f32::NEG_INFINITY];
-    let [dark, light] = part(mean, from, to)
-        .iter()
-        .fold(range, |[dark, light], level| [dark.min(*level), light.max(*level)]);
-    // Off the end of a line there is nothing to compare.
-    let difference = (before - after).abs();
-    difference.is_nan() || difference < (light - dark) * PAPER_SHARE
-}
-
 fn overlaps(one: &Row, other: &Row) -> bool {
     let ends = |row: &Row| [row.from.min(row.to), row.from.max(row.to)];
     let ([a, b], [c, d]) = (ends(one), ends(other));
     a < d && c < b
+}
+
+/// The darkest and the lightest of some levels.
+fn range(levels: &[f32]) -> [f32; 2] {
+    let start = [f32::INFINITY, f32::NEG_INFINITY];
+    levels.iter().fold(start, |[dark, light], level| [dark.min(*level), light.max(*level)])
 }
 
 /// The steepest slope a pixel, as a share of the contrast.

@@ -65,6 +65,13 @@ impl<'a> Lines<'a> {
         [x + dx * across + down[0] * along, y + dy * across + down[1] * along]
     }
 
+    /// Whether that place is on the picture.
+    pub(crate) fn is_on(&self, across: f32, along: f32) -> bool {
+        let [x, y] = self.at(across, along);
+        let [right, bottom] = [self.gray.width() as f32 - 0.5, self.gray.height() as f32 - 0.5];
+        (-0.5..right).contains(&x) && (-0.5..bottom).contains(&y)
+    }
+
     /// The mean of so many lines around one, in gray levels.
     pub(crate) fn mean(&self, along: f32, lines: usize, sums: &mut Vec<u32>, mean: &mut Vec<f32>) {
         sums.clear();
