@@ -11,7 +11,7 @@ mod grid;
 mod guards;
 mod pdf417;
 
-use self::blobs::{Blob, Finder};
+use self::blobs::{Blob, Finder, Guess};
 use self::crop::{Crop, Frame};
 use self::grid::{Grid, Kind, NEIGHBOR_SHARES};
 use super::gray::Gray;
@@ -73,13 +73,13 @@ impl Matrices {
     }
 
     fn read_blob(&mut self, gray: Gray<'_>, blob: &Blob, wanted: &[Symbology]) -> Option<Found> {
-        if blob.may_be_rows && wanted.contains(&Symbology::Pdf417) {
+        if blob.guess != Guess::Grid && wanted.contains(&Symbology::Pdf417) {
             let found = self.read_rows(gray, blob);
             if found.is_some() {
                 return found;
             }
         }
-        if blob.may_be_grid { self.read_grid(gray, blob, wanted) } else { None }
+        if blob.guess == Guess::Rows { None } else { self.read_grid(gray, blob, wanted) }
     }
 
     fn read_rows(&mut self, gray: Gray<'_>, blob: &Blob) -> Option<Found> {
@@ -97,10 +97,10 @@ impl Matrices {
             .filter(|kind| wanted.contains(&kind.symbology()))
             .collect();
         self.crop.take_coarsely(gray, &frame, GLANCE_STEP);
-        if !grid::may_be(&self.crop, &kinds) {
-            return None;
-        }
-        self.crop.take(gray, &frame);
+        let [center, size] = grid::glance(&self.crop, &kinds)?;
+        let center = self.crop.on_picture(center);
+        let size = size.map(|side| side * self.crop.step() + 2.0 * GRID_MARGIN);
+        self.crop.take(gray, &Frame { center, across: blob.across, size });
         let outline = grid::outline(&self.crop)?;
         for mut candidate in outline.candidates(&self.crop, &kinds) {
             if !candidate.take(&self.crop, &mut self.grid) {

@@ -66,12 +66,20 @@ const ROWS_TILES_MIN: usize = 8;
 /// A grid of modules changes alike in both directions, and where it is darkest, nine tiles together have this share of all its
 /// tiles or more than that.
 const GRID_LEAN_MAX: f32 = 0.6;
-const GRID_DARK_SHARE: f32 = 0.28;
-const GRID_DARK_MIN: f32 = 3.3;
+const GRID_DARK_SHARE: f32 = 0.25;
+const GRID_DARK_MIN: f32 = 2.8;
 
 /// How many tiles of a blob are looked at closely: first to tell it from print, then for its direction.
 const TILES_GLANCED: usize = 12;
 const TILES_STUDIED: usize = 48;
+
+/// What a blob may be: rows of bars, as PDF417 has, or a grid of square modules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Guess {
+    Rows,
+    Grid,
+    Either,
+}
 
 /// Something that changes in every direction.
 #[derive(Debug, Clone, Copy)]
@@ -81,9 +89,7 @@ pub(super) struct Blob {
     pub(super) center: [f32; 2],
     /// In pixels, along and at right angles to `across`, up to a tile too large.
     pub(super) size: [f32; 2],
-    /// Rows of bars, as PDF417 has, and square grids of modules.
-    pub(super) may_be_rows: bool,
-    pub(super) may_be_grid: bool,
+    pub(super) guess: Guess,
 }
 
 impl Blob {
@@ -271,14 +277,17 @@ fn blob(group: &[usize], darkest: f32, gray: Gray<'_>, tiles: &Tiles) -> Option<
         lean > ROWS_LEAN_MIN && group.len() >= ROWS_TILES_MIN && squareness > ROWS_SQUARENESS_MIN;
     let dark_min = (group.len() as f32 * GRID_DARK_SHARE).min(GRID_DARK_MIN);
     let may_be_grid = lean < GRID_LEAN_MAX && darkest > dark_min;
-    if !may_be_rows && !may_be_grid {
-        return None;
-    }
+    let guess = match (may_be_rows, may_be_grid) {
+        (true, true) => Guess::Either,
+        (true, false) => Guess::Rows,
+        (false, true) => Guess::Grid,
+        (false, false) => return None,
+    };
     let (quarter_angle, _) = directions(group, TILES_STUDIED, gray, tiles);
     let angle = nearest_quarter(sum.angle(), quarter_angle, lean);
     let across = [angle.cos(), angle.sin()];
     let (center, size) = extents(group, across, tiles);
-    Some(Blob { across, center, size, may_be_rows, may_be_grid })
+    Some(Blob { across, center, size, guess })
 }
 
 fn is_small_square(group: &[usize], tiles: &Tiles) -> bool {

@@ -1,7 +1,6 @@
 //! A turned piece of a picture, set upright.
 #![expect(
     clippy::cast_possible_truncation,
-    clippy::cast_possible_wrap,
     clippy::cast_precision_loss,
     clippy::cast_sign_loss,
     clippy::indexing_slicing,
@@ -85,6 +84,11 @@ impl Crop {
         self.luma.clear();
     }
 
+    /// How many pixels of the picture lie from one of its pixels to the next.
+    pub(super) fn step(&self) -> f32 {
+        self.right[0].hypot(self.right[1])
+    }
+
     /// The place on the picture of a place on the crop; both count from the middle of their first pixel.
     pub(super) fn on_picture(&self, [x, y]: [f32; 2]) -> [f32; 2] {
         [0, 1].map(|i| self.origin[i] + self.right[i] * x + self.down[i] * y)
@@ -124,19 +128,21 @@ fn extend_with_row(luma: &mut Vec<u8>, gray: Gray<'_>, row: Row) {
         }));
         return;
     }
-    // Whole pixels and 65,536ths of one: both ends lie on the picture, so what is between does.
-    let fixed = |place: f32| (place * 65_536.0) as i64;
+    // Whole pixels and 65,536ths of one: both ends lie on the picture, so what is between does, but for what rounding adds up to.
+    let fixed = |place: f32| (place * 65_536.0) as i32;
     let [mut x, mut y] = start.map(fixed);
     let [step_x, step_y] = right.map(fixed);
-    let last = [(gray.width() - 2) as i64, (gray.height() - 2) as i64];
+    let last = [(gray.width() - 2) as u32, (gray.height() - 2) as u32];
+    let (all, width) = (gray.luma(), gray.width());
     luma.extend((0..columns).map(|_column| {
-        let left = (x >> 16).clamp(0, last[0]) as usize;
-        let top = (y >> 16).clamp(0, last[1]) as usize;
-        let (dx, dy) = ((x >> 9 & 127) as i32, (y >> 9 & 127) as i32);
-        let (above, below) = (&gray.row(top)[left..left + 2], &gray.row(top + 1)[left..left + 2]);
-        let upper = i32::from(above[0]) * (128 - dx) + i32::from(above[1]) * dx;
-        let lower = i32::from(below[0]) * (128 - dx) + i32::from(below[1]) * dx;
-        (x, y) = (x + step_x, y + step_y);
+        let left = ((x.max(0) >> 16) as u32).min(last[0]) as usize;
+        let top = ((y.max(0) >> 16) as u32).min(last[1]) as usize;
+        let (dx, dy) = ((x >> 9 & 127) as u32, (y >> 9 & 127) as u32);
+        let at = top * width + left;
+        let pixels = &all[at..at + width + 2];
+        let upper = u32::from(pixels[0]) * (128 - dx) + u32::from(pixels[1]) * dx;
+        let lower = u32::from(pixels[width]) * (128 - dx) + u32::from(pixels[width + 1]) * dx;
+        (x, y) = (x.wrapping_add(step_x), y.wrapping_add(step_y));
         ((upper * (128 - dy) + lower * dy + (1 << 13)) >> 14) as u8
     }));
 }

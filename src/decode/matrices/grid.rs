@@ -11,6 +11,8 @@
     reason = "pixel loops: every index is clamped or counted by the loop itself, and no side has 2^24 pixels"
 )]
 
+use std::ops::Range;
+
 use super::super::quad::Corners;
 use super::crop::Crop;
 use crate::scan::Symbology;
@@ -41,7 +43,8 @@ const SIDE_REACH: f32 = 5.0;
 const CANDIDATES_MAX: usize = 5;
 const SIZE_LIKENESS_MIN: f32 = 0.3;
 
-/// The share of a symbology's fixed patterns that must be there: to look closer, to decode, and to look no further.
+/// The share of a symbology's fixed patterns that must be there: before anything is done about blur, to look closer, and to decode.
+const GLANCED_MIN: f32 = 0.62;
 const PROMISING_MIN: f32 = 0.68;
 const LIKENESS_MIN: f32 = 0.76;
 
@@ -160,8 +163,12 @@ pub(super) struct Candidate {
 impl Candidate {
     /// Takes the modules into the grid; whether enough of them are as the symbology has them to look closer.
     pub(super) fn take(&mut self, crop: &Crop, grid: &mut Grid) -> bool {
-        self.outline.fit(crop, self.size, self.kind, self.likeness);
+        self.outline.fit(crop, self.size, self.kind);
         self.outline.sample(crop, self.size, grid);
+        grid.decide(0.0);
+        if grid.likeness(self.kind) < GLANCED_MIN {
+            return false;
+        }
         grid.decide(NEIGHBOR_SHARES[0]);
         grid.likeness(self.kind) > PROMISING_MIN
     }
@@ -217,28 +224,33 @@ pub(super) fn outline(crop: &Crop) -> Option<Outline> {
 }
 
 /// The columns and rows of what stands in the middle of the crop, as far as white surrounds it.
-fn boxed(crop: &Crop, middle: f32) -> Option<[std::ops::Range<usize>; 2]> {
+fn boxed(crop: &Crop, middle: f32) -> Option<[Range<usize>; 2]> {
+    let middle = middle as u8;
     let (mut columns, mut rows) = (0..crop.width, crop.height / 3..crop.height - crop.height / 3);
-    let quiet = QUIET_MIN.max((crop.width.min(crop.height) as f32 * QUIET_SHARE) as usize);
+    let quiet = QUIET_MIN.max((crop.width.min(crop.height) as f32 * QUIET_SHARE).ceil() as usize);
+    let mut n_dark = vec![0_u16; crop.width];
     for _round in 0..3 {
-        columns = bounded(crop.width, quiet, |x| {
-            let dark =
-                rows.clone().filter(|y| f32::from(crop.luma[y * crop.width + x]) < middle).count();
-            dark as f32 / rows.len().max(1) as f32
-        })?;
+        n_dark.fill(0);
+        for row in crop.luma.chunks_exact(crop.width).take(rows.end).skip(rows.start) {
+            for (n_dark, luma) in n_dark.iter_mut().zip(row) {
+                *n_dark += u16::from(*luma < middle);
+            }
+        }
+        let share = |n_dark: u16, all: usize| f32::from(n_dark) / all.max(1) as f32;
+        columns = bounded(crop.width, quiet, |x| share(n_dark[x], rows.len()))?;
         rows = bounded(crop.height, quiet, |y| {
             let row = &crop.luma[y * crop.width..][..crop.width][columns.clone()];
-            let dark = row.iter().filter(|luma| f32::from(**luma) < middle).count();
-            dark as f32 / columns.len().max(1) as f32
+            share(row.iter().map(|luma| u16::from(*luma < middle)).sum(), columns.len())
         })?;
     }
     Some([columns, rows])
 }
 
-/// Whether a box is as high and wide as some size of these symbologies, and half dark; on a crop that may be coarse.
-pub(super) fn may_be(crop: &Crop, kinds: &[Kind]) -> bool {
+/// The box in the middle of a crop that may be coarse, its middle and its size in pixels of the crop, where it is as high and wide
+/// as some size of these symbologies, and half dark.
+pub(super) fn glance(crop: &Crop, kinds: &[Kind]) -> Option<[[f32; 2]; 2]> {
     let middle = middle_level(crop);
-    let Some([columns, rows]) = boxed(crop, middle) else { return false };
+    let [columns, rows] = boxed(crop, middle)?;
     let (mut dark, mut all) = (0_u32, 0_u32);
     for row in crop.luma.chunks_exact(crop.width).take(rows.end).skip(rows.start) {
         let row = &row[columns.clone()];
@@ -246,19 +258,17 @@ pub(super) fn may_be(crop: &Crop, kinds: &[Kind]) -> bool {
         all += row.len() as u32;
     }
     let share = dark as f32 / all.max(1) as f32;
-    let [width, height] = [columns, rows].map(|side| side.len() as f32);
+    let size @ [width, height] = [&columns, &rows].map(|side| side.len() as f32);
+    let center = [&columns, &rows].map(|side| (side.start + side.end - 1) as f32 / 2.0);
     let aspect = width.max(height) / width.min(height).max(1.0);
     let is_shape =
         |kind: &Kind| kind.aspects().iter().any(|of| (aspect / of - 1.0).abs() < COARSE_ASPECT_MAX);
-    (BOX_DARK_MIN..BOX_DARK_MAX).contains(&share) && kinds.iter().any(is_shape)
+    let is_box = (BOX_DARK_MIN..BOX_DARK_MAX).contains(&share) && kinds.iter().any(is_shape);
+    is_box.then_some([center, size])
 }
 
 /// The stretch around the middle that white bounds on both sides.
-fn bounded(
-    length: usize,
-    quiet: usize,
-    dark: impl Fn(usize) -> f32,
-) -> Option<std::ops::Range<usize>> {
+fn bounded(length: usize, quiet: usize, dark: impl Fn(usize) -> f32) -> Option<Range<usize>> {
     let middle = length / 2;
     let reach = |places: &mut dyn Iterator<Item = usize>| {
         let (mut last, mut white) = (middle, 0);
@@ -359,6 +369,13 @@ fn level(crop: &Crop, x: f32, y: f32) -> f32 {
     upper + (lower - upper) * dy
 }
 
+/// The level of the pixel there.
+fn nearest(crop: &Crop, x: f32, y: f32) -> f32 {
+    let (x, y) =
+        ((x.max(0.0) as usize).min(crop.width - 1), (y.max(0.0) as usize).min(crop.height - 1));
+    f32::from(crop.luma[y * crop.width + x])
+}
+
 fn length(from: [f32; 2], to: [f32; 2]) -> f32 {
     (to[0] - from[0]).hypot(to[1] - from[1])
 }
@@ -390,7 +407,7 @@ impl Outline {
                         let mut outline = *self;
                         outline.corners.rotate_right(quarters);
                         let size = [columns, rows];
-                        let likeness = outline.fixed_likeness(crop, size, *kind);
+                        let likeness = outline.fixed_likeness(crop, size, *kind, nearest);
                         candidates.push(Candidate { kind: *kind, size, outline, likeness });
                     }
                 }
@@ -411,7 +428,13 @@ impl Outline {
 
     /// How much of what is seen at the fixed modules is as it must be: from -1 to 1, less where the first of them say that it is
     /// too little.
-    fn fixed_likeness(&self, crop: &Crop, size: [usize; 2], kind: Kind) -> f32 {
+    fn fixed_likeness(
+        &self,
+        crop: &Crop,
+        size: [usize; 2],
+        kind: Kind,
+        level: impl Fn(&Crop, f32, f32) -> f32,
+    ) -> f32 {
         const ASKED_EVERY: usize = 32;
         let (mut sum, mut all) = (0.0, 0.0);
         for (i, [x, y]) in kind.fixed_modules(size).enumerate() {
@@ -440,15 +463,15 @@ impl Outline {
     }
 
     /// Moves its sides to where the fixed modules are seen best, for blur hides a little of them, and takes all modules.
-    fn fit(&mut self, crop: &Crop, size: [usize; 2], kind: Kind, likeness: f32) {
-        let mut best = likeness;
+    fn fit(&mut self, crop: &Crop, size: [usize; 2], kind: Kind) {
+        let mut best = self.fixed_likeness(crop, size, kind, level);
         // Each side twice, for the others have moved meanwhile.
         for side in [0, 1, 2, 3, 0, 1, 2, 3] {
             let kept = self.corners;
             let mut corners = kept;
             for by in [-0.5, 0.5, 1.0] {
                 self.corners = moved(&kept, side, by);
-                let likeness = self.fixed_likeness(crop, size, kind);
+                let likeness = self.fixed_likeness(crop, size, kind, level);
                 if likeness > best {
                     (best, corners) = (likeness, self.corners);
                 }
