@@ -1,6 +1,12 @@
 //! Two-dimensional symbols as a camera sees them: turned, blurred and noisy, and squares that only look like one.
 
 #![cfg(test)]
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "pixel loops: every side is far below 2^24"
+)]
 
 use ballot_intake::decode::find;
 use ballot_intake::decode::image::{Found, Picture, draw_symbol};

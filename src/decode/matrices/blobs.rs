@@ -59,7 +59,7 @@ const SMALL_ASPECT_MAX: usize = 2;
 
 /// Rows of bars keep to their directions better, change more in one direction than in the other by this share, and cover at least
 /// so many tiles.
-const ROWS_SQUARENESS_MIN: f32 = 0.33;
+const ROWS_SQUARENESS_MIN: f32 = 0.27;
 const ROWS_LEAN_MIN: f32 = 0.15;
 const ROWS_TILES_MIN: usize = 8;
 
@@ -408,4 +408,40 @@ fn extents(group: &[usize], across: [f32; 2], tiles: &Tiles) -> ([f32; 2], [f32;
     let [u, v] = [0, 1].map(|i| f32::midpoint(from[i], to[i]));
     let center = [u * across[0] + v * down[0], u * across[1] + v * down[1]];
     (center, [to[0] - from[0] + 2.0 * half, to[1] - from[1] + 2.0 * half])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::image::draw_symbol;
+    use crate::scan::{Named, Payload, Symbol, Symbology};
+
+    fn known(corners: Corners) -> Found {
+        let symbol = Symbol {
+            symbology: Named::One(Symbology::Qr),
+            identifier: None,
+            length: 0,
+            payload: Payload(Vec::new()),
+            repaired: false,
+        };
+        Found { symbol, corners }
+    }
+
+    #[test]
+    fn a_grid_is_one_blob_unless_it_is_known() {
+        let picture = draw_symbol(Symbology::Qr, "20261100000011", 4).unwrap();
+        let [width, height] = [picture.width(), picture.height()].map(|side| side as f32);
+        let gray = Gray::of(&picture);
+        let mut tiles = Tiles::default();
+        tiles.measure(gray);
+        let mut finder = Finder::default();
+        let blobs = finder.blobs(gray, &tiles, &[]);
+        assert_eq!(blobs.len(), 1, "{blobs:?}");
+        assert_ne!(blobs[0].guess, Guess::Rows);
+        assert!(blobs[0].is_within(
+            &[[0.4, 0.4], [0.6, 0.4], [0.6, 0.6], [0.4, 0.6]].map(|[x, y]| [x * width, y * height])
+        ));
+        let all = known([[0.0, 0.0], [width, 0.0], [width, height], [0.0, height]]);
+        assert_eq!(finder.blobs(gray, &tiles, &[all]).len(), 0);
+    }
 }

@@ -146,3 +146,45 @@ fn extend_with_row(luma: &mut Vec<u8>, gray: Gray<'_>, row: Row) {
         ((upper * (128 - dy) + lower * dy + (1 << 13)) >> 14) as u8
     }));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::image::Picture;
+
+    /// 16 x 16 pixels, each its row times 16 plus its column.
+    fn numbered() -> Picture {
+        Picture::from_luma(16, 16, (0..=255).collect()).unwrap()
+    }
+
+    #[test]
+    fn a_crop_turned_by_a_quarter_has_columns_for_rows() {
+        let picture = numbered();
+        let mut crop = Crop::default();
+        let frame = Frame { center: [7.5, 7.5], across: [0.0, 1.0], size: [4.0, 2.0] };
+        crop.take(Gray::of(&picture), &frame);
+        assert_eq!([crop.width, crop.height], [4, 2]);
+        assert_eq!(crop.luma, [0x68, 0x78, 0x88, 0x98, 0x67, 0x77, 0x87, 0x97]);
+        assert_eq!(crop.on_picture([0.0, 0.0]).map(|side| side as i32), [8, 6]);
+    }
+
+    #[test]
+    fn what_lies_off_the_picture_is_as_its_edge() {
+        let picture = numbered();
+        let mut crop = Crop::default();
+        let frame = Frame { center: [0.0, 0.0], across: [1.0, 0.0], size: [5.0, 1.0] };
+        crop.take(Gray::of(&picture), &frame);
+        assert_eq!(crop.luma, [0, 0, 0, 1, 2]);
+    }
+
+    #[test]
+    fn a_crop_turned_over_ends_where_it_began() {
+        let picture = numbered();
+        let mut crop = Crop::default();
+        let frame = Frame { center: [7.0, 7.0], across: [1.0, 0.0], size: [5.0, 3.0] };
+        crop.take(Gray::of(&picture), &frame);
+        crop.turn_over();
+        assert_eq!(crop.on_picture([0.0, 0.0]).map(|side| side as i32), [9, 8]);
+        assert_eq!(crop.on_picture([4.0, 2.0]).map(|side| side as i32), [5, 6]);
+    }
+}

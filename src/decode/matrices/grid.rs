@@ -637,3 +637,55 @@ impl Grid {
         right as f32 / all.max(1) as f32
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::crop::Frame;
+    use super::*;
+    use crate::decode::gray::Gray;
+    use crate::decode::image::draw_symbol;
+
+    fn crop(symbology: Symbology) -> Crop {
+        let picture = draw_symbol(symbology, "20261100000011", 4).unwrap();
+        let size = [picture.width(), picture.height()].map(|side| side as f32);
+        let center = size.map(|side| (side - 1.0) / 2.0);
+        let mut crop = Crop::default();
+        crop.take(Gray::of(&picture), &Frame { center, across: [1.0, 0.0], size });
+        crop
+    }
+
+    #[test]
+    fn a_box_is_told_by_its_fixed_patterns() {
+        for (symbology, kind) in
+            [(Symbology::Qr, Kind::Qr), (Symbology::DataMatrix, Kind::DataMatrix)]
+        {
+            let crop = crop(symbology);
+            let outline = outline(&crop).unwrap();
+            let candidates = outline.candidates(&crop, &[Kind::Qr, Kind::DataMatrix]);
+            let first = candidates.first().unwrap();
+            assert_eq!(first.kind, kind);
+            let modules = first.size.map(|side| side as f32 * 4.0);
+            let [width, height] = outline.size();
+            let off = (width - modules[0]).abs().max((height - modules[1]).abs());
+            assert!(off < 1.0, "{symbology}: {modules:?} is not {width} x {height}");
+        }
+    }
+
+    #[test]
+    fn bars_are_no_box_of_modules() {
+        let crop = crop(Symbology::Code128);
+        assert_eq!(glance(&crop, &[Kind::Qr]), None);
+    }
+
+    #[test]
+    fn modules_that_gave_their_light_to_neighbors_are_told_again() {
+        let dark = |x: usize, y: usize| (x * 5 + y * 3) % 7 < 3;
+        let mut grid = Grid { columns: 12, rows: 10, ..Grid::default() };
+        grid.sharp = (0..120).map(|i| if dark(i % 12, i / 12) { -80.0 } else { 80.0 }).collect();
+        grid.mix(0.17, 80.0);
+        grid.levels.clone_from(&grid.mixed);
+        grid.decide(0.17);
+        let told = (0..120).map(|i| dark(i % 12, i / 12)).collect::<Vec<_>>();
+        assert_eq!(grid.is_dark, told);
+    }
+}

@@ -126,6 +126,8 @@ fn edges(profile: &[f32], from: usize, limit: f32, sign: f32) -> impl Iterator<I
 /// The pattern moved and stretched a little to where it correlates most.
 fn fitted(profile: &[f32], pattern: &Pattern, begin: f32, module: f32) -> Option<Guard> {
     const ROUGHLY: f32 = 0.12;
+    // On a sharp picture many places are as good: only what is better counts.
+    const BETTER: f32 = 1e-3;
     let [whole_min, narrow_min] = pattern.least;
     let x = begin + 0.5;
     let whole = |x: f32, module: f32, blur: f32| {
@@ -137,13 +139,13 @@ fn fitted(profile: &[f32], pattern: &Pattern, begin: f32, module: f32) -> Option
     if whole(x, module, blur) < whole_min - ROUGHLY {
         return None;
     }
-    let mut best = Guard { x, module, score: -1.0 };
+    let mut best = Guard { x, module, score: whole(x, module, blur) };
     for stretch in -4..=4_i8 {
         let module = module * (1.0 + 0.02 * f32::from(stretch));
         for shift in -2..=2_i8 {
             let x = x + 0.15 * module * f32::from(shift);
             let score = whole(x, module, blur);
-            if score > best.score {
+            if score > best.score + BETTER {
                 best = Guard { x, module, score };
             }
         }
@@ -180,4 +182,31 @@ fn between(profile: &[f32], x: f32) -> f32 {
     let left = x as usize;
     let right = (left + 1).min(profile.len() - 1);
     profile[left] + (profile[right] - profile[left]) * (x - left as f32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A pattern of modules of three pixels on white paper, from pixel 40 on.
+    fn profile(modules: &[f32]) -> Vec<f32> {
+        let mut profile = vec![220.0; 40];
+        profile.extend(modules.iter().flat_map(|dark| [220.0 - 180.0 * dark; 3]));
+        profile.resize(profile.len() + 40, 220.0);
+        profile
+    }
+
+    #[test]
+    fn a_start_pattern_is_found_where_its_first_bar_begins() {
+        let guard = start(&profile(&START.modules[1..])).unwrap();
+        assert!((guard.x - 40.0).abs() < 1.0, "{guard:?}");
+        assert!((guard.module - 3.0).abs() < 0.1, "{guard:?}");
+    }
+
+    #[test]
+    fn a_stop_pattern_and_bars_alike_are_no_start() {
+        assert_eq!(start(&profile(&STOP.modules[1..])), None);
+        assert_eq!(start(&profile(&[1.0, 0.0, 1.0, 0.0, 1.0, 0.0, 1.0])), None);
+        assert_eq!(start(&profile(&[])), None);
+    }
 }
