@@ -4,7 +4,7 @@
 use ballot_intake::cli::faces::sets::{Format, Imb, Set, Shot, shot};
 use ballot_intake::cli::faces::{Camera, Face, Mark, Print, Truth, photograph};
 use ballot_intake::decode::Looker;
-use ballot_intake::decode::image::{Corners, Found};
+use ballot_intake::decode::image::{Corners, Found, Picture};
 use ballot_intake::imb;
 use ballot_intake::scan::{Named, Symbology};
 
@@ -151,4 +151,38 @@ fn corners_are_the_symbols_own_at_any_turn() {
             );
         }
     }
+}
+
+/// Interleaved 2 of 5 has pairs of digits that look like its end: cut off there, it was read as a shorter number.
+#[test]
+fn a_bar_code_cut_by_the_edge_of_the_picture_is_not_a_shorter_number() {
+    let mut looker = Looker::default();
+    for (payload, seed) in [("6572673198", 1), ("7985590084", 50), ("152766621996", 149)] {
+        let camera = Camera { noise: 2.0, ..Camera::above([640, 480], 183.0) };
+        let mark = Mark::Symbol(Symbology::Itf, payload.to_owned());
+        let face = photograph(&[Print { mark, module_px: 2.4 }], &camera, seed).unwrap();
+        let [left, right] =
+            [face.truths[0].corners[0][0], face.truths[0].corners[1][0]].map(|x| x as usize);
+        for cut in (left + 30..right).step_by(2) {
+            let luma =
+                face.picture.luma().chunks(640).flat_map(|row| &row[..cut]).copied().collect();
+            let picture = Picture::from_luma(cut as u32, 480, luma).unwrap();
+            let found = looker.look(&picture, &[Symbology::Itf]).unwrap();
+            for one in found {
+                let said = one.symbol.payload.0.escape_ascii().to_string();
+                assert_eq!(said, payload, "cut at {cut} of {left} to {right}");
+            }
+        }
+    }
+}
+
+/// A glare hid the last digits of an Interleaved 2 of 5 and let bars stand that end a symbol: it was read without them.
+#[test]
+fn what_glare_hides_makes_no_shorter_number() {
+    let imbs = imbs();
+    let imbs: Vec<Imb<'_>> =
+        imbs.iter().map(|(digits, bars)| (digits.as_str(), bars.as_str())).collect();
+    let face = shot(Set::Harder, NEAR, 6_000, &imbs).unwrap().face;
+    assert!(face.truths.iter().any(|truth| truth.payload == "14582684643262"));
+    read(&mut Looker::default(), &face, "glare");
 }

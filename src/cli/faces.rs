@@ -329,8 +329,8 @@ mod tests {
                 (Symbology::Code128, "2026110000000011"),
                 (Symbology::Code128, "2026110000000029"),
                 (Symbology::Itf, "20261100000001"),
-                (Symbology::DataMatrix, "b"),
-                (Symbology::Qr, "c"),
+                (Symbology::DataMatrix, "202611000000001"),
+                (Symbology::Qr, "202611000000037"),
             ],
         ];
         for (seed, symbols) in (1..).zip(faces) {
@@ -360,8 +360,10 @@ mod tests {
             let mark = Mark::Symbol(symbology, payload.to_owned());
             Print { mark, module_px }
         };
-        let prints =
-            [print(Symbology::Code128, "20261100", 2.5), print(Symbology::DataMatrix, "B-3", 3.5)];
+        let prints = [
+            print(Symbology::Code128, "20261100", 2.5),
+            print(Symbology::DataMatrix, "202611000000001", 3.5),
+        ];
         for turn_deg in [0.0, 90.0] {
             let camera = Camera { turn_deg, noise: 2.0, ..Camera::above([700, 700], 150.0) };
             let face = photograph(&prints, &camera, 5).unwrap();
