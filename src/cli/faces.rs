@@ -386,8 +386,8 @@ mod tests {
 
     #[test]
     fn a_number_of_a_set_is_a_face() {
-        let bars = "TDAF".repeat(17);
-        let imbs = [("00777123456000000001", &bars[..65])];
+        let bars: String = "TDAF".chars().cycle().take(65).collect();
+        let imbs = [("00777123456000000001", bars.as_str())];
         let format = sets::Format { size: [480, 270], ppi: 46.0 };
         let face = |set, number| sets::shot(set, format, number, &imbs).unwrap().face;
         assert_eq!(face(sets::Set::Harder, 3), face(sets::Set::Harder, 3));
