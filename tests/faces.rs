@@ -154,6 +154,11 @@ fn corners_are_the_symbols_own_at_any_turn() {
 }
 
 /// Interleaved 2 of 5 has pairs of digits that look like its end: cut off there, it was read as a shorter number.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "corners are on a picture of 640 x 480"
+)]
 #[test]
 fn a_bar_code_cut_by_the_edge_of_the_picture_is_not_a_shorter_number() {
     let mut looker = Looker::default();
@@ -162,11 +167,16 @@ fn a_bar_code_cut_by_the_edge_of_the_picture_is_not_a_shorter_number() {
         let mark = Mark::Symbol(Symbology::Itf, payload.to_owned());
         let face = photograph(&[Print { mark, module_px: 2.4 }], &camera, seed).unwrap();
         let [left, right] =
-            [face.truths[0].corners[0][0], face.truths[0].corners[1][0]].map(|x| x as usize);
+            [face.truths[0].corners[0][0], face.truths[0].corners[1][0]].map(|x| x as u32);
         for cut in (left + 30..right).step_by(2) {
-            let luma =
-                face.picture.luma().chunks(640).flat_map(|row| &row[..cut]).copied().collect();
-            let picture = Picture::from_luma(cut as u32, 480, luma).unwrap();
+            let luma = face
+                .picture
+                .luma()
+                .chunks(640)
+                .flat_map(|row| &row[..cut as usize])
+                .copied()
+                .collect();
+            let picture = Picture::from_luma(cut, 480, luma).unwrap();
             let found = looker.look(&picture, &[Symbology::Itf]).unwrap();
             for one in found {
                 let said = one.symbol.payload.0.escape_ascii().to_string();

@@ -136,7 +136,8 @@ fn corners_begin_at_the_symbols_own_top_left() {
 fn a_square_of_random_modules_is_no_symbol() {
     let mut dice = Dice(3);
     for side in [21_u32, 26, 33, 40] {
-        let cells = (0..side * side).map(|_cell| if dice.next() % 2 == 0 { 0 } else { u8::MAX });
+        let cells =
+            (0..side * side).map(|_cell| if dice.next().is_multiple_of(2) { 0 } else { u8::MAX });
         let modules = Picture::from_luma(side, side, cells.collect()).unwrap();
         let view = View { module_px: 4.0, degrees: 3.0, is_blurred: false, noise: 2.0 };
         let found = find(&face(&modules, view), &Symbology::ALL).unwrap();
