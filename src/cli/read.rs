@@ -1,7 +1,7 @@
 //! `ballot-intake read`: what stands on pictures, without a ledger or a daemon.
 //!
 //! Pictures are read one after the other in memory that is kept, or so many at a time as there are jobs; what is said of them comes
-//! in their order all the same. At most [`AHEAD_MAX`] answers for each job wait for their turn.
+//! in their order all the same. At most `AHEAD_MAX` answers for each job wait for their turn.
 
 mod record;
 

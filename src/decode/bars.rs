@@ -44,7 +44,7 @@ const SHARPNESS: [f32; 4] = [0.5, 0.0, 1.2, 2.4];
 /// So many symbols are read on one line.
 const SYMBOLS_PER_LINE_MAX: usize = 4;
 
-/// The edges of the shortest symbol: two characters of Code 39, six digits of Interleaved 2 of 5.
+/// The edges of the shortest symbol that is read: two characters of Code 128.
 const EDGES_MIN: usize = 32;
 
 /// White beside the region that belongs to its quiet zones, in pixels, and as a share of its length.
@@ -151,11 +151,16 @@ pub(crate) struct BarsReader {
     turned: Vec<f32>,
     finder: EdgeFinder,
     votes: Vec<Vote>,
-    /// Which of [`SHARPNESS`] the last line needed.
+    /// Which of [`SHARPNESS`] the last line of the picture needed.
     choice: usize,
 }
 
 impl BarsReader {
+    /// Forgets what the last picture needed: no picture is read otherwise because of the one before.
+    pub(crate) const fn begin(&mut self) {
+        self.choice = 0;
+    }
+
     /// The symbols in a region that was turned upright.
     pub(crate) fn read(&mut self, search: &Search<'_>, region: Region) -> Reading {
         if region.length < LENGTH_MIN {
@@ -257,7 +262,7 @@ impl BarsReader {
     fn scan_both_ways(&mut self, wanted: &[Symbology], along: f32) -> bool {
         let before = self.votes.len();
         let edges = self.finder.edges();
-        scan(edges, wanted, &mut |symbology, row| {
+        scan(edges, self.finder.paper_before(), wanted, &mut |symbology, row| {
             self.votes.push(Vote { symbology, row, along });
         });
         if self.votes.len() > before {
@@ -265,9 +270,14 @@ impl BarsReader {
         }
         let length = self.mean.len() as f32;
         let paired = edges.len() / 2 * 2;
+        // The line ends in ink where an edge is left over.
+        let paper = match edges.get(paired) {
+            Some(edge) if paired > 0 => edge - edges[paired - 1],
+            _ => f32::INFINITY,
+        };
         self.turned.clear();
         self.turned.extend(edges[..paired].iter().rev().map(|edge| length - edge));
-        scan(&self.turned, wanted, &mut |symbology, row| {
+        scan(&self.turned, paper, wanted, &mut |symbology, row| {
             let row = Row { from: length - row.from, to: length - row.to, ..row };
             self.votes.push(Vote { symbology, row, along });
         });
@@ -434,11 +444,16 @@ fn is_same(one: &Vote, other: &Vote) -> bool {
 }
 
 /// Tells every symbol on a line, from left to right.
-fn scan(edges: &[f32], wanted: &[Symbology], tell: &mut dyn FnMut(Symbology, Row)) {
+fn scan(
+    edges: &[f32],
+    paper_before: f32,
+    wanted: &[Symbology],
+    tell: &mut dyn FnMut(Symbology, Row),
+) {
     let mut told = 0;
     let mut at = 0;
     while at + 6 < edges.len() && told < SYMBOLS_PER_LINE_MAX {
-        let quiet = if at == 0 { f32::INFINITY } else { edges[at] - edges[at - 1] };
+        let quiet = if at == 0 { paper_before } else { edges[at] - edges[at - 1] };
         let rest = &edges[at..];
         let row = wanted.iter().find_map(|symbology| {
             let row = match symbology {

@@ -31,6 +31,8 @@ pub(crate) struct EdgeFinder {
     /// The smallest turn that counts in every block.
     turns: Vec<f32>,
     edges: Vec<f32>,
+    /// Where paper begins, in pixels, when the profile begins with ink.
+    paper_from: Option<f32>,
 }
 
 /// The extreme that the profile comes from.
@@ -46,6 +48,7 @@ impl EdgeFinder {
     pub(crate) fn find(&mut self, fine: &[f32], noise: f32) -> &[f32] {
         self.measure(fine);
         self.edges.clear();
+        self.paper_from = None;
         let first = Extreme { at: 0, level: fine[0] };
         let (mut last, mut candidate) = (first, first);
         // Whether the profile rises towards paper from the last extreme; it starts on what it takes for paper.
@@ -62,6 +65,8 @@ impl EdgeFinder {
                 // Nothing lies before the first paper.
                 if !(self.edges.is_empty() && is_rising) {
                     self.edges.push(self.edge(fine, last, candidate));
+                } else if candidate.level - last.level > noise.max(smallest) {
+                    self.paper_from = Some(self.edge(fine, last, candidate));
                 }
                 last = candidate;
                 candidate = Extreme { at, level };
@@ -89,6 +94,14 @@ impl EdgeFinder {
     /// The edges that were found last.
     pub(crate) fn edges(&self) -> &[f32] {
         &self.edges
+    }
+
+    /// How much paper lies before the first edge, in pixels; without bound where the profile begins with paper.
+    pub(crate) fn paper_before(&self) -> f32 {
+        match (self.paper_from, self.edges.first()) {
+            (Some(from), Some(edge)) => edge - from,
+            _ => f32::INFINITY,
+        }
     }
 
     fn measure(&mut self, fine: &[f32]) {

@@ -151,6 +151,10 @@ impl Places {
         let most = starts.clone().map(bars).fold(0.0, f32::max);
         let mut places = Self { first: [0; PLACES_MAX], count: 0 };
         let alike = starts.filter(|start| bars(*start) > most - PLACE_MARGIN);
+        if alike.clone().count() > PLACES_MAX {
+            // Not all could be asked, so none is.
+            return places;
+        }
         for (place, start) in places.first.iter_mut().zip(alike) {
             *place = start;
             places.count += 1;

@@ -79,6 +79,7 @@ impl Looker {
         self.locator.locate(&self.tiles);
         let sigma = (self.tiles.noise() / 2.0).sqrt();
         let search = Search { gray, sigma, wanted };
+        self.bars.begin();
         let mut found = Vec::new();
         (self.is_promising, self.softened) = (false, 0);
         for i in 0..self.locator.regions().len() {
@@ -126,7 +127,8 @@ impl Looker {
             return;
         }
         for run in self.hard.drain(..) {
-            if self.softened < SOFTENED_MAX {
+            let is_taken = found.iter().any(|known| is_inside(&known.corners, run.center));
+            if !is_taken && self.softened < SOFTENED_MAX {
                 self.softened += 1;
                 if let Some(bars) = self.softener.read(search, run) {
                     add(found, symbol(&bars));

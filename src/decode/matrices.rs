@@ -33,6 +33,9 @@ const ROWS_MARGIN: f32 = 20.0;
 /// The most pixels of one picture that are looked at closely: blobs of more than that are no symbols.
 const PIXELS_MAX: f32 = 3_000_000.0;
 
+/// How many grids of one picture may have their corners moved until the modules are clearest: large ones take ten milliseconds each.
+const SETTLED_MAX: usize = 16;
+
 /// Reads two-dimensional symbols; its buffers are used again for the next picture.
 #[derive(Debug, Default)]
 pub(crate) struct Matrices {
@@ -40,6 +43,8 @@ pub(crate) struct Matrices {
     crop: Crop,
     grid: Grid,
     pdf417: pdf417::Reader,
+    /// How many grids of the picture had their corners moved.
+    settled: usize,
 }
 
 impl Matrices {
@@ -57,6 +62,7 @@ impl Matrices {
         if !is_wanted {
             return Vec::new();
         }
+        self.settled = 0;
         let mut found: Vec<Found> = Vec::new();
         let mut left = PIXELS_MAX;
         for blob in self.finder.blobs(gray, tiles, known) {
@@ -108,6 +114,10 @@ impl Matrices {
             }
             let kind = candidate.kind;
             let symbol = self.symbol(kind).or_else(|| {
+                self.settled += 1;
+                if self.settled > SETTLED_MAX {
+                    return None;
+                }
                 candidate.settle(&self.crop, &mut self.grid);
                 NEIGHBOR_SHARES.into_iter().find_map(|share| {
                     self.grid.decide(share);

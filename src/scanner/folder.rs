@@ -188,6 +188,11 @@ impl Folder {
             Fate::Done => DONE,
             Fate::Failed => FAILED,
         });
+        if look(&waiting.path).is_some_and(|now| now != waiting.stamp) {
+            // The sender wrote its next picture over this one: that one was not read yet, so it stays.
+            self.in_hand.remove(&waiting.name);
+            return Ok(());
+        }
         let to = reserved(&folder, &waiting.name, &waiting.path)?;
         if let Err(source) = fs::rename(&waiting.path, &to) {
             drop(fs::remove_file(&to));
@@ -195,7 +200,7 @@ impl Folder {
                 return Err(FolderError::Move { from: waiting.path.clone(), to, source });
             }
         } else if look(&to) != Some(waiting.stamp) {
-            // The sender wrote its next picture over this one: that one was not read yet, so it goes back.
+            // The same, at this very moment: it goes back.
             let back = reserved(&self.path, &waiting.name, &to)?;
             fs::rename(&to, &back).map_err(|source| FolderError::Move {
                 from: to,

@@ -125,6 +125,9 @@ fn text(values: &[u8]) -> Option<(Vec<u8>, SymbologyIdentifier)> {
     for value in characters {
         speller.take(*value)?;
     }
+    if speller.shifted_from.is_some() {
+        return None;
+    }
     let identifier = SymbologyIdentifier::new(b'C', speller.modifier)?;
     (!speller.text.is_empty()).then_some((speller.text, identifier))
 }
@@ -153,6 +156,9 @@ impl Default for Speller {
 impl Speller {
     fn take(&mut self, value: u8) -> Option<()> {
         let unshifted = self.shifted_from.take();
+        if unshifted.is_some() && value > 95 {
+            return None;
+        }
         match (self.set, value) {
             (_, 102) => self.function_1(),
             (2, 0..=99) => self.text.extend([b'0' + value / 10, b'0' + value % 10]),
@@ -165,7 +171,7 @@ impl Speller {
                 self.set = 1 - self.set;
                 return Some(());
             }
-            // FNC2 and FNC3 are orders to the scanner and no text.
+            // FNC2 and FNC3 speak to the scanner and are no text.
             (0 | 1, 96 | 97) => {}
             (0, 64..=95) => self.push(value - 64),
             (0 | 1, 0..=95) => self.push(value + 32),
@@ -182,11 +188,16 @@ impl Speller {
         self.next_high = 0;
     }
 
-    /// In the first place a mark of GS1, in the second one of AIM; later a separator.
+    /// In the first place a mark of GS1; in the second, after a letter or a pair of digits, one of AIM; else a separator.
     fn function_1(&mut self) {
-        match self.text.len() {
-            0 => self.modifier = b'1',
-            1 | 2 if self.modifier == b'0' => self.modifier = b'2',
+        let is_second = match *self.text.as_slice() {
+            [letter] => self.set != 2 && letter.is_ascii_alphabetic(),
+            [first, second] => self.set == 2 && first.is_ascii_digit() && second.is_ascii_digit(),
+            _ => false,
+        };
+        match self.modifier {
+            b'0' if self.text.is_empty() => self.modifier = b'1',
+            b'0' if is_second => self.modifier = b'2',
             _ => self.text.push(0x1d),
         }
     }
@@ -229,8 +240,19 @@ mod tests {
         check(&[103, 33, 64 + 9, 98, 65, 34], b"A\taB", b'0');
         check(&[105, 102, 1, 2, 102, 3], b"0102\x1d03", b'1');
         check(&[104, 33, 102, 34], b"AB", b'2');
+        check(&[104, 33, 34, 102, 35], b"AB\x1dC", b'0');
+        check(&[105, 20, 102, 26], b"2026", b'2');
+        check(&[104, 96, 33, 97, 34], b"AB", b'0');
         check(&[104, 100, 105 - 32, 33], &[b'i' | 0x80, b'A'], b'0');
         check(&[104, 100, 100, 65, 100, 65, 65], &[b'a' | 0x80, b'a', b'a' | 0x80], b'0');
+    }
+
+    #[test]
+    fn shifts_to_nowhere_are_no_text() {
+        for values in [[104, 33, 98, 96], [104, 33, 98, 98], [104, 33, 98, 99]] {
+            assert_eq!(read(&edges(&values, None), f32::INFINITY), None, "{values:?}");
+        }
+        assert_eq!(read(&edges(&[104, 33, 34, 98], None), f32::INFINITY), None);
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Two-dimensional symbols by rxing's readers: on a crop, on a whole picture, and the last steps of a PDF417 whose codewords are
 //! known already.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use rxing::common::{BitMatrix, HybridBinarizer};
 use rxing::datamatrix::DataMatrixReader;
 use rxing::datamatrix::decoder::Decoder as DataMatrixDecoder;
@@ -28,6 +30,15 @@ pub(super) struct Sheet<'a> {
 
 /// The first symbol of the symbology that is found; its corners in the sheet's pixels.
 pub(super) fn read(sheet: Sheet<'_>, symbology: Symbology) -> Option<Found> {
+    caught(|| search(sheet, symbology))
+}
+
+/// A panic of the library is no symbol: what else is on the picture counts all the same.
+fn caught<T>(read: impl FnOnce() -> Option<T>) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(read)).ok().flatten()
+}
+
+fn search(sheet: Sheet<'_>, symbology: Symbology) -> Option<Found> {
     let source =
         Luma8Source::new_with_slice(sheet.luma, narrow(sheet.width), narrow(sheet.height)).ok()?;
     let mut bitmap = BinaryBitmap::new(HybridBinarizer::new(source));
@@ -73,8 +84,10 @@ pub(in crate::decode) fn pdf417_symbol(
     codewords: &mut [u32],
     level: u32,
 ) -> Option<(Symbol, usize)> {
-    let n_wrong = error_correction::decode(codewords, 2 << level, &mut []).ok()?;
-    let read = decoded_bit_stream_parser::decode(codewords, &level.to_string()).ok()?;
+    let (n_wrong, read) = caught(|| {
+        let n_wrong = error_correction::decode(codewords, 2 << level, &mut []).ok()?;
+        Some((n_wrong, decoded_bit_stream_parser::decode(codewords, &level.to_string()).ok()?))
+    })?;
     let modifier = u8::try_from(read.getSymbologyModifier()).ok()?;
     let identifier = SymbologyIdentifier::new(b'L', b'0' + modifier % 10);
     Some((symbol(Symbology::Pdf417, identifier, read.getText()), n_wrong))
@@ -91,22 +104,27 @@ pub(in crate::decode) fn grid_symbol(
     for (i, _dark) in is_dark.iter().enumerate().filter(|(_, is_dark)| **is_dark) {
         bits.set(narrow(i % columns), narrow(i / columns));
     }
-    let (text, letter, modifier) = match symbology {
+    let (text, letter, modifier) = caught(|| spelled(&bits, symbology))?;
+    let modifier = modifier.bytes().last().unwrap_or(b'0');
+    Some(symbol(symbology, SymbologyIdentifier::new(letter, modifier), &text))
+}
+
+/// The text of a grid, and the letter and the modifier of its symbology identifier.
+fn spelled(bits: &BitMatrix, symbology: Symbology) -> Option<(String, u8, String)> {
+    match symbology {
         Symbology::Qr => {
-            let read = qr_decode(&bits).ok()?;
+            let read = qr_decode(bits).ok()?;
             if !read.isValid() {
                 return None;
             }
-            (read.content().to_string(), b'Q', read.symbologyIdentifier())
+            Some((read.content().to_string(), b'Q', read.symbologyIdentifier()))
         }
         Symbology::DataMatrix => {
-            let read = DataMatrixDecoder::new().decode(&bits).ok()?;
-            (read.getText().to_owned(), b'd', read.getSymbologyModifier().to_string())
+            let read = DataMatrixDecoder::new().decode(bits).ok()?;
+            Some((read.getText().to_owned(), b'd', read.getSymbologyModifier().to_string()))
         }
-        _ => return None,
-    };
-    let modifier = modifier.bytes().last().unwrap_or(b'0');
-    Some(symbol(symbology, SymbologyIdentifier::new(letter, modifier), &text))
+        _ => None,
+    }
 }
 
 /// What the points mean that a reader gives.

@@ -125,6 +125,7 @@ impl Finder {
             if blobs.len() >= BLOBS_MAX {
                 break;
             }
+            self.darkness.clear();
             self.darkness.resize(self.is_open.len(), 0.0);
             if !measure_darkness(&group, gray, tiles, &mut self.darkness) {
                 continue;

@@ -35,6 +35,8 @@ pub(super) fn code_128(values: &[usize]) -> Option<Payload> {
         let now = if is_shifted { 1 - set } else { set };
         is_shifted = false;
         match (now, *value) {
+            // In the second place it is AIM's mark, which the reader of edges tells.
+            (_, FNC1) if place == 1 => return None,
             (_, FNC1) if place > 0 => payload.bytes.push(SEPARATOR),
             (_, FNC1) => {}
             (2, pair @ 0..=99) => payload.bytes.extend([digit(pair / 10), digit(pair % 10)]),
