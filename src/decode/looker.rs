@@ -1,7 +1,7 @@
 //! Every symbol on a picture: one pass finds regions, and each region goes to the readers that may know it.
 //!
-//! In this order, the strongest check first: bar codes of the regions, Intelligent Mail bar codes, two-dimensional symbols, and the
-//! soft reader for bars that the others could not tell. A picture on which nothing was found although something is there, and a
+//! A region is asked for a bar code first, then for an Intelligent Mail bar code, then for bars that edges cannot tell; two-dimensional
+//! symbols are looked for where none of these stands. A picture on which nothing was found although something is there, and a
 //! small picture, is looked at as a whole, within bounds.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
