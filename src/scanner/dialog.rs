@@ -1,0 +1,49 @@
+//! What is said between the station and one scanner: its bytes to symbols, tones to its bytes.
+//!
+//! One seam for every transport and protocol. A dialog does no I/O and reads no clock: whoever drives it moves the bytes, and
+//! says how long it has been driving. So each is tested byte by byte.
+
+use super::framing::Framed;
+use crate::scan::Tone;
+use std::fmt;
+use std::time::Duration;
+
+/// What a scanner is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Say {
+    /// How a scan ended, after its commit.
+    Tone(Tone),
+    /// Scan nothing until further notice.
+    Lock,
+    /// Scan again.
+    Unlock,
+}
+
+/// Both sides of what is said on one scanner's line.
+pub trait Dialog: fmt::Debug + Send {
+    /// Takes bytes up to the end of the first whole symbol, so that the caller may hold the rest back. Returns how many were
+    /// taken, which is all of them when no symbol ended. `bytes` are what one read of the line returned, or the rest of it: of
+    /// a HID device one report, of an input device whole events.
+    fn push(&mut self, bytes: &[u8], now: Duration) -> (usize, Option<Framed>);
+
+    /// When [`Dialog::expired`] is to be called if nothing comes before.
+    fn deadline(&self) -> Option<Duration>;
+
+    /// The deadline has passed: a half symbol is dropped, or a packet is sent again.
+    fn expired(&mut self, now: Duration) -> Option<Framed>;
+
+    /// Queues what the scanner is told. Called only while [`Dialog::is_idle`].
+    fn say(&mut self, say: Say, now: Duration);
+
+    /// The bytes to send next, with a protocol's own replies among them; empty for none.
+    fn outgoing(&self) -> &[u8];
+
+    /// So many of them were taken by the line.
+    fn sent(&mut self, n: usize, now: Duration);
+
+    /// Whether all that was said has left, and was acknowledged where the protocol has that, or was given up.
+    fn is_idle(&self) -> bool;
+
+    /// The line is gone: halves, and what was to be sent, have nothing to do with what comes next.
+    fn reset(&mut self);
+}
