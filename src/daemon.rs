@@ -283,11 +283,12 @@ fn start_scanners(
             Lane::new(settings, Arc::clone(&formats), ledger.clone(), Arc::clone(clock));
         match place(&scanner) {
             Spot::Line(place) => {
+                let framing = scanner.profile.framing().cloned().unwrap_or_default();
                 let driver = Driver {
                     lane,
                     verdicts,
-                    silence: scanner.profile.framing.silence,
-                    framer: Framer::new(scanner.profile.framing),
+                    silence: framing.silence,
+                    framer: Framer::new(framing),
                     opener: Opener::new(place),
                     settled: Some(settled),
                 };
@@ -358,15 +359,15 @@ enum Spot {
 }
 
 fn place(scanner: &ScannerConfig) -> Spot {
+    let settings = scanner.profile.line.unwrap_or_default();
     match &scanner.link {
         Link::Folder { path } => Spot::Folder(path.clone()),
         Link::Serial { path: Some(path) } => {
-            Spot::Line(Place::Serial { path: path.clone(), settings: scanner.profile.line })
+            Spot::Line(Place::Serial { path: path.clone(), settings })
         }
-        Link::Serial { path: None } => Spot::Line(Place::Usb {
-            ids: scanner.profile.usb.clone(),
-            settings: scanner.profile.line,
-        }),
+        Link::Serial { path: None } => {
+            Spot::Line(Place::Usb { ids: scanner.profile.usb.clone(), settings })
+        }
         Link::Connect { address } => Spot::Line(Place::Connect { address: address.clone() }),
         Link::Listen { address, allow } => Spot::Line(Place::Listen {
             address: *address,

@@ -42,8 +42,9 @@ pub(super) struct Player {
 impl Player {
     /// Plays a scanner of that model.
     pub(super) fn new(pty: Pty, profile: &Profile) -> Self {
-        let framer = Framer::new(profile.framing.clone());
-        let (silence, answers) = (profile.framing.silence, profile.answers.clone());
+        let framing = profile.framing().cloned().unwrap_or_default();
+        let (silence, answers) = (framing.silence, profile.answers.clone());
+        let framer = Framer::new(framing);
         Self { pty, framer, silence, answers, heard: Vec::new() }
     }
 

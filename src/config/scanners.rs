@@ -4,7 +4,7 @@ use super::fault::Sink;
 use super::read::{Key, Misfit, Section, Sections, Table, Times, hint};
 use super::value;
 use super::{ConfigWorld, Link, ProfileLookup, ScannerConfig};
-use crate::scanner::profile::{Profile, Transport};
+use crate::scanner::profile::{Profile, Protocol, Transport};
 use std::net::{IpAddr, SocketAddr};
 
 /// Most scanners of one station: each has a thread and a queue of its own.
@@ -80,7 +80,16 @@ fn link(
     profile: &Profile,
     sink: &mut Sink<'_>,
 ) -> Option<(Link, &'static str)> {
+    if matches!(profile.protocol, Protocol::Ssi { .. }) {
+        section.fault_at(sink, "profile", "there is no driver for Zebra SSI");
+        return None;
+    }
     match profile.transport {
+        Transport::Keyboard | Transport::HidPos | Transport::Camera => {
+            let what = format!("there is no driver for {}", profile.transport.name());
+            section.fault_at(sink, "profile", &what);
+            None
+        }
         Transport::Serial => {
             refuse(section, sink, &["connect", "listen", "allow"], "a serial scanner has a `path`");
             if profile.usb.is_empty() {

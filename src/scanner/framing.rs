@@ -9,6 +9,7 @@
 //!
 //! There is no clock in here: the driver says when the silence is over.
 
+use super::profile::FRAME_BYTES_MAX;
 use crate::scan::{Named, Payload, Symbol, SymbologyIdentifier};
 use serde::Deserialize;
 use std::num::NonZeroU16;
@@ -30,6 +31,19 @@ pub struct Framing {
     pub frame_bytes_max: NonZeroU16,
     /// How long the line must be silent for a half frame to be dropped.
     pub silence: Duration,
+}
+
+impl Default for Framing {
+    /// What any scanner sends that is set up as its maker ships it.
+    fn default() -> Self {
+        Self {
+            terminators: b"\r\n\t\x03".to_vec(),
+            stx: Stx::Strip,
+            identifier: Identifier::Use,
+            frame_bytes_max: NonZeroU16::new(FRAME_BYTES_MAX).unwrap_or(NonZeroU16::MIN),
+            silence: Duration::from_millis(500),
+        }
+    }
 }
 
 /// What to do with an STX before a frame.

@@ -69,7 +69,8 @@ mod tests {
     #[tokio::test]
     async fn what_is_played_comes_out_of_the_port_and_back() {
         let mut pty = Pty::open().unwrap();
-        let settings = Profile::parse(Profile::built_in("generic-serial").unwrap()).unwrap().line;
+        let profile = Profile::parse(Profile::built_in("generic-serial").unwrap()).unwrap();
+        let settings = profile.line.unwrap();
         let mut opener = Opener::new(Place::Serial { path: pty.path().into(), settings });
         let Opened::Line(mut line) = opener.open().await.unwrap() else { panic!("turned away") };
         pty.write_all(b"\x00\x03\r\n\x1a\xff").await.unwrap();

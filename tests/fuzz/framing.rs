@@ -19,7 +19,7 @@ pub(crate) fn framed(bytes: &[u8]) -> Vec<Symbol> {
 
 fn symbols(bytes: &[u8], piece: usize) -> Vec<Symbol> {
     let profile = Profile::parse(Profile::built_in("generic-serial").unwrap()).unwrap();
-    let mut framer = Framer::new(profile.framing);
+    let mut framer = Framer::new(profile.framing().unwrap().clone());
     let mut found = Vec::new();
     for mut rest in bytes.chunks(piece) {
         while !rest.is_empty() {
