@@ -16,8 +16,10 @@ mod scratch;
 mod stand;
 
 use crate::ballot::{BallotId, ElectionId, Status};
+use crate::daemon::Record;
 use crate::event::chain;
 use crate::ledger::Layout;
+use crate::scanner::recording::Payloads;
 use clap::{Args, Parser, Subcommand};
 use std::ffi::OsString;
 use std::io::{self, Write as _};
@@ -81,7 +83,14 @@ struct Common {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the daemon: read scanners, mark ballots, forward changes, until SIGTERM.
-    Run,
+    Run {
+        /// Record into this folder what each scanner on a line sends and gets; payloads as lengths and HMACs only.
+        #[arg(long, value_name = "DIR")]
+        record: Option<PathBuf>,
+        /// Record every byte, payloads too: what `replay` plays as it was. Keep such a recording as safe as ballots.
+        #[arg(long, requires = "record")]
+        record_payloads: bool,
+    },
     /// Show the whole system at work, without hardware or root.
     Demo {
         /// End when all is scanned, read and delivered; else it works on until Ctrl-C.
@@ -115,6 +124,11 @@ enum Command {
     Ballot(BallotCommand),
     /// Take back the station's last scan that changed something.
     Undo,
+    /// Unlock scanners that stopped on a bad scan.
+    Acknowledge {
+        /// Which one; else all of them.
+        scanner: Option<String>,
+    },
     /// Count ballots, scans, batches and what the relay is owed.
     Report,
     /// Prove the ledger, or derive it anew.
@@ -246,7 +260,10 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn dispatch(Arguments { command, common }: Arguments) -> Result<Exit, Failure> {
     let place = place::Place::of_this_process();
     match command {
-        Command::Run => run::run(&place, &common),
+        Command::Run { record, record_payloads: keeps } => {
+            let payloads = if keeps { Payloads::Kept } else { Payloads::Hashed };
+            run::run(&place, &common, record.map(|folder| Record { folder, payloads }))
+        }
         Command::Demo { once, relay, secret } => {
             let relay = relay.zip(secret).map(|(url, secret)| demo::Outside { url, secret });
             let until = if once { demo::Until::Settled } else { demo::Until::Stopped };
@@ -264,6 +281,7 @@ fn dispatch(Arguments { command, common }: Arguments) -> Result<Exit, Failure> {
             ask::ballot_set(&place, &common, ask::Wanted { ballot, status, reason })
         }
         Command::Undo => ask::undo(&place, &common),
+        Command::Acknowledge { scanner } => ask::acknowledge(&place, &common, scanner),
         Command::Report => ask::report(&place, &common),
         Command::Ledger(LedgerCommand::Verify) => ask::verify(&place, &common),
         Command::Ledger(LedgerCommand::Rebuild) => ask::rebuild(&place, &common),

@@ -127,6 +127,17 @@ pub struct ScannerConfig {
     pub profile: Profile,
     /// How it is reached.
     pub link: Link,
+    /// After what it is locked.
+    pub stop: Stop,
+}
+
+/// After what a scanner is locked, so that it scans nothing until somebody acknowledges.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stop {
+    /// Never.
+    Never,
+    /// After a bad answer, and after the alarm.
+    OnBad,
 }
 
 /// How a scanner is reached.

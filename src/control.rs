@@ -1,8 +1,11 @@
-//! Commands that change something: one type for the socket and, later, for the page and the command sheets, and the ways in
-//! which it is carried out.
+//! Commands: one type for the socket and, later, for the page and the command sheets, and the ways in which it is carried out.
+//!
+//! Most change the ledger. Those about scanners are for a running daemon alone: [`roster`] has its scanners.
 //!
 //! With a daemon a command goes through its Unix socket, found through the ledger's lock; without one the command takes the
 //! lock and runs the ledger's thread itself. Either way the same function carries it out. One line of JSON each way.
+
+pub mod roster;
 
 use crate::ballot::{BallotId, ElectionId, Status};
 use crate::clock::Clock;
@@ -11,6 +14,7 @@ use crate::ledger::{
     Counts, ImportRefused, ImportRow, ImportedFile, Ledger, Lock, LockError, Moved, NotKnown,
     NotMoved, RefusedRow, Reply, Request, SetRequest, Settings, StartError, Unsent,
 };
+use roster::{Roster, ScannerState};
 use serde::{Deserialize, Serialize};
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
@@ -40,7 +44,7 @@ const SEND_AGAIN: Duration = Duration::from_millis(5);
 /// Between two attempts to accept when the operating system refuses.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
-/// A command that changes something.
+/// What somebody wants done, or told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Command {
@@ -83,6 +87,13 @@ pub enum Command {
         /// Rows refused before they were sent.
         refused: u64,
     },
+    /// `devices`: how each scanner is.
+    Scanners {},
+    /// `acknowledge`: what was bad was seen.
+    Acknowledge {
+        /// Which scanner may scan again; all of them when none is named.
+        scanner: Option<String>,
+    },
 }
 
 /// What came of a command.
@@ -115,6 +126,16 @@ pub enum Answer {
     },
     /// The import is decided, or given up.
     ImportDone(Counts),
+    /// So each scanner is, in the order of the configuration.
+    Scanners {
+        /// One each.
+        scanners: Vec<ScannerState>,
+    },
+    /// So many scanners were locked, and are no more.
+    Acknowledged {
+        /// How many.
+        n: usize,
+    },
     /// The ledger could not be written, or the command not be read.
     Failed {
         /// Why.
@@ -201,6 +222,15 @@ impl Desk {
         }
     }
 
+    /// The daemon that has the ledger; none when nobody answers. Nothing is opened or locked.
+    pub fn of_daemon(ledger: &Path) -> Option<Self> {
+        let holder = Lock::holder(ledger)?;
+        let socket = holder.socket?;
+        let stream = UnixStream::connect(&socket).ok()?;
+        stream.set_read_timeout(Some(ANSWER_TIMEOUT)).ok()?;
+        Some(Self::Daemon { connection: BufReader::new(stream), pid: holder.pid, socket })
+    }
+
     /// Has a command carried out.
     pub fn ask(&mut self, command: Command) -> Result<Answer, ControlError> {
         match self {
@@ -238,10 +268,28 @@ fn exchange(connection: &mut BufReader<UnixStream>, command: &Command) -> io::Re
     serde_json::from_str(&answer).map_err(io::Error::other)
 }
 
-/// What a command asks of the ledger; its answer goes to `reply`.
-fn request(command: Command, by: &str, reply: oneshot::Sender<Answer>) -> Request {
+/// Who can carry a command out.
+enum Asked {
+    /// The ledger, which sends its answer to where the request says.
+    Ledger(Request),
+    /// Whoever has the scanners.
+    Scanners(OfScanners),
+}
+
+/// What is asked about scanners.
+enum OfScanners {
+    States,
+    Acknowledge(Option<String>),
+}
+
+/// What a command asks, and of whom; the ledger's answer goes to `reply`.
+fn asked(command: Command, by: &str, reply: oneshot::Sender<Answer>) -> Asked {
     let by = by.to_owned();
-    match command {
+    Asked::Ledger(match command {
+        Command::Scanners {} => return Asked::Scanners(OfScanners::States),
+        Command::Acknowledge { scanner } => {
+            return Asked::Scanners(OfScanners::Acknowledge(scanner));
+        }
         Command::BallotSet { election, ballot, status, reason } => {
             Request::Set(SetRequest { election, ballot, status, reason, by }, read(reply, moved))
         }
@@ -268,7 +316,7 @@ fn request(command: Command, by: &str, reply: oneshot::Sender<Answer>) -> Reques
         Command::ImportAbandon { import, refused } => {
             Request::ImportAbandon { import, refused, reply: read(reply, done) }
         }
-    }
+    })
 }
 
 /// Sends the ledger's answer on as `reads` reads it.
@@ -302,27 +350,52 @@ fn failed() -> Answer {
     Answer::Failed { why: NotKnown.to_string() }
 }
 
-/// Carries a command out and waits on this thread.
+/// Carries a command out and waits on this thread, which has no scanners.
 fn blocking(ledger: &Ledger, command: Command, by: &str) -> Answer {
     let (reply, answer) = oneshot::channel();
-    match ledger.send(request(command, by, reply)) {
-        Some(()) => answer.blocking_recv().unwrap_or_else(|_closed| failed()),
-        None => failed(),
+    match asked(command, by, reply) {
+        Asked::Ledger(request) => match ledger.send(request) {
+            Some(()) => answer.blocking_recv().unwrap_or_else(|_closed| failed()),
+            None => failed(),
+        },
+        Asked::Scanners(_) => Answer::Refused { why: "no daemon runs".to_owned() },
     }
 }
 
 /// Carries a command out on a runtime.
-async fn carried_out(ledger: &Ledger, command: Command, by: &str) -> Answer {
+async fn carried_out(daemon: &Within, command: Command, by: &str) -> Answer {
     let (reply, answer) = oneshot::channel();
-    let mut request = request(command, by, reply);
+    let mut request = match asked(command, by, reply) {
+        Asked::Ledger(request) => request,
+        Asked::Scanners(what) => return of_scanners(&daemon.scanners, what),
+    };
     loop {
-        match ledger.try_send(request) {
+        match daemon.ledger.try_send(request) {
             Ok(()) => return answer.await.unwrap_or_else(|_closed| failed()),
             Err(Unsent::Full(again)) => request = *again,
             Err(Unsent::Closed) => return failed(),
         }
         tokio::time::sleep(SEND_AGAIN).await;
     }
+}
+
+fn of_scanners(roster: &Roster, what: OfScanners) -> Answer {
+    match what {
+        OfScanners::States => Answer::Scanners { scanners: roster.states() },
+        OfScanners::Acknowledge(scanner) => match roster.acknowledge(scanner.as_deref()) {
+            Some(n) => Answer::Acknowledged { n },
+            None => Answer::Refused { why: "there is no scanner of that name".to_owned() },
+        },
+    }
+}
+
+/// What a running daemon has, for commands.
+#[derive(Debug, Clone)]
+pub struct Within {
+    /// The ledger.
+    pub ledger: Ledger,
+    /// The scanners.
+    pub scanners: Roster,
 }
 
 /// The daemon's socket.
@@ -362,7 +435,7 @@ impl Socket {
     }
 
     /// Takes commands until `shutdown` completes.
-    pub async fn serve(self, ledger: Ledger, shutdown: impl Future<Output = ()>) {
+    pub async fn serve(self, daemon: Within, shutdown: impl Future<Output = ()>) {
         let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
         let mut connections = tokio::task::JoinSet::new();
         tokio::pin!(shutdown);
@@ -375,9 +448,9 @@ impl Socket {
             };
             match accepted {
                 Ok((stream, permit)) => {
-                    let ledger = ledger.clone();
+                    let daemon = daemon.clone();
                     connections.spawn(async move {
-                        if let Err(error) = answer_all(stream, &ledger).await {
+                        if let Err(error) = answer_all(stream, &daemon).await {
                             tracing::warn!(
                                 event = LogEvent::CommandFailed.name(),
                                 error = chain(&error),
@@ -418,7 +491,7 @@ async fn accept(
 }
 
 /// Every command of one connection, each answered. An import that the connection does not decide is given up with it.
-async fn answer_all(stream: tokio::net::UnixStream, ledger: &Ledger) -> io::Result<()> {
+async fn answer_all(stream: tokio::net::UnixStream, daemon: &Within) -> io::Result<()> {
     let by = user_name(stream.peer_cred()?.uid());
     let (read, mut write) = stream.into_split();
     let mut read = tokio::io::BufReader::new(read);
@@ -436,7 +509,7 @@ async fn answer_all(stream: tokio::net::UnixStream, ledger: &Ledger) -> io::Resu
             Ok(command) => {
                 let ends =
                     matches!(command, Command::ImportCommit { .. } | Command::ImportAbandon { .. });
-                let answer = carried_out(ledger, command, &by).await;
+                let answer = carried_out(daemon, command, &by).await;
                 match &answer {
                     Answer::ImportBegun { import: number } => import = Some(*number),
                     _ if ends => import = None,
@@ -453,7 +526,7 @@ async fn answer_all(stream: tokio::net::UnixStream, ledger: &Ledger) -> io::Resu
         }
     };
     if let Some(import) = import {
-        carried_out(ledger, Command::ImportAbandon { import, refused: 0 }, &by).await;
+        carried_out(daemon, Command::ImportAbandon { import, refused: 0 }, &by).await;
     }
     outcome
 }

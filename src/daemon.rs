@@ -1,34 +1,28 @@
 //! The whole flow, top to bottom: lock, ledger, scanners, forwarder, commands; and the draining of them in that order.
 
+mod scanners;
+
 use crate::clock::Clock;
-use crate::config::{Config, Link, RelayConfig, ScannerConfig, SecretSource};
-use crate::control::Socket;
-use crate::decode::{DecodeError, Decoders};
-use crate::envelope::Formats;
+use crate::config::{Config, RelayConfig, SecretSource};
+use crate::control::{Socket, Within};
+use crate::decode::DecodeError;
 use crate::event::{LogEvent, chain};
 use crate::forward::{self, Relay, RelayError, Timeouts};
 use crate::ledger::{Ledger, Lock, LockError, Request, Settings, StartError, Told, Unsent};
-use crate::pipeline::{Driver, Lane, LaneSettings, LedgerOutbox, PictureDriver, Shutdown};
-use crate::scan::{Method, ScannerId, Symbology};
-use crate::scanner::framing::Framer;
-use crate::scanner::line::{Opener, Place};
+use crate::pipeline::{LedgerOutbox, Shutdown};
+use crate::scanner::recording::{Payloads, RecordError};
+use scanners::{Common, Scanners};
 use std::io;
-use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
 use tokio::sync::{broadcast, oneshot};
-use tokio::task::JoinSet;
 
 /// How often a transaction is asked to pass through the ledger's thread, where systemd does not ask for more.
 const PULSE: Duration = Duration::from_secs(10);
 
 /// Before the ledger's thread is asked again when its queue was full.
 const PULSE_AGAIN: Duration = Duration::from_millis(100);
-
-/// Threads that decode pictures.
-const DECODERS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1);
 
 /// Longest secret file, in bytes.
 const SECRET_BYTES_MAX: usize = 1_024;
@@ -41,6 +35,8 @@ pub struct World {
     pub runtime_dir: Option<PathBuf>,
     /// systemd's directory for secrets.
     pub credentials_dir: Option<PathBuf>,
+    /// Where what scanners say is recorded, if it is.
+    pub record: Option<Record>,
     /// Called once every scanner was opened or reported away; not at all when it is asked to stop before.
     pub on_ready: Box<dyn FnOnce(Ready) + Send>,
 }
@@ -49,6 +45,15 @@ impl std::fmt::Debug for World {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("World").field("runtime_dir", &self.runtime_dir).finish_non_exhaustive()
     }
+}
+
+/// What is recorded of the scanners on lines.
+#[derive(Debug)]
+pub struct Record {
+    /// Gets a recording a scanner.
+    pub folder: PathBuf,
+    /// What is kept of payloads.
+    pub payloads: Payloads,
 }
 
 /// A daemon that is ready.
@@ -93,6 +98,9 @@ pub enum DaemonError {
     /// The decoders cannot be started.
     #[error(transparent)]
     Decoders(DecodeError),
+    /// A scanner cannot be recorded.
+    #[error(transparent)]
+    Record(RecordError),
     /// Commands cannot be taken.
     #[error("cannot take commands for the ledger {ledger}")]
     Socket {
@@ -145,8 +153,9 @@ pub fn run(config: Config, world: World, shutdown: Shutdown) -> Result<(), Daemo
         take_commands(&ledger_path, world.runtime_dir.as_deref(), &mut lock)
     };
     let outcome = outcome.and_then(|socket| {
-        let station = Station { config, ledger: &ledger, clock: world.clock, socket, relay };
-        runtime.block_on(station.run(world.on_ready, shutdown))
+        let World { clock, record, on_ready, .. } = world;
+        let station = Station { config, ledger: &ledger, clock, record, socket, relay };
+        runtime.block_on(station.run(on_ready, shutdown))
     });
     // A name that is being looked up for the relay or a scanner must not keep the ledger open.
     runtime.shutdown_background();
@@ -193,17 +202,9 @@ struct Station<'a> {
     config: Config,
     ledger: &'a Ledger,
     clock: Arc<dyn Clock>,
+    record: Option<Record>,
     socket: Socket,
     relay: Option<Relay>,
-}
-
-/// Everything that reads.
-struct Scanners {
-    /// Each ends when the daemon stops, and not before.
-    drivers: JoinSet<()>,
-    /// Closing it stops the folders.
-    stop_folders: crossbeam_channel::Sender<()>,
-    settled: Vec<oneshot::Receiver<()>>,
 }
 
 impl Station<'_> {
@@ -213,18 +214,20 @@ impl Station<'_> {
         mut shutdown: Shutdown,
     ) -> Result<(), DaemonError> {
         let marks_nothing = self.marks_nothing();
-        let Self { config, ledger, clock, socket, relay } = self;
+        let Self { config, ledger, clock, record, socket, relay } = self;
         let (stop_scanners, scanners_stopped) = Shutdown::channel();
         let (stop_services, services_stopped) = Shutdown::channel();
 
-        let scanners = start_scanners(config, ledger, &clock, &scanners_stopped)?;
+        let common =
+            Common { ledger, clock: &clock, record: record.as_ref(), shutdown: &scanners_stopped };
+        let scanners = Scanners::start(config, &common)?;
         let mut forwarder =
             tokio::spawn(forward(relay, ledger.clone(), clock, services_stopped.clone()));
+        let within = Within { ledger: ledger.clone(), scanners: scanners.roster.clone() };
         let mut stopped = services_stopped;
-        let commands =
-            tokio::spawn(socket.serve(ledger.clone(), async move { stopped.requested().await }));
+        let commands = tokio::spawn(socket.serve(within, async move { stopped.requested().await }));
 
-        let Scanners { mut drivers, stop_folders, settled } = scanners;
+        let Scanners { mut drivers, stop_folders, settled, roster: _ } = scanners;
         let ready = async {
             for settled in settled {
                 // A driver that ended has nothing more to settle.
@@ -260,119 +263,6 @@ impl Station<'_> {
             (_, true) => Some("no envelope format is configured"),
             _ => None,
         }
-    }
-}
-
-fn start_scanners(
-    config: Config,
-    ledger: &Ledger,
-    clock: &Arc<dyn Clock>,
-    shutdown: &Shutdown,
-) -> Result<Scanners, DaemonError> {
-    let election = config.election.as_ref().map(|election| &election.id);
-    let wanted = wanted(&config);
-    let formats = Arc::new(Formats::new(election, config.envelopes));
-    let (stop_folders, folders_stopped) = crossbeam_channel::bounded(1);
-    let mut scanners = Scanners { drivers: JoinSet::new(), stop_folders, settled: Vec::new() };
-    let mut decoders = None;
-    for (number, scanner) in config.scanners.into_iter().enumerate() {
-        let (settled, settled_rx) = oneshot::channel();
-        scanners.settled.push(settled_rx);
-        let settings = lane_settings(number, &scanner, config.station.repeat_window);
-        let (lane, verdicts) =
-            Lane::new(settings, Arc::clone(&formats), ledger.clone(), Arc::clone(clock));
-        match place(&scanner) {
-            Spot::Line(place) => {
-                let framing = scanner.profile.framing().cloned().unwrap_or_default();
-                let driver = Driver {
-                    lane,
-                    verdicts,
-                    silence: framing.silence,
-                    framer: Framer::new(framing),
-                    opener: Opener::new(place),
-                    settled: Some(settled),
-                };
-                scanners.drivers.spawn(driver.run(shutdown.clone()));
-            }
-            Spot::Folder(path) => {
-                let decoders = match &decoders {
-                    Some(decoders) => Arc::clone(decoders),
-                    None => Arc::clone(
-                        decoders.insert(Arc::new(
-                            Decoders::start(DECODERS, wanted.clone(), clock)
-                                .map_err(DaemonError::Decoders)?,
-                        )),
-                    ),
-                };
-                let driver = PictureDriver {
-                    path,
-                    lane,
-                    verdicts,
-                    decoders,
-                    clock: Arc::clone(clock),
-                    stop: folders_stopped.clone(),
-                    settled: Some(settled),
-                };
-                let (ended, has_ended) = oneshot::channel::<()>();
-                thread::Builder::new()
-                    .name(format!("scan-folder-{number}"))
-                    .spawn(move || {
-                        driver.run();
-                        drop(ended);
-                    })
-                    .map_err(|source| DaemonError::Thread { scanner: scanner.name, source })?;
-                // A thread that panics drops its end, too.
-                scanners.drivers.spawn(async { drop(has_ended.await) });
-            }
-        }
-    }
-    Ok(scanners)
-}
-
-/// Symbologies that some envelope format asks for: nothing else is looked for in a picture.
-fn wanted(config: &Config) -> Vec<Symbology> {
-    Symbology::ALL
-        .into_iter()
-        .filter(|symbology| config.envelopes.iter().any(|format| format.reads(*symbology)))
-        .collect()
-}
-
-fn lane_settings(number: usize, scanner: &ScannerConfig, repeat_window: Duration) -> LaneSettings {
-    let method = match scanner.link {
-        Link::Folder { .. } => Method::Camera,
-        Link::Serial { .. } | Link::Connect { .. } | Link::Listen { .. } => Method::Scanner,
-    };
-    LaneSettings {
-        scanner: ScannerId(u16::try_from(number).unwrap_or(u16::MAX)),
-        name: scanner.name.as_str().into(),
-        method,
-        answers: scanner.profile.answers.clone(),
-        waits_for_answer: scanner.profile.waits_for_answer,
-        in_flight_max: scanner.profile.in_flight_max,
-        repeat_window,
-    }
-}
-
-enum Spot {
-    Line(Place),
-    Folder(PathBuf),
-}
-
-fn place(scanner: &ScannerConfig) -> Spot {
-    let settings = scanner.profile.line.unwrap_or_default();
-    match &scanner.link {
-        Link::Folder { path } => Spot::Folder(path.clone()),
-        Link::Serial { path: Some(path) } => {
-            Spot::Line(Place::Serial { path: path.clone(), settings })
-        }
-        Link::Serial { path: None } => {
-            Spot::Line(Place::Usb { ids: scanner.profile.usb.clone(), settings })
-        }
-        Link::Connect { address } => Spot::Line(Place::Connect { address: address.clone() }),
-        Link::Listen { address, allow } => Spot::Line(Place::Listen {
-            address: *address,
-            allow: allow.clone().unwrap_or_default(),
-        }),
     }
 }
 

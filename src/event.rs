@@ -46,9 +46,11 @@ log_events! {
     /// A scanner cannot be reached.
     ScannerLost = "A scanner cannot be reached; it is tried again until it is back.",
     /// A scanner sent half a frame.
-    NoRead = "A scanner sent half a frame and fell silent; the half was dropped and answered bad.",
+    NoRead = "A scanner sent a half or doubtful read; it was dropped and answered bad.",
     /// A scanner does not take its answers.
     AnswersStalled = "A scanner does not take its answers; scanning goes on without them.",
+    /// A recording is not whole.
+    RecordingCut = "A recording of a scanner lacks lines or ends early: the disk was too slow or full, or it is as long as one may be.",
     /// A picture could not be read.
     PictureFailed = "A picture could not be read; it was moved to the folder `failed`.",
     /// Somebody connected who is not allowed.

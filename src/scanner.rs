@@ -10,3 +10,4 @@ pub mod line;
 pub mod profile;
 pub mod pty;
 pub mod recording;
+pub mod text;

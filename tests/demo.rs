@@ -220,7 +220,7 @@ fn a_session_that_comes_otherwise_than_expected_is_told() {
 fn what_is_no_recording_is_told_with_its_place() {
     let temp = tempfile::tempdir().unwrap();
     let recording = temp.path().join("r.jsonl");
-    fs::write(&recording, "{\"ms\": 0, \"in\": \"\"}\n{\"ms\": 1, \"out\": \"\"}\n").unwrap();
+    fs::write(&recording, "{\"ms\": 0, \"in\": \"\"}\n{\"ms\": 1, \"on\": \"\"}\n").unwrap();
     let recording = recording.to_str().unwrap();
     let output = ballot_intake(temp.path(), &["replay", recording]).output().unwrap();
     assert_eq!(output.status.code(), Some(66), "{}", text(&output));

@@ -182,6 +182,28 @@ fn print_moved(moved: &Moved) -> Result<(), Failure> {
     Ok(())
 }
 
+/// `ballot-intake acknowledge`.
+pub(super) fn acknowledge(
+    place: &Place,
+    common: &Common,
+    scanner: Option<String>,
+) -> Result<Exit, Failure> {
+    let config = place.config(common)?;
+    let Some(mut daemon) = Desk::of_daemon(&config.ledger.path) else {
+        return Err(Failure::new(Exit::Away, anyhow!("no daemon runs on this ledger")));
+    };
+    let answer = daemon.ask(Command::Acknowledge { scanner });
+    match answer.map_err(|e| Failure::new(Exit::Away, e))? {
+        Answer::Acknowledged { n } if common.json => {
+            print_json(&serde_json::json!({ "acknowledged": n }))?;
+        }
+        Answer::Acknowledged { n } => writeln!(io::stdout().lock(), "{n} scanners scan again")?,
+        Answer::Refused { why } => return Err(Failure::new(Exit::No, anyhow!(why))),
+        other => return Err(unexpected(&other)),
+    }
+    Ok(Exit::Done)
+}
+
 /// `ballot-intake outbox retry`.
 pub(super) fn outbox_retry(place: &Place, common: &Common) -> Result<Exit, Failure> {
     let config = place.config(common)?;

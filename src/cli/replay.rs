@@ -12,7 +12,7 @@ use super::stand::Stand;
 use super::{Common, Exit, Failure, print_json};
 use crate::ballot::BallotId;
 use crate::clock::ManualClock;
-use crate::config::{Config, Election, Link, ScannerConfig};
+use crate::config::{Config, Election, Link, ScannerConfig, Stop};
 use crate::event::printable;
 use crate::ledger::{Layout, Told};
 use crate::pipeline::Shutdown;
@@ -162,6 +162,7 @@ impl Bench {
             profile_name: PROFILE.to_owned(),
             profile: profile.clone(),
             link: Link::Serial { path: Some(pty.path().to_owned()) },
+            stop: Stop::Never,
         }];
         if let Some(file) = ballots {
             let wanted = Import { file, layout: Layout::Generic, run: Run::Real };

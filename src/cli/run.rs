@@ -3,7 +3,7 @@
 use super::place::{self, Faulty, Place};
 use super::read::{self, Outcome, Output, Request};
 use super::{Common, Exit, Failure};
-use crate::daemon::{self, DaemonError, Ready, World};
+use crate::daemon::{self, DaemonError, Ready, Record, World};
 use crate::envelope::Formats;
 use crate::event::LogEvent;
 use crate::ledger::{LockError, OpenError, SchemaError, StartError};
@@ -18,7 +18,7 @@ use std::thread;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// `ballot-intake run`.
-pub(super) fn run(place: &Place, common: &Common) -> Result<Exit, Failure> {
+pub(super) fn run(place: &Place, common: &Common, record: Option<Record>) -> Result<Exit, Failure> {
     log_to_stderr();
     let config = place.config(common)?;
     Place::make_ledger_dir(&config.ledger.path)?;
@@ -27,6 +27,7 @@ pub(super) fn run(place: &Place, common: &Common) -> Result<Exit, Failure> {
         clock: Arc::clone(&place.clock),
         runtime_dir: place.runtime_dir.clone(),
         credentials_dir: place.credentials_dir.clone(),
+        record,
         on_ready: Box::new(say_ready),
     };
     match daemon::run(config, world, shutdown) {
@@ -60,6 +61,7 @@ pub(super) const fn exit_of(error: &DaemonError) -> Exit {
         | DaemonError::DriverEnded
         | DaemonError::ForwarderEnded
         | DaemonError::Decoders(_)
+        | DaemonError::Record(_)
         | DaemonError::Socket { .. } => Exit::Away,
         DaemonError::Lock(LockError::File { .. })
         | DaemonError::Ledger(_)

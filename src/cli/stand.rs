@@ -33,6 +33,7 @@ impl Stand {
             clock,
             runtime_dir: Some(own_dir),
             credentials_dir: None,
+            record: None,
             on_ready: Box::new(|now| {
                 if ready.send(now).is_err() {
                     tracing::debug!("Nobody waits for the daemon any more.");

@@ -3,7 +3,7 @@
 use super::fault::Sink;
 use super::read::{Key, Misfit, Section, Sections, Table, Times, hint};
 use super::value;
-use super::{ConfigWorld, Link, ProfileLookup, ScannerConfig};
+use super::{ConfigWorld, Link, ProfileLookup, ScannerConfig, Stop};
 use crate::scanner::profile::{Profile, Protocol, Transport};
 use std::net::{IpAddr, SocketAddr};
 
@@ -20,6 +20,7 @@ pub(super) static SCANNER: Table = Table {
         Key { name: "connect", example: "\"192.0.2.7:51236\"" },
         Key { name: "listen", example: "\"127.0.0.1:51236\"" },
         Key { name: "allow", example: "[\"192.0.2.7\"]" },
+        Key { name: "stop_on", example: "\"bad\"" },
     ],
 };
 
@@ -43,9 +44,10 @@ pub(super) fn read(
             values_of_no_profile(&section, sink);
             continue;
         };
+        let stop = stop(&section, &profile, sink);
         let link = link(&section, &profile, sink);
         let (Some(name), Some((link, key))) = (name, link) else { continue };
-        let scanner = ScannerConfig { name, profile_name, profile, link };
+        let scanner = ScannerConfig { name, profile_name, profile, link, stop };
         if let Some(what) = scanners.iter().find_map(|other| collision(other, &scanner)) {
             section.fault_at(sink, key, &what);
         }
@@ -67,11 +69,29 @@ fn profile(text: &str, world: &ConfigWorld<'_>) -> Result<(String, Profile), Mis
     }
 }
 
+fn stop(section: &Section<'_, '_>, profile: &Profile, sink: &mut Sink<'_>) -> Stop {
+    let stop = section.read(sink, "stop_on", stop_on).unwrap_or(Stop::Never);
+    if stop == Stop::OnBad && profile.lock.is_none() {
+        let what = "nothing that is known of this model keeps it from scanning";
+        section.fault_at(sink, "stop_on", what);
+    }
+    stop
+}
+
+fn stop_on(text: &str) -> Result<Stop, Misfit> {
+    value::one_of(text, &["bad", "never"], |text| match text {
+        "bad" => Some(Stop::OnBad),
+        "never" => Some(Stop::Never),
+        _ => None,
+    })
+}
+
 fn values_of_no_profile(section: &Section<'_, '_>, sink: &mut Sink<'_>) {
     section.read(sink, "path", value::path);
     section.read(sink, "connect", value::host_and_port);
     section.read(sink, "listen", value::socket);
     section.read_list(sink, "allow", value::ip);
+    section.read(sink, "stop_on", stop_on);
 }
 
 /// The link, and the key that decides where it leads.
@@ -236,6 +256,15 @@ mod tests {
         let fault =
             "c:4:1: [[scanner]]: scanner `left` is `usb-scanner` too; each needs its `path`\n";
         assert_eq!(read(&format!("{LEFT}{RIGHT}")), Err(fault.to_owned()));
+    }
+
+    #[test]
+    fn a_scanner_that_nothing_locks_cannot_stop() {
+        let stop = format!("{LEFT}stop_on = 'bad'\n");
+        let fault = "c:4:11: [[scanner]] stop_on = 'bad': \
+                     nothing that is known of this model keeps it from scanning\n";
+        assert_eq!(read(&stop), Err(fault.to_owned()));
+        assert_eq!(read(&stop.replace("bad", "never")), Ok(vec![Link::Serial { path: None }]));
     }
 
     #[test]

@@ -65,6 +65,12 @@ impl Lock {
         Ok(lock)
     }
 
+    /// Who says there that they hold the lock of the ledger at `ledger`: perhaps somebody who was killed since.
+    pub fn holder(ledger: &Path) -> Option<Holder> {
+        let mut file = File::open(lock_path(ledger)).ok()?;
+        read(&mut file).ok().filter(|holder| holder.pid != 0)
+    }
+
     /// Says in the lock where commands are taken.
     pub fn announce(&mut self, socket: &Path) -> io::Result<()> {
         self.write(&socket.display().to_string())
@@ -120,7 +126,9 @@ mod tests {
         assert_eq!(holder(), Holder { pid, socket: None });
         first.announce(&socket).unwrap();
         assert_eq!(holder(), Holder { pid, socket: Some(socket) });
+        assert_eq!(Lock::holder(&ledger), Some(holder()));
         drop(first);
+        assert_eq!(Lock::holder(&ledger), None);
         drop(Lock::take(&ledger).unwrap());
     }
 }

@@ -1,11 +1,13 @@
-//! Drives one line scanner: opens its line, feeds its lane, writes its answers, and opens it again when it is gone.
+//! Drives one scanner that speaks over a line: opens it, feeds its lane, sends its answers, and opens it again when it is gone.
 
 use super::lane::Lane;
 use super::often::Often;
 use super::shutdown::Shutdown;
+use crate::control::roster::Acknowledgments;
 use crate::event::{LogEvent, chain};
 use crate::scan::Judged;
-use crate::scanner::framing::Framer;
+use crate::scanner::dialog::Dialog;
+use crate::scanner::framing::Framed;
 use crate::scanner::line::{Line, Moved, OpenError, Opened, Opener};
 use std::net::IpAddr;
 use std::ops::Range;
@@ -56,9 +58,9 @@ impl Told {
 pub(crate) struct Driver {
     pub(crate) lane: Lane,
     pub(crate) verdicts: mpsc::Receiver<Judged>,
-    pub(crate) framer: Framer,
-    pub(crate) silence: Duration,
+    pub(crate) dialog: Box<dyn Dialog>,
     pub(crate) opener: Opener,
+    pub(crate) acknowledged: Acknowledgments,
     /// Told once the line was opened or reported away.
     pub(crate) settled: Option<oneshot::Sender<()>>,
 }
@@ -72,7 +74,7 @@ impl Driver {
                 Ok(Opened::Line(line)) => {
                     self.opened(&mut told);
                     let end = self.session(line, &mut shutdown).await;
-                    self.framer.reset();
+                    self.dialog.reset();
                     self.lane.gone();
                     match end {
                         End::Stopped => return,
@@ -96,7 +98,7 @@ impl Driver {
 
     /// Opens the line; verdicts that come meanwhile are taken. Nothing when the daemon stops.
     async fn open(&mut self, shutdown: &mut Shutdown) -> Option<Result<Opened, OpenError>> {
-        let Self { lane, verdicts, opener, settled, .. } = self;
+        let Self { lane, verdicts, opener, acknowledged, settled, .. } = self;
         let opening = open(opener, settled);
         tokio::pin!(opening);
         loop {
@@ -105,12 +107,14 @@ impl Driver {
                 () = shutdown.requested() => return None,
                 opened = &mut opening => return Some(opened),
                 Some(judged) = verdicts.recv() => judged_away(lane, &judged),
+                Some(()) = acknowledged.recv() => lane.acknowledge(),
                 () = sleep(PUSH_AGAIN), if lane.is_waiting() => lane.push(),
             }
         }
     }
 
     fn opened(&mut self, told: &mut Told) {
+        self.lane.entry().opened(self.opener.place());
         if told.line != Some(Is::Open) {
             told.line = Some(Is::Open);
             tracing::info!(
@@ -126,6 +130,7 @@ impl Driver {
     /// Says once that the scanner is away; of one that comes and goes, only so often. One that stays away is tried again, and
     /// said to be away then.
     fn lost(&self, why: &str, told: &mut Told) {
+        self.lane.entry().away(self.opener.place(), why.to_owned());
         if told.line != Some(Is::Away) && told.lost.may_say(Instant::now()) {
             told.line = Some(Is::Away);
             tracing::warn!(
@@ -158,6 +163,7 @@ impl Driver {
                 biased;
                 () = shutdown.requested() => return true,
                 Some(judged) = self.verdicts.recv() => judged_away(&mut self.lane, &judged),
+                Some(()) = self.acknowledged.recv() => self.lane.acknowledge(),
                 () = sleep(PUSH_AGAIN), if self.lane.is_waiting() => self.lane.push(),
                 () = &mut again => return false,
             }
@@ -166,15 +172,17 @@ impl Driver {
 
     async fn session(&mut self, line: Line, shutdown: &mut Shutdown) -> End {
         let mut session = Session::new(line);
-        let mut quiet_since = Instant::now();
         let mut stalled = false;
+        self.lane.opened();
         loop {
             self.feed(&mut session);
+            self.talk(&mut session);
             self.say_stalled(&mut stalled);
             let reads = session.unread.is_empty() && self.lane.has_room();
             let incoming = if reads { &mut session.buffer[..] } else { &mut [] };
-            let outgoing = self.lane.outgoing();
+            let outgoing = outgoing(&*self.dialog, session.hears);
             let has_work = reads || !outgoing.is_empty();
+            let expires = self.dialog.deadline().filter(|_| reads).map(|at| session.since + at);
             let outcome = tokio::select! {
                 biased;
                 () = shutdown.requested() => {
@@ -185,23 +193,27 @@ impl Driver {
                     self.lane.judged(&judged);
                     continue;
                 }
+                Some(()) = self.acknowledged.recv() => {
+                    self.lane.acknowledge();
+                    continue;
+                }
                 moved = session.line.moved(incoming, outgoing), if has_work => moved,
                 () = sleep(PUSH_AGAIN), if self.lane.is_waiting() => {
                     self.lane.push();
                     continue;
                 }
-                () = sleep_until(quiet_since + self.silence), if reads && self.framer.is_partial() => {
-                    self.silence();
+                () = sleep_until(expires.unwrap_or(session.since)), if expires.is_some() => {
+                    self.expired(session.now());
                     continue;
                 }
             };
             match outcome {
                 Ok(Moved::In(n)) => {
-                    quiet_since = Instant::now();
                     session.unread = 0..n;
+                    self.lane.heard(session.rest().unwrap_or_default());
                 }
-                Ok(Moved::Out(n)) => self.lane.sent(n),
-                Ok(Moved::Deaf) => session.is_deaf = true,
+                Ok(Moved::Out(n)) => self.sent(n, session.now()),
+                Ok(Moved::Deaf) => session.hears = Hears::No,
                 Err(_) => {
                     // It may have sent its last and wait for the answers.
                     self.drain(&mut session).await;
@@ -214,28 +226,54 @@ impl Driver {
 
     /// Hands the lane what was read, as far as it has room. What the scanner does not take any more is not kept for it.
     fn feed(&mut self, session: &mut Session) {
+        let now = session.now();
         while self.lane.has_room()
             && let Some(bytes) = session.rest()
         {
-            let (consumed, framed) = self.framer.push(bytes);
+            let (consumed, framed) = self.dialog.push(bytes, now);
             session.unread.start += consumed;
             if let Some(framed) = framed {
-                self.lane.framed(framed);
+                self.framed(framed);
             }
-        }
-        if session.is_deaf {
-            self.lane.gone();
         }
     }
 
-    fn silence(&mut self) {
-        if let Some(framed) = self.framer.silence() {
+    fn framed(&mut self, framed: Framed) {
+        if framed == Framed::NoRead {
             tracing::warn!(
                 event = LogEvent::NoRead.name(),
                 scanner = self.lane.name(),
-                "A scanner sent half a frame and fell silent."
+                "A scanner sent a half or doubtful read; it was dropped."
             );
-            self.lane.framed(framed);
+        }
+        self.lane.framed(framed);
+    }
+
+    /// Says what is due, one thing after the other has left.
+    fn talk(&mut self, session: &mut Session) {
+        if session.hears == Hears::No {
+            self.lane.gone();
+            session.speaks = Speaks::No;
+            return;
+        }
+        while self.dialog.is_idle() {
+            if std::mem::replace(&mut session.speaks, Speaks::No) == Speaks::Yes {
+                self.lane.answered();
+            }
+            let Some(say) = self.lane.answer() else { return };
+            self.dialog.say(say, session.now());
+            session.speaks = Speaks::Yes;
+        }
+    }
+
+    fn sent(&mut self, n: usize, now: Duration) {
+        self.lane.told(self.dialog.outgoing().get(..n).unwrap_or_default());
+        self.dialog.sent(n, now);
+    }
+
+    fn expired(&mut self, now: Duration) {
+        if let Some(framed) = self.dialog.expired(now) {
+            self.framed(framed);
         }
     }
 
@@ -256,7 +294,8 @@ impl Driver {
         let drained = async {
             loop {
                 self.feed(session);
-                let outgoing = self.lane.outgoing();
+                self.talk(session);
+                let outgoing = outgoing(&*self.dialog, session.hears);
                 let is_sent = outgoing.is_empty() && session.rest().is_none();
                 if is_sent && self.lane.is_settled() {
                     return;
@@ -265,8 +304,8 @@ impl Driver {
                     biased;
                     Some(judged) = self.verdicts.recv() => self.lane.judged(&judged),
                     moved = session.line.moved(&mut [], outgoing), if !outgoing.is_empty() => match moved {
-                        Ok(Moved::Out(n)) => self.lane.sent(n),
-                        Ok(Moved::In(_) | Moved::Deaf) | Err(_) => session.is_deaf = true,
+                        Ok(Moved::Out(n)) => self.sent(n, session.now()),
+                        Ok(Moved::In(_) | Moved::Deaf) | Err(_) => session.hears = Hears::No,
                     },
                     () = sleep(PUSH_AGAIN), if self.lane.is_waiting() => self.lane.push(),
                 }
@@ -284,9 +323,10 @@ impl Driver {
 
     /// The line is gone and the ledger is slow: what was read becomes scans all the same, unless the daemon stops.
     async fn scan_rest(&mut self, session: &mut Session, shutdown: &mut Shutdown) {
-        session.is_deaf = true;
+        session.hears = Hears::No;
         loop {
             self.feed(session);
+            self.talk(session);
             if session.rest().is_none() {
                 return;
             }
@@ -323,19 +363,49 @@ impl Driver {
 /// An open line, and what was read from it.
 struct Session {
     line: Line,
+    since: Instant,
     buffer: [u8; READ_BYTES],
     unread: Range<usize>,
-    is_deaf: bool,
+    hears: Hears,
+    speaks: Speaks,
+}
+
+/// Whether the scanner takes what it is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Hears {
+    Yes,
+    No,
+}
+
+/// Whether what the lane wants said is with the dialog.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Speaks {
+    Yes,
+    No,
 }
 
 impl Session {
-    const fn new(line: Line) -> Self {
-        Self { line, buffer: [0; READ_BYTES], unread: 0..0, is_deaf: false }
+    fn new(line: Line) -> Self {
+        let (since, buffer) = (Instant::now(), [0; READ_BYTES]);
+        Self { line, since, buffer, unread: 0..0, hears: Hears::Yes, speaks: Speaks::No }
+    }
+
+    /// How long the line has been open: the dialog's time.
+    fn now(&self) -> Duration {
+        self.since.elapsed()
     }
 
     /// What was read and not yet fed.
     fn rest(&self) -> Option<&[u8]> {
         self.buffer.get(self.unread.clone()).filter(|bytes| !bytes.is_empty())
+    }
+}
+
+/// What is to be sent to a scanner that takes it.
+fn outgoing(dialog: &dyn Dialog, hears: Hears) -> &[u8] {
+    match hears {
+        Hears::Yes => dialog.outgoing(),
+        Hears::No => &[],
     }
 }
 

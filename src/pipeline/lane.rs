@@ -1,24 +1,28 @@
-//! One scanner's lane: from its symbols to scans on their way to the ledger, and from verdicts to the bytes of its answers.
+//! One scanner's lane: from its symbols to scans on their way to the ledger, and from verdicts to what it is told.
 //!
 //! The lane owns everything that is remembered of its scanner. It moves no bytes itself and knows no transport. Answers leave
 //! in the order of what they answer, and a scanner has no more in flight than its profile allows: a lane without room is not
 //! fed, which holds the scanner back.
 
 use crate::clock::Clock;
+use crate::config::Stop;
+use crate::control::roster::Entry;
 use crate::dedupe::{Delivery, Met, Repeats};
 use crate::envelope::Formats;
 use crate::ledger::{Ledger, Request, Uncounted, Unsent};
 use crate::scan::{Judged, Method, Scan, ScanId, ScannerId, Symbol, Tone};
+use crate::scanner::dialog::Say;
 use crate::scanner::framing::Framed;
-use crate::scanner::profile::{Answers, WaitsForAnswer};
+use crate::scanner::profile::WaitsForAnswer;
+use crate::scanner::recording::Recorder;
 use std::collections::VecDeque;
 use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
-/// Bytes of answers that wait for a scanner to take them; more are dropped, and the answers counted as undelivered.
-const OUTGOING_BYTES_MAX: usize = 64 * 1024;
+/// Answers that wait for a scanner to take them; more are dropped, and their scans are as if they were not answered.
+const ANSWERS_MAX: usize = 64 * 1024;
 
 /// What a lane is made of.
 #[derive(Debug, Clone)]
@@ -29,14 +33,14 @@ pub struct LaneSettings {
     pub name: Arc<str>,
     /// How its scans come about.
     pub method: Method,
-    /// What it is sent.
-    pub answers: Answers,
     /// Whether it scans on without an answer.
     pub waits_for_answer: WaitsForAnswer,
     /// How many of its scans may wait for their verdicts.
     pub in_flight_max: NonZeroU16,
     /// How long the same payload is the same scan.
     pub repeat_window: Duration,
+    /// After what it is locked.
+    pub stop: Stop,
 }
 
 /// What is owed to the scanner: the answer to a scan, or to something that has its tone already.
@@ -68,11 +72,18 @@ impl Due {
     }
 }
 
-/// An answer that is being sent: it is delivered when so many bytes have left in all.
+/// What the scanner is to be told next, and of which scan it is the answer.
 #[derive(Debug, Clone, Copy)]
-struct Sending {
-    scan: ScanId,
-    end: u64,
+struct Answer {
+    scan: Option<ScanId>,
+    say: Say,
+}
+
+/// Whether the scanner is locked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Locked {
+    No,
+    Yes,
 }
 
 /// One scanner's lane.
@@ -82,6 +93,8 @@ pub struct Lane {
     formats: Arc<Formats>,
     ledger: Ledger,
     clock: Arc<dyn Clock>,
+    entry: Entry,
+    recorder: Option<Box<Recorder>>,
     verdicts: mpsc::Sender<Judged>,
     repeats: Repeats,
     next: ScanId,
@@ -89,9 +102,8 @@ pub struct Lane {
     /// A scan that found the ledger's queue full.
     waiting: Option<Box<Request>>,
     uncounted: Uncounted,
-    outgoing: VecDeque<u8>,
-    sending: VecDeque<Sending>,
-    written: u64,
+    answers: VecDeque<Answer>,
+    locked: Locked,
 }
 
 impl Lane {
@@ -101,6 +113,7 @@ impl Lane {
         formats: Arc<Formats>,
         ledger: Ledger,
         clock: Arc<dyn Clock>,
+        entry: Entry,
     ) -> (Self, mpsc::Receiver<Judged>) {
         let (verdicts, verdicts_rx) = mpsc::channel(settings.in_flight_max.get().into());
         let lane = Self {
@@ -109,14 +122,15 @@ impl Lane {
             formats,
             ledger,
             clock,
+            entry,
+            recorder: None,
             verdicts,
             next: ScanId(0),
             due: VecDeque::new(),
             waiting: None,
             uncounted: Uncounted::default(),
-            outgoing: VecDeque::new(),
-            sending: VecDeque::new(),
-            written: 0,
+            answers: VecDeque::new(),
+            locked: Locked::No,
         };
         (lane, verdicts_rx)
     }
@@ -124,6 +138,26 @@ impl Lane {
     /// The scanner's name.
     pub fn name(&self) -> &str {
         &self.settings.name
+    }
+
+    /// Has all that is said recorded from here on.
+    pub fn record(&mut self, recorder: Recorder) {
+        self.recorder = Some(Box::new(recorder));
+    }
+
+    /// The scanner sent this.
+    pub fn heard(&mut self, bytes: &[u8]) {
+        self.recorder.iter_mut().for_each(|recorder| recorder.heard(bytes));
+    }
+
+    /// The scanner was sent this.
+    pub fn told(&mut self, bytes: &[u8]) {
+        self.recorder.iter_mut().for_each(|recorder| recorder.told(bytes));
+    }
+
+    /// Its line of the station's roster.
+    pub fn entry(&self) -> &Entry {
+        &self.entry
     }
 
     /// Whether it may be fed.
@@ -145,9 +179,11 @@ impl Lane {
     pub fn framed(&mut self, framed: Framed) {
         match framed {
             Framed::Symbol(symbol) => {
+                self.recorder.iter_mut().for_each(|recorder| recorder.read(&symbol));
                 self.face(vec![symbol]);
             }
             Framed::NoRead => {
+                self.recorder.iter_mut().for_each(|recorder| recorder.no_read_came());
                 self.uncounted.no_reads = self.uncounted.no_reads.saturating_add(1);
                 self.due.push_back(Due::with(Tone::Bad));
                 self.send_answers();
@@ -186,6 +222,7 @@ impl Lane {
     }
 
     fn repeat(&mut self) {
+        self.recorder.iter_mut().for_each(|recorder| recorder.repeat_came());
         self.uncounted.repeats = self.uncounted.repeats.saturating_add(1);
         self.push();
     }
@@ -202,6 +239,7 @@ impl Lane {
             face: self.formats.face(&symbols),
             symbols,
         };
+        self.entry.scanned(scan.at);
         self.due.push_back(Due::after(id));
         let verdicts = self.verdicts.clone();
         self.waiting = Some(Box::new(Request::Scan { scan: Box::new(scan), verdicts }));
@@ -236,6 +274,7 @@ impl Lane {
     /// A verdict came back.
     pub fn judged(&mut self, judged: &Judged) {
         let tone = judged.verdict.tone();
+        self.recorder.iter_mut().for_each(|recorder| recorder.scan_came(judged.id.0, tone));
         self.repeats.judged(judged.id, tone);
         for due in self.due.iter_mut().filter(|due| due.scan == Some(judged.id)) {
             due.tone = Some(tone);
@@ -246,49 +285,62 @@ impl Lane {
     fn send_answers(&mut self) {
         while let Some(Due { scan, tone: Some(tone), to }) = self.due.front().copied() {
             self.due.pop_front();
-            let bytes = self.settings.answers.bytes(tone);
-            if to == To::Nobody || self.outgoing.len() + bytes.len() > OUTGOING_BYTES_MAX {
-                continue;
+            if to == To::Scanner && self.answers.len() < ANSWERS_MAX {
+                self.answers.push_back(Answer { scan, say: Say::Tone(tone) });
             }
-            self.outgoing.extend(bytes);
-            if let Some(scan) = scan {
-                let end = self.written + u64::try_from(self.outgoing.len()).unwrap_or(u64::MAX);
-                self.sending.push_back(Sending { scan, end });
+            if self.settings.stop == Stop::OnBad && matches!(tone, Tone::Bad | Tone::Fault) {
+                self.lock(Locked::Yes);
+                self.answers.push_back(Answer { scan: None, say: Say::Lock });
             }
         }
-        self.settle_sent();
     }
 
-    /// The bytes that the scanner is to get next; empty for none.
-    pub fn outgoing(&self) -> &[u8] {
-        let (first, second) = self.outgoing.as_slices();
-        if first.is_empty() { second } else { first }
+    /// What the scanner is to be told next.
+    pub fn answer(&self) -> Option<Say> {
+        self.answers.front().map(|answer| answer.say)
     }
 
-    /// Whether answers were dropped, or are about to be, because the scanner does not take them.
+    /// It was told so.
+    pub fn answered(&mut self) {
+        if let Some(Answer { scan: Some(scan), .. }) = self.answers.pop_front() {
+            self.repeats.delivered(scan);
+        }
+    }
+
+    /// Whether answers are dropped because the scanner does not take them.
     pub fn is_stalled(&self) -> bool {
-        self.outgoing.len() + crate::scanner::profile::ANSWER_BYTES_MAX > OUTGOING_BYTES_MAX
+        self.answers.len() >= ANSWERS_MAX
     }
 
-    /// So many of them were taken.
-    pub fn sent(&mut self, n: usize) {
-        self.outgoing.drain(..n.min(self.outgoing.len()));
-        self.written += u64::try_from(n).unwrap_or(0);
-        self.settle_sent();
+    /// Whether the scanner is locked until somebody acknowledges.
+    pub fn is_locked(&self) -> bool {
+        self.locked == Locked::Yes
     }
 
-    fn settle_sent(&mut self) {
-        while let Some(sending) = self.sending.front().filter(|sending| sending.end <= self.written)
-        {
-            self.repeats.delivered(sending.scan);
-            self.sending.pop_front();
+    /// Somebody has seen what was bad: a scanner that was locked may scan again.
+    pub fn acknowledge(&mut self) {
+        if self.is_locked() {
+            self.lock(Locked::No);
+            self.answers.push_back(Answer { scan: None, say: Say::Unlock });
+        }
+    }
+
+    fn lock(&mut self, locked: Locked) {
+        self.locked = locked;
+        self.entry.locked(self.is_locked());
+    }
+
+    /// The scanner is there, and nobody knows whether it was locked before.
+    pub fn opened(&mut self) {
+        if self.settings.stop == Stop::OnBad {
+            let say = if self.is_locked() { Say::Lock } else { Say::Unlock };
+            self.answers.push_back(Answer { scan: None, say });
         }
     }
 
     /// The scanner is gone: what it was to be told goes nowhere.
     pub fn gone(&mut self) {
-        self.outgoing.clear();
-        self.sending.clear();
+        self.answers.clear();
         for due in &mut self.due {
             due.to = To::Nobody;
         }

@@ -3,7 +3,9 @@
 //! One seam for every transport and protocol. A dialog does no I/O and reads no clock: whoever drives it moves the bytes, and
 //! says how long it has been driving. So each is tested byte by byte.
 
-use super::framing::Framed;
+use super::framing::{Framed, Framing};
+use super::profile::{Profile, Protocol};
+use super::text::Text;
 use crate::scan::Tone;
 use std::fmt;
 use std::time::Duration;
@@ -17,6 +19,21 @@ pub enum Say {
     Lock,
     /// Scan again.
     Unlock,
+}
+
+/// The dialog of a scanner of that profile. What sends pictures has no line, and none of its own.
+pub fn of(profile: &Profile) -> Box<dyn Dialog> {
+    let text = |framing: Framing| {
+        Box::new(Text::new(framing, profile.answers.clone(), profile.lock.clone()))
+    };
+    match &profile.protocol {
+        Protocol::Text(framing) => text(framing.clone()),
+        Protocol::Ssi { .. }
+        | Protocol::Keys { .. }
+        | Protocol::Reports { .. }
+        | Protocol::Pictures(_)
+        | Protocol::Files => text(Framing::default()),
+    }
 }
 
 /// Both sides of what is said on one scanner's line.
