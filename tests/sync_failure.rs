@@ -6,9 +6,8 @@
 
 mod support;
 
-use std::fs;
-use std::process::Command;
 use support::daemon::Daemon;
+use support::disk::Disk;
 use support::pty::Pty;
 use support::station::Station;
 use support::{Deadline, FAULT, GOOD, look_again, payload};
@@ -16,6 +15,7 @@ use support::{Deadline, FAULT, GOOD, look_again, payload};
 /// A station whose disk fails when it is told to.
 struct Setup {
     station: Station,
+    disk: Disk,
     scanner: Pty,
     daemon: Daemon,
 }
@@ -24,33 +24,10 @@ impl Setup {
     fn new() -> Self {
         let mut station = Station::with_scanners(&["left"], "");
         station.import(100);
-        let disk = station.path("disk");
-        fs::create_dir(&disk).unwrap();
-        let library = station.path("failing_disk.so");
-        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/failing_disk.c");
-        let compiled = Command::new("cc")
-            .args(["-shared", "-fPIC", "-o"])
-            .arg(&library)
-            .args([source, "-ldl"])
-            .status();
-        assert!(compiled.unwrap().success());
-        station.environment =
-            vec![("LD_PRELOAD", library.into_os_string()), ("FAILING_DISK", disk.into_os_string())];
+        let disk = Disk::under(&mut station);
         let scanner = station.plug("left");
         let daemon = station.start();
-        Self { station, scanner, daemon }
-    }
-
-    fn fail(&self, name: &str) {
-        fs::write(self.station.path("disk").join(name), "").unwrap();
-    }
-
-    fn mend(&self, name: &str) {
-        fs::remove_file(self.station.path("disk").join(name)).unwrap();
-    }
-
-    fn is_used_up(&self, name: &str) -> bool {
-        !self.station.path("disk").join(name).exists()
+        Self { station, disk, scanner, daemon }
     }
 
     fn ask(&self, ballot: u32) -> u8 {
@@ -76,12 +53,12 @@ impl Setup {
     #[track_caller]
     fn fail_once(&self, from: u32) -> u32 {
         for ballot in from.. {
-            self.fail("sync.0");
+            self.disk.tell("sync.0");
             match self.ask(ballot) {
                 FAULT => return ballot,
                 answer => assert_eq!(answer, GOOD, "ballot {ballot}"),
             }
-            assert!(self.is_used_up("sync.0"), "a good answer without a sync");
+            assert!(self.disk.is_used_up("sync.0"), "a good answer without a sync");
         }
         from
     }
@@ -103,7 +80,7 @@ fn a_sync_that_fails_once_is_the_alarm_and_the_next_scan_is_received_once() {
     let setup = Setup::new();
     assert_eq!(setup.ask(0), GOOD);
     let ballot = setup.fail_once(1);
-    assert!(setup.is_used_up("sync.0"));
+    assert!(setup.disk.is_used_up("sync.0"));
     setup.insist(ballot);
     assert_eq!(setup.ask(ballot + 1), GOOD);
     assert!(setup.station.logged("CommitFailed") >= 1);
@@ -127,10 +104,10 @@ fn syncs_that_fail_again_and_again_lose_and_double_nothing() {
 fn recovery_that_fails_itself_is_tried_again() {
     let setup = Setup::new();
     for token in 0..8 {
-        setup.fail(&format!("sync.{token}"));
+        setup.disk.tell(&format!("sync.{token}"));
     }
     let mut next = 0;
-    while !setup.is_used_up("sync.7") {
+    while !setup.disk.is_used_up("sync.7") {
         setup.insist(next);
         next += 1;
     }
@@ -142,11 +119,11 @@ fn recovery_that_fails_itself_is_tried_again() {
 fn fails_for_a_while(name: &str) {
     let setup = Setup::new();
     assert_eq!(setup.ask(0), GOOD);
-    setup.fail(name);
+    setup.disk.tell(name);
     for ballot in [1, 2, 1, 3] {
         assert_eq!(setup.ask(ballot), FAULT, "ballot {ballot}");
     }
-    setup.mend(name);
+    setup.disk.mend(name);
     for ballot in 1..4 {
         setup.insist(ballot);
     }
@@ -170,10 +147,10 @@ fn a_disk_that_is_full_for_a_while_comes_back() {
 fn a_daemon_that_is_killed_after_a_failed_sync_doubles_nothing() {
     let setup = Setup::new();
     let ballot = setup.fail_once(0);
-    let Setup { station, scanner, daemon } = setup;
+    let Setup { station, disk, scanner, daemon } = setup;
     daemon.kill9();
     let daemon = station.start();
-    let setup = Setup { station, scanner, daemon };
+    let setup = Setup { station, disk, scanner, daemon };
     assert_eq!(setup.ask(ballot), GOOD);
     setup.finish(ballot + 1);
 }
@@ -182,13 +159,13 @@ fn a_daemon_that_is_killed_after_a_failed_sync_doubles_nothing() {
 fn a_daemon_can_be_stopped_while_its_disk_fails() {
     let setup = Setup::new();
     assert_eq!(setup.ask(0), GOOD);
-    setup.fail("sync.always");
+    setup.disk.tell("sync.always");
     assert_eq!(setup.ask(1), FAULT);
-    let Setup { station, scanner, daemon } = setup;
+    let Setup { station, disk, scanner, daemon } = setup;
     daemon.stop();
-    fs::remove_file(station.path("disk").join("sync.always")).unwrap();
+    disk.mend("sync.always");
     let daemon = station.start();
-    let setup = Setup { station, scanner, daemon };
+    let setup = Setup { station, disk, scanner, daemon };
     setup.insist(1);
     setup.finish(2);
 }

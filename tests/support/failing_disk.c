@@ -1,7 +1,8 @@
 /* A disk that fails when told to: preloaded under the daemon, it answers for the C library's sync and write.
  *
  * In the folder $FAILING_DISK: each file `sync.N` lets one sync fail with EIO and is used up by that; `sync.always` lets all
- * fail; `write.always` lets every write to a write-ahead log fail with ENOSPC. */
+ * fail; `write.always` lets every write to a write-ahead log fail with ENOSPC; while there is `sync.held`, a sync waits, and
+ * says so by the file `sync.waits`. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -21,7 +22,21 @@ static int exists(const char *name, int used_up) {
     return (used_up ? unlink(path) : access(path, F_OK)) == 0;
 }
 
+static void be_held(void) {
+    char path[4096];
+    int before = errno;
+    if (exists("sync.held", 0)) {
+        snprintf(path, sizeof path, "%s/sync.waits", getenv("FAILING_DISK"));
+        FILE *waits = fopen(path, "w");
+        if (waits != NULL) fclose(waits);
+        while (exists("sync.held", 0)) usleep(1000);
+        unlink(path);
+    }
+    errno = before;
+}
+
 static int sync_fails(void) {
+    be_held();
     int before = errno, fails = exists("sync.always", 0);
     for (int n = 0; n < TOKENS_MAX && !fails; n++) {
         char name[32];

@@ -2,6 +2,7 @@
 #![expect(dead_code, reason = "each test binary uses a part")]
 
 pub(crate) mod daemon;
+pub(crate) mod disk;
 pub(crate) mod ledger;
 pub(crate) mod pty;
 pub(crate) mod relay;

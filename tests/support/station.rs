@@ -152,14 +152,24 @@ impl Station {
     /// Starts the daemon and waits until it is ready.
     #[track_caller]
     pub(crate) fn start(&self) -> Daemon {
-        let mut daemon = self.spawn();
+        self.start_with(&[])
+    }
+
+    /// The same, with more arguments.
+    #[track_caller]
+    pub(crate) fn start_with(&self, arguments: &[&str]) -> Daemon {
+        let mut daemon = self.spawn_with(arguments);
         daemon.ready();
         daemon
     }
 
     /// Starts the daemon.
     pub(crate) fn spawn(&self) -> Daemon {
-        let mut command = self.command(&["run"]);
+        self.spawn_with(&[])
+    }
+
+    fn spawn_with(&self, arguments: &[&str]) -> Daemon {
+        let mut command = self.command(&[&["run"], arguments].concat());
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         Daemon::spawn(command, &self.log_path())
     }
