@@ -73,6 +73,8 @@ pub struct Station {
     pub mode: Mode,
     /// The pages for clerk and supervisor.
     pub page: Page,
+    /// The device that sounds tones for scanners that cannot.
+    pub speaker: Option<PathBuf>,
     /// How long after its last sight a scanner's same payload is a repeat; at most [`REPEAT_WINDOW_MAX`].
     pub repeat_window: Duration,
 }
@@ -312,6 +314,7 @@ static STATION: Table = Table {
         Key { name: "mode", example: "\"receive\"" },
         Key { name: "page", example: "\"127.0.0.1:8760\"" },
         Key { name: "repeat_window", example: "\"2s\"" },
+        Key { name: "speaker", example: "\"/dev/input/by-path/platform-pcspkr-event-spkr\"" },
     ],
 };
 
@@ -350,6 +353,8 @@ const STATION_ID: &str = "intake-1";
 const PAGE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8760);
 /// The key's name beside the ledger.
 const KEY: &str = "signing.key";
+/// Where udev has the speaker that most workstations have built in.
+const SPEAKER: &str = "/dev/input/by-path/platform-pcspkr-event-spkr";
 const REPEAT_WINDOW: Duration = Duration::from_secs(2);
 /// How long a change waits for its correction where nothing else is configured.
 pub const HOLD_BACK: Duration = Duration::from_mins(10);
@@ -374,12 +379,18 @@ fn station(section: &Section<'_, '_>, sink: &mut Sink<'_>) -> Station {
     let page = section.read(sink, "page", page);
     let window =
         section.read(sink, "repeat_window", |text| value::duration(text, REPEAT_WINDOW_MAX));
+    let speaker = section.read(sink, "speaker", speaker);
     Station {
+        speaker: speaker.unwrap_or_else(|| Some(PathBuf::from(SPEAKER))),
         id: id.unwrap_or_else(|| STATION_ID.to_owned()),
         mode: mode.unwrap_or(Mode::Receive),
         page: page.unwrap_or(Page::Listen(PAGE)),
         repeat_window: window.unwrap_or(REPEAT_WINDOW),
     }
+}
+
+fn speaker(text: &str) -> Result<Option<PathBuf>, Misfit> {
+    if text == "off" { Ok(None) } else { value::path(text).map(Some) }
 }
 
 fn page(text: &str) -> Result<Page, Misfit> {

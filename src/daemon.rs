@@ -11,6 +11,7 @@ use crate::forward::{self, Relay, RelayError, Timeouts};
 use crate::ledger::{Ledger, Lock, LockError, Request, Settings, StartError, Told, Unsent};
 use crate::pipeline::{LedgerOutbox, Shutdown};
 use crate::scanner::recording::{Payloads, RecordError};
+use crate::scanner::speaker::Speaker;
 use scanners::{Common, Scanners};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -98,6 +99,9 @@ pub enum DaemonError {
     /// The decoders cannot be started.
     #[error(transparent)]
     Decoders(DecodeError),
+    /// The operating system gave no thread for the station's tones.
+    #[error("cannot start the thread of the speaker")]
+    Speaker(#[source] io::Error),
     /// A scanner cannot be recorded.
     #[error(transparent)]
     Record(RecordError),
@@ -218,8 +222,17 @@ impl Station<'_> {
         let (stop_scanners, scanners_stopped) = Shutdown::channel();
         let (stop_services, services_stopped) = Shutdown::channel();
 
-        let common =
-            Common { ledger, clock: &clock, record: record.as_ref(), shutdown: &scanners_stopped };
+        let speaker = match &config.station.speaker {
+            Some(device) => Some(Speaker::start(device.clone()).map_err(DaemonError::Speaker)?),
+            None => None,
+        };
+        let common = Common {
+            ledger,
+            clock: &clock,
+            record: record.as_ref(),
+            shutdown: &scanners_stopped,
+            speaker: speaker.as_ref(),
+        };
         let scanners = Scanners::start(config, &common)?;
         let mut forwarder =
             tokio::spawn(forward(relay, ledger.clone(), clock, services_stopped.clone()));

@@ -51,6 +51,8 @@ log_events! {
     AnswersStalled = "A scanner does not take its answers; scanning goes on without them.",
     /// A recording is not whole.
     RecordingCut = "A recording of a scanner lacks lines or ends early: the disk was too slow or full, or it is as long as one may be.",
+    /// The station cannot sound its tones.
+    SpeakerAway = "The station's own speaker cannot be used; scanners without tones of their own are silent.",
     /// A picture could not be read.
     PictureFailed = "A picture could not be read; it was moved to the folder `failed`.",
     /// Somebody connected who is not allowed.

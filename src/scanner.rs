@@ -10,4 +10,5 @@ pub mod line;
 pub mod profile;
 pub mod pty;
 pub mod recording;
+pub mod speaker;
 pub mod text;

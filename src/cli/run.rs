@@ -62,6 +62,7 @@ pub(super) const fn exit_of(error: &DaemonError) -> Exit {
         | DaemonError::ForwarderEnded
         | DaemonError::Decoders(_)
         | DaemonError::Record(_)
+        | DaemonError::Speaker(_)
         | DaemonError::Socket { .. } => Exit::Away,
         DaemonError::Lock(LockError::File { .. })
         | DaemonError::Ledger(_)

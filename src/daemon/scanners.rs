@@ -12,6 +12,7 @@ use crate::scan::{Judged, Method, ScannerId, Symbology};
 use crate::scanner::dialog::{self, Dialog};
 use crate::scanner::line::{Opener, Place};
 use crate::scanner::recording::Recorder;
+use crate::scanner::speaker::Speaker;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -41,6 +42,8 @@ pub(super) struct Common<'a> {
     pub(super) clock: &'a Arc<dyn Clock>,
     pub(super) record: Option<&'a Record>,
     pub(super) shutdown: &'a Shutdown,
+    /// The station's own tones.
+    pub(super) speaker: Option<&'a Speaker>,
 }
 
 /// A scanner's lane, and what comes back to it.
@@ -66,7 +69,9 @@ impl Scanners {
         };
         let mut decoders = None;
         for (number, scanner) in config.scanners.into_iter().enumerate() {
-            let settings = lane_settings(number, &scanner, config.station.repeat_window);
+            let mut settings = lane_settings(number, &scanner, config.station.repeat_window);
+            settings.speaker =
+                common.speaker.filter(|_| settings.method == Method::Scanner).cloned();
             let laid = scanners.lay(settings, &scanner, &formats, common)?;
             let (place, dialog) = match spot(&scanner) {
                 Spot::Line(place, dialog) => (place, dialog),
@@ -165,6 +170,8 @@ fn lane_settings(number: usize, scanner: &ScannerConfig, repeat_window: Duration
         scanner: ScannerId(u16::try_from(number).unwrap_or(u16::MAX)),
         name: scanner.name.as_str().into(),
         method,
+        answers: scanner.profile.answers.clone(),
+        speaker: None,
         waits_for_answer: scanner.profile.waits_for_answer,
         in_flight_max: scanner.profile.in_flight_max,
         repeat_window,

@@ -13,8 +13,9 @@ use crate::ledger::{Ledger, Request, Uncounted, Unsent};
 use crate::scan::{Judged, Method, Scan, ScanId, ScannerId, Symbol, Tone};
 use crate::scanner::dialog::Say;
 use crate::scanner::framing::Framed;
-use crate::scanner::profile::WaitsForAnswer;
+use crate::scanner::profile::{Answers, WaitsForAnswer};
 use crate::scanner::recording::Recorder;
+use crate::scanner::speaker::Speaker;
 use std::collections::VecDeque;
 use std::num::NonZeroU16;
 use std::sync::Arc;
@@ -33,6 +34,10 @@ pub struct LaneSettings {
     pub name: Arc<str>,
     /// How its scans come about.
     pub method: Method,
+    /// What it can be told; the station sounds what it cannot.
+    pub answers: Answers,
+    /// The station's own tones.
+    pub speaker: Option<Speaker>,
     /// Whether it scans on without an answer.
     pub waits_for_answer: WaitsForAnswer,
     /// How many of its scans may wait for their verdicts.
@@ -288,10 +293,19 @@ impl Lane {
             if to == To::Scanner && self.answers.len() < ANSWERS_MAX {
                 self.answers.push_back(Answer { scan, say: Say::Tone(tone) });
             }
+            self.sound(tone);
             if self.settings.stop == Stop::OnBad && matches!(tone, Tone::Bad | Tone::Fault) {
                 self.lock(Locked::Yes);
                 self.answers.push_back(Answer { scan: None, say: Say::Lock });
             }
+        }
+    }
+
+    fn sound(&self, tone: Tone) {
+        if let Some(speaker) = &self.settings.speaker
+            && self.settings.answers.bytes(tone).is_empty()
+        {
+            speaker.play(tone);
         }
     }
 
