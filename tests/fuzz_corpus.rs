@@ -5,8 +5,12 @@
 mod envelope;
 #[path = "fuzz/framing.rs"]
 mod framing;
+#[path = "fuzz/hid_pos.rs"]
+mod hid_pos;
 #[path = "fuzz/imb.rs"]
 mod imb;
+#[path = "fuzz/keyboard.rs"]
+mod keyboard;
 
 use ballot_intake::imb::Solved;
 use ballot_intake::scan::Face;
@@ -26,15 +30,32 @@ fn corpus(target: &str) -> Vec<File> {
     files
 }
 
-#[test]
-fn every_line_gives_the_frames_that_its_name_says() {
-    let files = corpus("framing");
+/// Each file's bytes give as many symbols as the end of its name says.
+#[track_caller]
+fn check_counts(target: &str, count: impl Fn(&[u8]) -> usize) {
+    let files = corpus(target);
     assert!(files.len() >= 20, "only {} files", files.len());
     for (name, bytes) in files {
-        let n_symbols = framing::framed(&bytes).len();
         let expected = name.rsplit('-').next().and_then(|count| count.parse().ok());
-        assert_eq!(Some(n_symbols), expected, "{name}");
+        assert_eq!(Some(count(&bytes)), expected, "{name}");
     }
+}
+
+#[test]
+fn every_line_gives_the_frames_that_its_name_says() {
+    check_counts("framing", |bytes| framing::framed(bytes).len());
+}
+
+#[test]
+fn every_report_stream_gives_the_symbols_that_its_name_says() {
+    check_counts("hid_pos", |bytes| hid_pos::reported(bytes).len());
+}
+
+/// The files have the events of a 64-bit kernel on a little-endian machine.
+#[test]
+#[cfg(all(target_pointer_width = "64", target_endian = "little"))]
+fn every_key_stream_gives_the_symbols_that_its_name_says() {
+    check_counts("keyboard", |bytes| keyboard::typed(bytes).len());
 }
 
 #[test]
