@@ -13,6 +13,7 @@ mod value;
 use crate::ballot::{ElectionId, Mode, Status};
 use crate::clock::{Micros, Zone};
 use crate::envelope::Format;
+use crate::scanner::plugged::Which;
 use crate::scanner::profile::Profile;
 use fault::Sink;
 use read::{Key, Misfit, Section, Sections, Table, Times};
@@ -145,10 +146,10 @@ pub enum Stop {
 /// How a scanner is reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Link {
-    /// A serial port.
-    Serial {
-        /// Nothing when it is found by its profile's USB ids.
-        path: Option<PathBuf>,
+    /// A device of this machine: a serial port, a device that types, a HID device or a camera.
+    Device {
+        /// Which.
+        which: Which,
     },
     /// The scanner listens.
     Connect {
@@ -491,7 +492,7 @@ mod tests {
             Ok(config) => config,
             Err(faults) => panic!("{}", faults.render("config.toml")),
         };
-        assert_eq!((config.envelopes.len(), config.scanners.len()), (2, 4));
+        assert_eq!((config.envelopes.len(), config.scanners.len()), (2, 6));
         assert!(config.election.is_some());
         let relay = config.relay.unwrap();
         assert_eq!((relay.hold_back, relay.announce_imports), (HOLD_BACK, vec![Status::Voided]));

@@ -5,6 +5,7 @@ use ballot_intake::ballot::{Mode, Status};
 use ballot_intake::config::{
     Config, ConfigWorld, Faults, Link, Page, ProfileLookup, RelayConfig, SecretSource,
 };
+use ballot_intake::scanner::plugged::Which;
 use proptest::prelude::*;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -90,7 +91,7 @@ fn every_scanner_is_reached_as_it_was_written() {
     let allow = ["192.0.2.7", "2001:db8::7"].map(|address| address.parse().unwrap()).to_vec();
     let listen = |address: &str, allow| Link::Listen { address: address.parse().unwrap(), allow };
     let expected = [
-        ("left", "generic-serial", Link::Serial { path: Some(PathBuf::from(port)) }),
+        ("left", "generic-serial", Link::Device { which: Which::Path(PathBuf::from(port)) }),
         ("tunnel", "generic-tcp", Link::Connect { address: "tunnel.example.gov:51236".to_owned() }),
         ("gate", "generic-tcp", listen("0.0.0.0:51236", Some(allow))),
         ("bench", "generic-tcp", listen("127.0.0.1:51237", None)),

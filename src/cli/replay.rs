@@ -17,6 +17,7 @@ use crate::event::printable;
 use crate::ledger::{Layout, Told};
 use crate::pipeline::Shutdown;
 use crate::scan::{Judged, Verdict};
+use crate::scanner::plugged::Which;
 use crate::scanner::profile::{Profile, WaitsForAnswer};
 use crate::scanner::pty::Pty;
 use crate::scanner::recording::{Expect, RECORDING_BYTES_MAX, Recording, Step};
@@ -161,7 +162,7 @@ impl Bench {
             name: SCANNER.to_owned(),
             profile_name: PROFILE.to_owned(),
             profile: profile.clone(),
-            link: Link::Serial { path: Some(pty.path().to_owned()) },
+            link: Link::Device { which: Which::Path(pty.path().to_owned()) },
             stop: Stop::Never,
         }];
         if let Some(file) = ballots {

@@ -4,11 +4,17 @@ use super::fault::Sink;
 use super::read::{Key, Misfit, Section, Sections, Table, Times, hint};
 use super::value;
 use super::{ConfigWorld, Link, ProfileLookup, ScannerConfig, Stop};
+use crate::scanner::plugged::{Selector, Which};
 use crate::scanner::profile::{Profile, Protocol, Transport};
 use std::net::{IpAddr, SocketAddr};
 
 /// Most scanners of one station: each has a thread and a queue of its own.
 const SCANNERS_MAX: usize = 64;
+/// Longest serial number, in bytes: a USB descriptor has 126 characters.
+const SERIAL_BYTES_MAX: usize = 126;
+/// USB has 5 hubs at most between the computer and a device, and no port has a number of more digits.
+const PORT_LEVELS_MAX: usize = 6;
+const PORT_DIGITS_MAX: usize = 3;
 
 pub(super) static SCANNER: Table = Table {
     name: "scanner",
@@ -17,6 +23,8 @@ pub(super) static SCANNER: Table = Table {
         Key { name: "name", example: "\"left\"" },
         Key { name: "profile", example: "\"generic-serial\"" },
         Key { name: "path", example: "\"/dev/serial/by-id/usb-...\"" },
+        Key { name: "serial", example: "\"S1\"" },
+        Key { name: "port", example: "\"1-2.3\"" },
         Key { name: "connect", example: "\"192.0.2.7:51236\"" },
         Key { name: "listen", example: "\"127.0.0.1:51236\"" },
         Key { name: "allow", example: "[\"192.0.2.7\"]" },
@@ -88,6 +96,8 @@ fn stop_on(text: &str) -> Result<Stop, Misfit> {
 
 fn values_of_no_profile(section: &Section<'_, '_>, sink: &mut Sink<'_>) {
     section.read(sink, "path", value::path);
+    section.read(sink, "serial", serial_number);
+    section.read(sink, "port", usb_port);
     section.read(sink, "connect", value::host_and_port);
     section.read(sink, "listen", value::socket);
     section.read_list(sink, "allow", value::ip);
@@ -100,34 +110,83 @@ fn link(
     profile: &Profile,
     sink: &mut Sink<'_>,
 ) -> Option<(Link, &'static str)> {
-    if matches!(profile.protocol, Protocol::Ssi { .. }) {
-        section.fault_at(sink, "profile", "there is no driver for Zebra SSI");
+    let lacking = match (profile.transport, &profile.protocol) {
+        (_, Protocol::Ssi { .. }) => Some("Zebra SSI"),
+        (Transport::Keyboard | Transport::HidPos | Transport::Camera, _) => {
+            Some(profile.transport.name())
+        }
+        _ => None,
+    };
+    if let Some(lacking) = lacking {
+        section.fault_at(sink, "profile", &format!("there is no driver for {lacking}"));
         return None;
     }
     match profile.transport {
-        Transport::Keyboard | Transport::HidPos | Transport::Camera => {
-            let what = format!("there is no driver for {}", profile.transport.name());
-            section.fault_at(sink, "profile", &what);
-            None
-        }
-        Transport::Serial => {
-            refuse(section, sink, &["connect", "listen", "allow"], "a serial scanner has a `path`");
-            if profile.usb.is_empty() {
-                section.missing(sink, "path");
-            }
-            let path = section.read(sink, "path", value::path);
-            let is_lost = path.is_none() && (section.has("path") || profile.usb.is_empty());
-            (!is_lost).then_some((Link::Serial { path }, "path"))
+        Transport::Serial | Transport::Keyboard | Transport::HidPos | Transport::Camera => {
+            let why = "a device of this machine has `path`, `serial` or `port`";
+            refuse(section, sink, &["connect", "listen", "allow"], why);
+            device_link(section, profile, sink)
         }
         Transport::Tcp => {
-            refuse(section, sink, &["path"], "a TCP scanner has `connect` or `listen`");
+            let why = "a TCP scanner has `connect` or `listen`";
+            refuse(section, sink, &["path", "serial", "port"], why);
             tcp_link(section, sink)
         }
         Transport::Folder => {
-            refuse(section, sink, &["connect", "listen", "allow"], "a folder has a `path`");
+            let others = ["serial", "port", "connect", "listen", "allow"];
+            refuse(section, sink, &others, "a folder has a `path`");
             let path = section.require(sink, "path", value::path)?;
             Some((Link::Folder { path }, "path"))
         }
+    }
+}
+
+/// A device is the one at its path, or the one that fits what the profile and the table say.
+fn device_link(
+    section: &Section<'_, '_>,
+    profile: &Profile,
+    sink: &mut Sink<'_>,
+) -> Option<(Link, &'static str)> {
+    let path = section.read(sink, "path", value::path);
+    let serial = section.read(sink, "serial", serial_number);
+    let port = section.read(sink, "port", usb_port);
+    if section.has("path") {
+        refuse(section, sink, &["serial", "port"], "beside `path`; it names the device already");
+        return Some((Link::Device { which: Which::Path(path?) }, "path"));
+    }
+    let key = ["serial", "port"].into_iter().find(|key| section.has(key));
+    if profile.usb.is_empty() && key.is_none() {
+        section.missing(sink, "path");
+        return None;
+    }
+    let is_lost =
+        (serial.is_none() && section.has("serial")) || (port.is_none() && section.has("port"));
+    let selector = Selector { ids: profile.usb.clone(), serial, port };
+    (!is_lost).then_some((Link::Device { which: Which::Fits(selector) }, key.unwrap_or("path")))
+}
+
+fn serial_number(text: &str) -> Result<String, Misfit> {
+    let is_printable = text.chars().all(|c| c == ' ' || c.is_ascii_graphic());
+    if text.trim() != text || text.is_empty() || text.len() > SERIAL_BYTES_MAX || !is_printable {
+        return Err(Misfit::new("not a serial number as `ballot-intake devices` tells it"));
+    }
+    Ok(text.to_owned())
+}
+
+/// A bus, and the ports from there on: `1-2.3` is port 3 of the hub in port 2 of bus 1.
+fn usb_port(text: &str) -> Result<String, Misfit> {
+    let is_number = |text: &str| {
+        (1..=PORT_DIGITS_MAX).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit())
+    };
+    match text.split_once('-') {
+        Some((bus, ports))
+            if is_number(bus)
+                && ports.split('.').all(is_number)
+                && ports.split('.').count() <= PORT_LEVELS_MAX =>
+        {
+            Ok(text.to_owned())
+        }
+        _ => Err(Misfit::new("not a USB port such as 1-2.3, as `ballot-intake devices` tells it")),
     }
 }
 
@@ -183,14 +242,11 @@ fn refuse(section: &Section<'_, '_>, sink: &mut Sink<'_>, keys: &[&str], why: &s
 /// Why the two cannot both be opened.
 fn collision(first: &ScannerConfig, second: &ScannerConfig) -> Option<String> {
     let name = &first.name;
-    let profile = &first.profile_name;
     match (&first.link, &second.link) {
-        (Link::Serial { path: None }, Link::Serial { path: None })
-            if first.profile_name == second.profile_name =>
-        {
-            Some(format!("scanner `{name}` is `{profile}` too; each needs its `path`"))
-        }
-        (Link::Serial { path: Some(a) }, Link::Serial { path: Some(b) })
+        (Link::Device { .. }, Link::Device { .. }) if may_be_same(first, second) => Some(format!(
+            "scanner `{name}` could be the same device; give each its `serial`, `port` or `path`"
+        )),
+        (Link::Device { which: Which::Path(a) }, Link::Device { which: Which::Path(b) })
         | (Link::Folder { path: a }, Link::Folder { path: b })
             if a == b =>
         {
@@ -208,6 +264,28 @@ fn collision(first: &ScannerConfig, second: &ScannerConfig) -> Option<String> {
     }
 }
 
+/// Whether the device of one could be taken for that of the other.
+fn may_be_same(first: &ScannerConfig, second: &ScannerConfig) -> bool {
+    // One that is found by its path is of its profile's model; of a general profile nobody knows.
+    let by_path = |scanner: &ScannerConfig, selector: &Selector| {
+        let model = Selector { ids: scanner.profile.usb.clone(), ..Selector::default() };
+        !model.ids.is_empty() && selector.includes(&model)
+    };
+    let is_met = match (&first.link, &second.link) {
+        (Link::Device { which: Which::Fits(a) }, Link::Device { which: Which::Fits(b) }) => {
+            a.includes(b) || b.includes(a)
+        }
+        (Link::Device { which: Which::Path(_) }, Link::Device { which: Which::Fits(b) }) => {
+            by_path(first, b)
+        }
+        (Link::Device { which: Which::Fits(a) }, Link::Device { which: Which::Path(_) }) => {
+            by_path(second, a)
+        }
+        _ => false,
+    };
+    is_met && first.profile.transport == second.profile.transport
+}
+
 /// Whether two addresses cannot both be listened on. Port 0 is any free one.
 pub(super) fn listen_in_each_others_way(a: SocketAddr, b: SocketAddr) -> bool {
     let is_same = a.ip() == b.ip() || a.ip().is_unspecified() || b.ip().is_unspecified();
@@ -219,13 +297,13 @@ mod tests {
     use super::*;
     use crate::config::Config;
     use crate::scanner::profile::UsbId;
-    use std::path::{Path, PathBuf};
+    use std::path::Path;
 
     /// A scanner whose maker publishes its USB ids.
     fn found_by_usb(name: &str) -> ProfileLookup {
         match ProfileLookup::built_in("generic-serial") {
             ProfileLookup::Found(mut profile) if name == "usb-scanner" => {
-                profile.usb = vec![UsbId { vendor: 0x0c2e, product: 0x0b6a }];
+                profile.usb = vec![IDS];
                 ProfileLookup::Found(profile)
             }
             _ => ProfileLookup::Broken("no such thing".to_owned()),
@@ -241,21 +319,68 @@ mod tests {
     const LEFT: &str = "[[scanner]]\nname = 'left'\nprofile = 'usb-scanner'\n";
     const RIGHT: &str = "[[scanner]]\nname = 'right'\nprofile = 'usb-scanner'\n";
 
-    #[test]
-    fn a_scanner_with_usb_ids_is_found_without_a_path() {
-        assert_eq!(read(LEFT), Ok(vec![Link::Serial { path: None }]));
-        let path = Some(PathBuf::from("/dev/ttyACM0"));
-        assert_eq!(
-            read(&format!("{LEFT}path = '/dev/ttyACM0'\n{RIGHT}")),
-            Ok(vec![Link::Serial { path }, Link::Serial { path: None }])
-        );
+    const IDS: UsbId = UsbId { vendor: 0x0c2e, product: 0x0b6a };
+
+    fn fits(serial: Option<&str>, port: Option<&str>) -> Link {
+        let [serial, port] = [serial, port].map(|mark| mark.map(str::to_owned));
+        Link::Device { which: Which::Fits(Selector { ids: vec![IDS], serial, port }) }
     }
 
     #[test]
-    fn which_of_two_like_scanners_is_which_is_written() {
-        let fault =
-            "c:4:1: [[scanner]]: scanner `left` is `usb-scanner` too; each needs its `path`\n";
-        assert_eq!(read(&format!("{LEFT}{RIGHT}")), Err(fault.to_owned()));
+    fn a_scanner_with_usb_ids_is_found_without_a_path() {
+        assert_eq!(read(LEFT), Ok(vec![fits(None, None)]));
+        let path = Link::Device { which: Which::Path("/dev/ttyACM0".into()) };
+        assert_eq!(read(&format!("{LEFT}path = '/dev/ttyACM0'\n")), Ok(vec![path]));
+    }
+
+    #[test]
+    fn like_scanners_are_told_apart_by_what_is_written() {
+        for (left, right, links) in [
+            ("serial = 'S1'", "serial = 'S 2'", [fits(Some("S1"), None), fits(Some("S 2"), None)]),
+            (
+                "port = '1-2.3'",
+                "port = '1-2'",
+                [fits(None, Some("1-2.3")), fits(None, Some("1-2"))],
+            ),
+        ] {
+            let text = format!("{LEFT}{left}\n{RIGHT}{right}\n");
+            assert_eq!(read(&text), Ok(links.to_vec()), "{text}");
+        }
+    }
+
+    #[test]
+    fn scanners_that_could_be_one_device_are_refused() {
+        let same =
+            "scanner `left` could be the same device; give each its `serial`, `port` or `path`\n";
+        for (left, right, place) in [
+            ("", "", "c:5:1: [[scanner]]: "),
+            ("serial = 'S1'", "", "c:5:1: [[scanner]]: "),
+            ("path = '/dev/ttyACM0'", "", "c:5:1: [[scanner]]: "),
+            ("", "path = '/dev/ttyACM0'", "c:8:8: [[scanner]] path = '/dev/ttyACM0': "),
+            ("port = '1-2'\nserial = 'S1'", "port = '1-2'", "c:9:8: [[scanner]] port = '1-2': "),
+            ("serial = 'S1'", "serial = 'S1'", "c:8:10: [[scanner]] serial = 'S1': "),
+        ] {
+            let text = format!("{LEFT}{left}\n{RIGHT}{right}\n");
+            assert_eq!(read(&text), Err(format!("{place}{same}")), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_serial_number_and_a_port_are_as_usb_has_them() {
+        for text in ["S1", "a b", &"9".repeat(SERIAL_BYTES_MAX)] {
+            assert_eq!(serial_number(text), Ok(text.to_owned()));
+        }
+        for text in ["", " ", "a ", "\u{e9}", "a\n", &"9".repeat(SERIAL_BYTES_MAX + 1)] {
+            assert!(serial_number(text).is_err(), "{text:?}");
+        }
+        for text in ["1-1", "10-2.13", "1-1.2.3.4.5.6"] {
+            assert_eq!(usb_port(text), Ok(text.to_owned()));
+        }
+        for text in
+            ["", "1", "1-", "-1", "1-2.", "1-2..3", "usb1", "1-1:1.0", "1-1.2.3.4.5.6.7", "1-1000"]
+        {
+            assert!(usb_port(text).is_err(), "{text}");
+        }
     }
 
     #[test]
@@ -264,7 +389,7 @@ mod tests {
         let fault = "c:4:11: [[scanner]] stop_on = 'bad': \
                      nothing that is known of this model keeps it from scanning\n";
         assert_eq!(read(&stop), Err(fault.to_owned()));
-        assert_eq!(read(&stop.replace("bad", "never")), Ok(vec![Link::Serial { path: None }]));
+        assert_eq!(read(&stop.replace("bad", "never")), Ok(vec![fits(None, None)]));
     }
 
     #[test]

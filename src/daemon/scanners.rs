@@ -10,7 +10,8 @@ use crate::ledger::Ledger;
 use crate::pipeline::{Driver, Lane, LaneSettings, PictureDriver, Shutdown};
 use crate::scan::{Judged, Method, ScannerId, Symbology};
 use crate::scanner::dialog::{self, Dialog};
-use crate::scanner::line::{Opener, Place};
+use crate::scanner::line::{Kind, Opener, Place};
+use crate::scanner::profile::{Protocol, Transport};
 use crate::scanner::recording::Recorder;
 use crate::scanner::speaker::Speaker;
 use std::num::NonZeroUsize;
@@ -164,7 +165,8 @@ fn wanted(config: &Config) -> Vec<Symbology> {
 fn lane_settings(number: usize, scanner: &ScannerConfig, repeat_window: Duration) -> LaneSettings {
     let method = match scanner.link {
         Link::Folder { .. } => Method::Camera,
-        Link::Serial { .. } | Link::Connect { .. } | Link::Listen { .. } => Method::Scanner,
+        Link::Device { .. } if scanner.profile.transport == Transport::Camera => Method::Camera,
+        Link::Device { .. } | Link::Connect { .. } | Link::Listen { .. } => Method::Scanner,
     };
     LaneSettings {
         scanner: ScannerId(u16::try_from(number).unwrap_or(u16::MAX)),
@@ -185,15 +187,21 @@ enum Spot {
 }
 
 fn spot(scanner: &ScannerConfig) -> Spot {
-    let settings = scanner.profile.line.unwrap_or_default();
     let place = match &scanner.link {
         Link::Folder { path } => return Spot::Folder(path.clone()),
-        Link::Serial { path: Some(path) } => Place::Serial { path: path.clone(), settings },
-        Link::Serial { path: None } => Place::Usb { ids: scanner.profile.usb.clone(), settings },
+        Link::Device { which } => Place::Device { which: which.clone(), kind: kind(scanner) },
         Link::Connect { address } => Place::Connect { address: address.clone() },
         Link::Listen { address, allow } => {
             Place::Listen { address: *address, allow: allow.clone().unwrap_or_default() }
         }
     };
     Spot::Line(place, dialog::of(&scanner.profile))
+}
+
+fn kind(scanner: &ScannerConfig) -> Kind {
+    match &scanner.profile.protocol {
+        Protocol::Keys { .. } => Kind::Keyboard,
+        Protocol::Reports { settings, .. } => Kind::HidPos { feature: settings.feature.clone() },
+        _ => Kind::Serial(scanner.profile.line.unwrap_or_default()),
+    }
 }

@@ -1,10 +1,11 @@
-//! A scanner's line: bytes to and from a serial port or a TCP connection.
+//! A scanner's line: bytes to and from a serial port, a device node or a TCP connection.
 //!
 //! A port that is gone does not say so on Linux: it reads as zero bytes for ever. Zero bytes are the end of the line here, for
 //! all transports, and whoever drives it opens it again.
 
-use super::profile::{DataBits, Flow, Line as LineSettings, Parity, StopBits, UsbId};
-use std::fs;
+use super::node::Node;
+use super::plugged::{FindError, Machine, Which};
+use super::profile::{DataBits, Flow, Line as LineSettings, Parity, StopBits, Transport};
 use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -22,29 +23,59 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A silent TCP peer is asked for a sign of life after this, and given up after three times this.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 
-/// Where Linux lists its terminals.
-const TTYS: &str = "/sys/class/tty";
-
-/// Folders looked at from a terminal's device up to its USB device.
-const USB_LEVELS_MAX: usize = 4;
+/// What the library for serial ports makes of `EPERM`, which is what a service gets whose `DeviceAllow=` does not name a device.
+const NOT_PERMITTED: &str = "Operation not permitted";
 
 /// Why a line is not open.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// The port is not there, or is not ours to open.
-    #[error("cannot open the port {path}")]
-    Port {
-        /// The port.
+    /// Which device is meant cannot be told, or it is not plugged in.
+    #[error(transparent)]
+    Find(FindError),
+    /// Nothing is at the path.
+    #[error("{path} is not plugged in")]
+    Gone {
+        /// The path.
+        path: PathBuf,
+    },
+    /// Something else is at the path.
+    #[error("{path} is a {is} device, and the profile is for a {wanted} one")]
+    Kind {
+        /// The path.
+        path: PathBuf,
+        /// How it is read.
+        is: &'static str,
+        /// How the profile's scanners are read.
+        wanted: &'static str,
+    },
+    /// It is not ours to open.
+    #[error("no permission to open {path} (group {group}, mode {mode:04o}); {todo}")]
+    Denied {
+        /// The path.
+        path: PathBuf,
+        /// Its group.
+        group: String,
+        /// Its permission bits.
+        mode: u32,
+        /// What to do.
+        todo: String,
+    },
+    /// Another program has it for itself.
+    #[error("{path} is claimed by {holder}")]
+    Claimed {
+        /// The path.
+        path: PathBuf,
+        /// The program, as far as it is known.
+        holder: String,
+    },
+    /// The operating system does not open it.
+    #[error("cannot open {path}")]
+    Device {
+        /// The path.
         path: PathBuf,
         /// What the operating system said.
         #[source]
-        source: tokio_serial::Error,
-    },
-    /// None of these is plugged in as a serial port.
-    #[error("no serial port of a USB device {ids} is plugged in")]
-    NotPluggedIn {
-        /// The ids, `vendor:product`.
-        ids: String,
+        source: io::Error,
     },
     /// The scanner does not answer.
     #[error("cannot connect to {address}")]
@@ -69,19 +100,17 @@ pub enum OpenError {
 /// Where a scanner is found.
 #[derive(Debug, Clone)]
 pub enum Place {
-    /// A serial port by its path.
-    Serial {
-        /// The path, best one under `/dev/serial/by-id`.
-        path: PathBuf,
-        /// How it talks.
-        settings: LineSettings,
+    /// A device of this machine.
+    Device {
+        /// Which.
+        which: Which,
+        /// How it is talked to.
+        kind: Kind,
     },
-    /// A serial port by what its USB device says it is; of several the first in the order of their names.
-    Usb {
-        /// Any of these.
-        ids: Vec<UsbId>,
-        /// How it talks.
-        settings: LineSettings,
+    /// A Unix socket of packets, each of which is what one read of a scanner returns: a recording that is played.
+    Socket {
+        /// Its path.
+        path: PathBuf,
     },
     /// A scanner that is connected to.
     Connect {
@@ -97,11 +126,27 @@ pub enum Place {
     },
 }
 
+/// How a device is talked to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kind {
+    /// As a serial port.
+    Serial(LineSettings),
+    /// As an input device that types.
+    Keyboard,
+    /// As a HID device of the point-of-sale usage tables.
+    HidPos {
+        /// The feature report that it is sent as it is opened, its id first; empty for none.
+        feature: Vec<u8>,
+    },
+}
+
 /// An open line.
 #[derive(Debug)]
 pub enum Line {
     /// A serial port in raw mode.
     Serial(SerialStream),
+    /// A device node, or a socket of packets.
+    Node(Node),
     /// A connection.
     Tcp(TcpStream),
 }
@@ -121,8 +166,13 @@ pub enum Moved {
 #[derive(Debug)]
 pub struct Opener {
     place: Place,
+    machine: Machine,
     listener: Option<TcpListener>,
     leftovers: Leftovers,
+    /// Where it was found the last time.
+    found: Option<PathBuf>,
+    /// Who had it the last time. To find out takes a look at every process, which is not done twice a second.
+    holder: Option<String>,
 }
 
 /// What to do with bytes that wait on a port as it is opened.
@@ -146,15 +196,23 @@ pub enum Opened {
 
 impl Opener {
     /// Opens nothing yet.
-    pub const fn new(place: Place) -> Self {
-        Self { place, listener: None, leftovers: Leftovers::Drop }
+    pub fn new(place: Place) -> Self {
+        Self::on(Machine::this(), place)
+    }
+
+    fn on(machine: Machine, place: Place) -> Self {
+        let leftovers = Leftovers::Drop;
+        Self { place, machine, listener: None, leftovers, found: None, holder: None }
     }
 
     /// Where it opens lines, for people.
     pub fn place(&self) -> String {
         match &self.place {
-            Place::Serial { path, .. } => path.display().to_string(),
-            Place::Usb { ids, .. } => spelled(ids),
+            Place::Device { which, .. } => match (which, &self.found) {
+                (Which::Fits(_), Some(node)) => format!("{} ({which})", node.display()),
+                _ => which.to_string(),
+            },
+            Place::Socket { path } => path.display().to_string(),
             Place::Connect { address } => address.clone(),
             Place::Listen { address, .. } => self.listening().unwrap_or(*address).to_string(),
         }
@@ -180,64 +238,109 @@ impl Opener {
         self.listen().await?;
         let leftovers = std::mem::replace(&mut self.leftovers, Leftovers::Read);
         match &self.place {
-            Place::Serial { path, settings } => {
-                serial(path, *settings, leftovers).map(Opened::Line)
-            }
-            Place::Usb { ids, settings } => {
-                let path = plugged_in(Path::new(TTYS), ids)
-                    .ok_or_else(|| OpenError::NotPluggedIn { ids: spelled(ids) })?;
-                serial(&path, *settings, leftovers).map(Opened::Line)
-            }
             Place::Connect { address } => connect(address).await.map(Opened::Line),
             Place::Listen { address, allow } => {
                 let at = |source| OpenError::Listen { address: *address, source };
                 let Some(listener) = &self.listener else {
                     return Err(at(io::ErrorKind::NotConnected.into()));
                 };
-                let (stream, peer) = listener.accept().await.map_err(at)?;
-                if !allow.is_empty() && !allow.contains(&peer.ip().to_canonical()) {
-                    return Ok(Opened::TurnedAway(peer.ip()));
+                accept(listener, allow).await.map_err(at)
+            }
+            Place::Socket { path } => Node::connect(path)
+                .map(|node| Opened::Line(Line::Node(node)))
+                .map_err(|source| OpenError::Device { path: path.clone(), source }),
+            Place::Device { which, kind } => {
+                let path = locate(&self.machine, which, kind.transport())?;
+                let opened = open_device(&path, kind, leftovers).await;
+                let is_busy = |error: &io::Error| error.kind() == io::ErrorKind::ResourceBusy;
+                if !opened.as_ref().is_err_and(is_busy) {
+                    self.holder = None;
                 }
-                keep_alive(&stream).map_err(at)?;
-                Ok(Opened::Line(Line::Tcp(stream)))
+                let line = opened.map_err(|source| {
+                    why(&self.machine, &path, kind.transport(), source, &mut self.holder)
+                })?;
+                self.found = Some(path);
+                Ok(Opened::Line(line))
             }
         }
     }
 }
 
-fn spelled(ids: &[UsbId]) -> String {
-    let each = |id: &UsbId| format!("{:04x}:{:04x}", id.vendor, id.product);
-    ids.iter().map(each).collect::<Vec<_>>().join(", ")
+impl Kind {
+    const fn transport(&self) -> Transport {
+        match self {
+            Self::Serial(_) => Transport::Serial,
+            Self::Keyboard => Transport::Keyboard,
+            Self::HidPos { .. } => Transport::HidPos,
+        }
+    }
 }
 
-/// The port of the first terminal below `ttys` whose USB device has one of these ids. The device is the nearest folder above
-/// the terminal's that has ids: a USB serial adapter has its port and its interface between.
-fn plugged_in(ttys: &Path, ids: &[UsbId]) -> Option<PathBuf> {
-    let mut names: Vec<_> = fs::read_dir(ttys)
-        .ok()?
-        .filter_map(|entry| Some(entry.ok()?.file_name()))
-        .filter(|name| is_of(&ttys.join(name).join("device"), ids))
-        .collect();
-    names.sort();
-    names.first().map(|name| Path::new("/dev").join(name))
+/// The path of the device that is meant.
+fn locate(machine: &Machine, which: &Which, wanted: Transport) -> Result<PathBuf, OpenError> {
+    match which {
+        Which::Fits(selector) => {
+            machine.find(wanted, selector).map(|device| device.node).map_err(OpenError::Find)
+        }
+        Which::Path(path) => match machine.transport_of(path) {
+            Some(is) if is != wanted => {
+                let (is, wanted) = (is.name(), wanted.name());
+                Err(OpenError::Kind { path: path.clone(), is, wanted })
+            }
+            _ => Ok(path.clone()),
+        },
+    }
 }
 
-fn is_of(device: &Path, ids: &[UsbId]) -> bool {
-    let Ok(device) = fs::canonicalize(device) else { return false };
-    let id = |dir: &Path, name: &str| {
-        let text = fs::read_to_string(dir.join(name)).ok()?;
-        u16::from_str_radix(text.trim(), 16).ok()
-    };
-    device
-        .ancestors()
-        .take(USB_LEVELS_MAX)
-        .find_map(|dir| {
-            Some(UsbId { vendor: id(dir, "idVendor")?, product: id(dir, "idProduct")? })
-        })
-        .is_some_and(|found| ids.contains(&found))
+async fn open_device(path: &Path, kind: &Kind, leftovers: Leftovers) -> io::Result<Line> {
+    match kind {
+        Kind::Serial(settings) => serial(path, *settings, leftovers).map(Line::Serial),
+        Kind::Keyboard => {
+            let mut node = Node::open_keyboard(path).await?;
+            // What was typed before the grab went to a console, if only the first half of it.
+            node.fall_silent().await?;
+            Ok(Line::Node(node))
+        }
+        Kind::HidPos { feature } => {
+            let mut node = Node::open_hid(path, feature).await?;
+            if leftovers == Leftovers::Drop {
+                node.fall_silent().await?;
+            }
+            Ok(Line::Node(node))
+        }
+    }
 }
 
-fn serial(path: &Path, settings: LineSettings, leftovers: Leftovers) -> Result<Line, OpenError> {
+/// Why a device that was looked for is not open.
+fn why(
+    machine: &Machine,
+    path: &Path,
+    transport: Transport,
+    source: io::Error,
+    holder: &mut Option<String>,
+) -> OpenError {
+    let path = path.to_owned();
+    match source.kind() {
+        io::ErrorKind::NotFound => OpenError::Gone { path },
+        io::ErrorKind::ResourceBusy => {
+            let unknown = || "another program".to_owned();
+            let holder =
+                holder.get_or_insert_with(|| machine.holder(&path).unwrap_or_else(unknown)).clone();
+            OpenError::Claimed { path, holder }
+        }
+        io::ErrorKind::PermissionDenied => match machine.access(&path) {
+            Some(access) => {
+                let id = machine.plugged_at(transport, &path).and_then(|device| device.id);
+                let todo = machine.permit(transport, id, &access);
+                OpenError::Denied { path, group: access.group, mode: access.mode, todo }
+            }
+            None => OpenError::Device { path, source },
+        },
+        _ => OpenError::Device { path, source },
+    }
+}
+
+fn serial(path: &Path, settings: LineSettings, leftovers: Leftovers) -> io::Result<SerialStream> {
     let parity = match settings.parity {
         Parity::None => tokio_serial::Parity::None,
         Parity::Even => tokio_serial::Parity::Even,
@@ -266,9 +369,34 @@ fn serial(path: &Path, settings: LineSettings, leftovers: Leftovers) -> Result<L
         if leftovers == Leftovers::Drop {
             port.clear(ClearBuffer::Input)?;
         }
-        Ok(Line::Serial(port))
+        Ok(port)
     };
-    open().map_err(|source| OpenError::Port { path: path.to_owned(), source })
+    open().map_err(plain)
+}
+
+/// What the operating system said before the library for serial ports put it into words.
+fn plain(error: tokio_serial::Error) -> io::Error {
+    let kind = match error.kind {
+        // It stands for a port that another program has for itself.
+        tokio_serial::ErrorKind::NoDevice => io::ErrorKind::ResourceBusy,
+        tokio_serial::ErrorKind::Io(kind) => kind,
+        tokio_serial::ErrorKind::Unknown if error.description == NOT_PERMITTED => {
+            io::ErrorKind::PermissionDenied
+        }
+        tokio_serial::ErrorKind::Unknown | tokio_serial::ErrorKind::InvalidInput => {
+            io::ErrorKind::Other
+        }
+    };
+    io::Error::new(kind, error.description)
+}
+
+async fn accept(listener: &TcpListener, allow: &[IpAddr]) -> io::Result<Opened> {
+    let (stream, peer) = listener.accept().await?;
+    if !allow.is_empty() && !allow.contains(&peer.ip().to_canonical()) {
+        return Ok(Opened::TurnedAway(peer.ip()));
+    }
+    keep_alive(&stream)?;
+    Ok(Opened::Line(Line::Tcp(stream)))
 }
 
 async fn connect(address: &str) -> Result<Line, OpenError> {
@@ -299,6 +427,7 @@ impl Line {
     pub async fn moved(&mut self, incoming: &mut [u8], outgoing: &[u8]) -> io::Result<Moved> {
         poll_fn(|cx| match self {
             Self::Serial(port) => Pin::new(port).poll_moved(cx, incoming, outgoing),
+            Self::Node(node) => Pin::new(node).poll_moved(cx, incoming, outgoing),
             Self::Tcp(stream) => Pin::new(stream).poll_moved(cx, incoming, outgoing),
         })
         .await
@@ -336,37 +465,138 @@ trait PollMoved: AsyncRead + AsyncWrite {
 }
 
 impl PollMoved for SerialStream {}
+impl PollMoved for Node {}
 impl PollMoved for TcpStream {}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::symlink;
+    use crate::event::chain;
+    use crate::scanner::made_up::{LETTERS, MadeUp, Usb};
+    use crate::scanner::plugged::Selector;
+    use crate::scanner::profile::{Profile, UsbId};
+    use crate::scanner::pty::Pty;
 
     const SCANNER: UsbId = UsbId { vendor: 0x05e0, product: 0x1701 };
+    const ONE: Usb<'_> = Usb { port: "1-1", id: SCANNER, serial: "S1" };
 
-    /// A terminal whose device lies so many folders below its USB device, as Linux has them.
-    fn tty(root: &Path, name: &str, below: &str, id: UsbId) {
-        let usb = root.join("devices").join(name);
-        let device = usb.join(below);
-        fs::create_dir_all(&device).unwrap();
-        fs::write(usb.join("idVendor"), format!("{:04x}\n", id.vendor)).unwrap();
-        fs::write(usb.join("idProduct"), format!("{:04x}\n", id.product)).unwrap();
-        fs::create_dir_all(root.join("tty").join(name)).unwrap();
-        symlink(device, root.join("tty").join(name).join("device")).unwrap();
+    fn serial_kind() -> Kind {
+        let profile = Profile::parse(Profile::built_in("generic-serial").unwrap()).unwrap();
+        Kind::Serial(profile.line.unwrap())
+    }
+
+    fn opener(made_up: &MadeUp, which: Which, kind: Kind) -> Opener {
+        Opener::on(made_up.machine(), Place::Device { which, kind })
+    }
+
+    /// Why it does not open, with the made-up machine's folder left out.
+    async fn refused(made_up: &MadeUp, opener: &mut Opener) -> String {
+        chain(&opener.open().await.unwrap_err()).replace(made_up.path("").to_str().unwrap(), "/")
+    }
+
+    #[tokio::test]
+    async fn a_device_is_opened_once_it_is_plugged_in() {
+        let made_up = MadeUp::new();
+        let fits = Selector { ids: vec![SCANNER], ..Selector::default() };
+        let mut opener = opener(&made_up, Which::Fits(fits), serial_kind());
+        let absent = "no serial device 05e0:1701 is plugged in";
+        assert_eq!(refused(&made_up, &mut opener).await, absent);
+        assert_eq!(opener.place(), "05e0:1701");
+        made_up.tty("ttyACM0", ONE, "1-1:1.0");
+        let pty = Pty::open().unwrap();
+        std::fs::remove_file(made_up.path("dev/ttyACM0")).unwrap();
+        made_up.link("dev/ttyACM0", pty.path());
+        assert!(matches!(opener.open().await.unwrap(), Opened::Line(Line::Serial(_))));
+        let node = made_up.path("dev/ttyACM0");
+        assert_eq!(opener.place(), format!("{} (05e0:1701)", node.display()));
+    }
+
+    #[tokio::test]
+    async fn a_path_of_another_kind_is_not_opened() {
+        let made_up = MadeUp::new();
+        made_up.tty("ttyACM0", ONE, "1-1:1.0");
+        made_up.keyboard("event3", Usb { port: "1-2", ..ONE }, 0, LETTERS);
+        for (path, kind, expected) in [
+            (
+                "dev/ttyACM0",
+                Kind::Keyboard,
+                "is a serial device, and the profile is for a keyboard one",
+            ),
+            (
+                "dev/input/event3",
+                serial_kind(),
+                "is a keyboard device, and the profile is for a serial one",
+            ),
+            ("dev/ttyACM7", serial_kind(), "is not plugged in"),
+        ] {
+            let mut opener = opener(&made_up, Which::Path(made_up.path(path)), kind);
+            assert_eq!(refused(&made_up, &mut opener).await, format!("/{path} {expected}"));
+        }
     }
 
     #[test]
-    fn a_port_is_found_by_what_its_usb_device_says_it_is() {
-        let root = tempfile::tempdir().unwrap();
-        let ttys = root.path().join("tty");
-        assert_eq!(plugged_in(&ttys, &[SCANNER]), None);
-        tty(root.path(), "ttyACM0", "1-1:1.0", UsbId { vendor: 0x1d6b, product: 2 });
-        fs::create_dir(ttys.join("console")).unwrap();
-        assert_eq!(plugged_in(&ttys, &[SCANNER]), None);
-        tty(root.path(), "ttyUSB3", "1-2:1.0/ttyUSB3", SCANNER);
-        assert_eq!(plugged_in(&ttys, &[SCANNER]), Some("/dev/ttyUSB3".into()));
-        tty(root.path(), "ttyACM1", "1-3:1.0", SCANNER);
-        assert_eq!(plugged_in(&ttys, &[SCANNER]), Some("/dev/ttyACM1".into()));
+    fn who_has_a_device_and_what_to_do_is_told() {
+        let made_up = MadeUp::new();
+        made_up.tty("ttyACM0", ONE, "1-1:1.0");
+        let node = made_up.path("dev/ttyACM0");
+        made_up.file("proc/4000000/comm", "modem\u{1b}\n");
+        made_up.link("proc/4000000/fd/3", &node);
+        let mut holder = None;
+        let mut told = |kind: io::ErrorKind| {
+            let why = why(&made_up.machine(), &node, Transport::Serial, kind.into(), &mut holder);
+            chain(&why).replace(made_up.path("").to_str().unwrap(), "/")
+        };
+        let claimed = "/dev/ttyACM0 is claimed by modem\\u{1b} (process 4000000)";
+        assert_eq!(told(io::ErrorKind::ResourceBusy), claimed);
+        std::fs::remove_file(made_up.path("proc/4000000/fd/3")).unwrap();
+        assert_eq!(told(io::ErrorKind::ResourceBusy), claimed);
+        let denied = told(io::ErrorKind::PermissionDenied);
+        assert!(denied.starts_with("no permission to open /dev/ttyACM0 (group "), "{denied}");
+        let todo =
+            "; install 60-ballot-intake.rules into /usr/lib/udev/rules.d, then plug it in again";
+        assert!(denied.ends_with(todo), "{denied}");
+        assert_eq!(told(io::ErrorKind::TimedOut), "cannot open /dev/ttyACM0: timed out");
+    }
+
+    #[tokio::test]
+    async fn what_a_serial_port_says_is_told_apart() {
+        let pty = Pty::open().unwrap();
+        let Kind::Serial(settings) = serial_kind() else { panic!("no serial port") };
+        let open = |path: &Path| serial(path, settings, Leftovers::Drop).map_err(|e| e.kind());
+        // The clerk's own lock is in the way, and not that of a process.
+        let first = open(pty.path()).unwrap();
+        assert_eq!(open(pty.path()).unwrap_err(), io::ErrorKind::ResourceBusy);
+        drop(first);
+        assert!(open(pty.path()).is_ok());
+        let none = pty.path().with_file_name("none");
+        assert_eq!(open(&none).unwrap_err(), io::ErrorKind::NotFound);
+        let not_permitted =
+            tokio_serial::Error::new(tokio_serial::ErrorKind::Unknown, NOT_PERMITTED);
+        assert_eq!(plain(not_permitted).kind(), io::ErrorKind::PermissionDenied);
+    }
+
+    #[tokio::test]
+    async fn packets_move_both_ways() {
+        use rustix::net::{AddressFamily, SocketAddrUnix, SocketType};
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("scanner");
+        let listener = rustix::net::socket(AddressFamily::UNIX, SocketType::SEQPACKET, None);
+        let listener = listener.unwrap();
+        rustix::net::bind(&listener, &SocketAddrUnix::new(&path).unwrap()).unwrap();
+        rustix::net::listen(&listener, 1).unwrap();
+        let mut opener = Opener::new(Place::Socket { path });
+        let Opened::Line(mut line) = opener.open().await.unwrap() else { panic!("turned away") };
+        let scanner = rustix::net::accept(&listener).unwrap();
+        let mut buffer = [0; 64];
+        assert_eq!(rustix::io::write(&scanner, b"report"), Ok(6));
+        assert_eq!(line.moved(&mut buffer, b"answer").await.unwrap(), Moved::Out(6));
+        assert_eq!(line.moved(&mut buffer, b"").await.unwrap(), Moved::In(6));
+        assert_eq!(rustix::io::read(&scanner, &mut buffer), Ok(6));
+        drop(scanner);
+        assert_eq!(line.moved(&mut [], b"answer").await.unwrap(), Moved::Deaf);
+        let gone = line.moved(&mut buffer, b"").await.unwrap_err();
+        assert!(matches!(
+            gone.kind(),
+            io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset
+        ));
     }
 }

@@ -11,6 +11,7 @@ use super::framing::Framing;
 use super::{camera, hid_pos, keyboard};
 use crate::scan::Tone;
 use serde::Deserialize;
+use std::fmt;
 use std::num::NonZeroU16;
 
 pub use error::ProfileError;
@@ -104,6 +105,13 @@ pub struct UsbId {
     pub vendor: u16,
     /// The maker's number for the model, and for the mode it is set to.
     pub product: u16,
+}
+
+impl fmt::Display for UsbId {
+    /// `vendor:product`, as `lsusb` writes it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:04x}:{:04x}", self.vendor, self.product)
+    }
 }
 
 /// How a serial port is set.

@@ -63,15 +63,18 @@ impl Pty {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scanner::line::{Moved, Opened, Opener, Place};
+    use crate::scanner::line::{Kind, Moved, Opened, Opener, Place};
+    use crate::scanner::plugged::Which;
     use crate::scanner::profile::Profile;
 
     #[tokio::test]
     async fn what_is_played_comes_out_of_the_port_and_back() {
         let mut pty = Pty::open().unwrap();
         let profile = Profile::parse(Profile::built_in("generic-serial").unwrap()).unwrap();
-        let settings = profile.line.unwrap();
-        let mut opener = Opener::new(Place::Serial { path: pty.path().into(), settings });
+        let mut opener = Opener::new(Place::Device {
+            which: Which::Path(pty.path().into()),
+            kind: Kind::Serial(profile.line.unwrap()),
+        });
         let Opened::Line(mut line) = opener.open().await.unwrap() else { panic!("turned away") };
         pty.write_all(b"\x00\x03\r\n\x1a\xff").await.unwrap();
         let mut buffer = [0; 16];

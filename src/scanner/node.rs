@@ -1,0 +1,281 @@
+//! A device node, or a socket in its place, as a line: one read is one report, some whole key events, or one packet.
+//!
+//! No keystroke of a scanner may reach a console, and none may count in halves. So an input device is grabbed before it is
+//! first read, and then nothing is read until it has been silent for a moment: what came before, and its rest, is dropped.
+
+use super::door;
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use tokio::io::unix::AsyncFd;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout_at};
+
+/// Between two characters of one symbol a scanner that types pauses for less.
+const SILENCE: Duration = Duration::from_millis(100);
+
+/// A device that is not silent for so long is none to be trusted with a symbol's beginning.
+const SILENCE_WITHIN: Duration = Duration::from_secs(2);
+
+/// Bytes dropped at a time: whole events, and any report.
+const DROP_BYTES: usize = 4_096;
+
+/// An open node.
+#[derive(Debug)]
+pub struct Node {
+    fd: AsyncFd<Arc<OwnedFd>>,
+    writes: Writes,
+}
+
+/// How a node takes bytes.
+#[derive(Debug)]
+enum Writes {
+    /// It queues them, or says that it cannot now.
+    Queued,
+    /// It keeps the writer until the device has them, which may be seconds: they are written aside.
+    Aside(Option<JoinHandle<io::Result<usize>>>),
+}
+
+impl Node {
+    /// Opens an input device and keeps what it types from everybody else.
+    pub(super) async fn open_keyboard(path: &Path) -> io::Result<Self> {
+        let path = path.to_owned();
+        let fd = aside(move || {
+            let fd = match open(&path, OFlags::RDWR) {
+                Err(Errno::ACCESS | Errno::PERM) => open(&path, OFlags::RDONLY)?,
+                opened => opened?,
+            };
+            door::grab(&fd)?;
+            Ok(fd)
+        })
+        .await?;
+        Self::new(fd, Writes::Queued)
+    }
+
+    /// Opens a HID device and sends it a feature report, its id first, unless that is empty.
+    pub(super) async fn open_hid(path: &Path, feature: &[u8]) -> io::Result<Self> {
+        let (path, feature) = (path.to_owned(), feature.to_owned());
+        let fd = aside(move || {
+            let fd = open(&path, OFlags::RDWR)?;
+            if !feature.is_empty() {
+                door::set_feature(&fd, &feature)?;
+            }
+            Ok(fd)
+        })
+        .await?;
+        Self::new(fd, Writes::Aside(None))
+    }
+
+    /// Connects to a socket of packets, as a scanner that is played.
+    pub(super) fn connect(path: &Path) -> io::Result<Self> {
+        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+        let kind = SocketType::SEQPACKET;
+        let fd = rustix::net::socket_with(AddressFamily::UNIX, kind, flags, None)?;
+        rustix::net::connect(&fd, &SocketAddrUnix::new(path)?)?;
+        Self::new(fd, Writes::Queued)
+    }
+
+    /// Drops what it sends until it is silent for a moment.
+    pub(super) async fn fall_silent(&mut self) -> io::Result<()> {
+        let mut dropped = [0; DROP_BYTES];
+        let end = Instant::now() + SILENCE_WITHIN;
+        while Instant::now() < end {
+            match timeout_at(Instant::now() + SILENCE, self.read(&mut dropped)).await {
+                Err(_silent) => return Ok(()),
+                Ok(Ok(0)) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(read) => read?,
+            };
+        }
+        Err(io::ErrorKind::TimedOut.into())
+    }
+
+    fn new(fd: OwnedFd, writes: Writes) -> io::Result<Self> {
+        Ok(Self { fd: door::awaited(fd)?, writes })
+    }
+}
+
+fn open(path: &Path, access: OFlags) -> Result<OwnedFd, Errno> {
+    let flags = access | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
+    rustix::fs::open(path, flags, Mode::empty())
+}
+
+/// A device may think about being opened for seconds, and no other scanner waits for it.
+async fn aside<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
+}
+
+impl AsyncRead for Node {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        loop {
+            let mut ready = ready!(self.fd.poll_read_ready(cx))?;
+            let read = |fd: &AsyncFd<Arc<OwnedFd>>| {
+                Ok(rustix::io::read(fd.get_ref(), buffer.initialize_unfilled())?)
+            };
+            match ready.try_io(read) {
+                Ok(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
+                Ok(read) => {
+                    buffer.advance(read?);
+                    return Poll::Ready(Ok(()));
+                }
+                Err(_not_ready) => {}
+            }
+        }
+    }
+}
+
+impl AsyncWrite for Node {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let Self { fd, writes } = &mut *self;
+        match writes {
+            Writes::Queued => loop {
+                let mut ready = ready!(fd.poll_write_ready(cx))?;
+                match ready.try_io(|fd| Ok(rustix::io::write(fd.get_ref(), bytes)?)) {
+                    Ok(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Ok(written) => return Poll::Ready(written),
+                    Err(_not_ready) => {}
+                }
+            },
+            Writes::Aside(write) => {
+                let under_way = write.get_or_insert_with(|| {
+                    let (fd, bytes) = (Arc::clone(fd.get_ref()), bytes.to_owned());
+                    tokio::task::spawn_blocking(move || Ok(rustix::io::write(fd, &bytes)?))
+                });
+                let written = ready!(Pin::new(under_way).poll(cx));
+                *write = None;
+                Poll::Ready(written.map_err(io::Error::other)?)
+            }
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::net::{RecvFlags, SendFlags};
+    use tokio::io::AsyncWriteExt as _;
+
+    /// A node, and the scanner at its other end.
+    fn pair(writes: Writes) -> (Node, OwnedFd) {
+        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+        let kind = SocketType::SEQPACKET;
+        let (ours, theirs) =
+            rustix::net::socketpair(AddressFamily::UNIX, kind, flags, None).unwrap();
+        (Node::new(ours, writes).unwrap(), theirs)
+    }
+
+    fn send(scanner: &OwnedFd, report: &[u8]) {
+        assert_eq!(rustix::net::send(scanner, report, SendFlags::empty()), Ok(report.len()));
+    }
+
+    #[tokio::test]
+    async fn one_read_is_one_report() {
+        let (mut node, scanner) = pair(Writes::Queued);
+        send(&scanner, b"first");
+        send(&scanner, b"second");
+        let mut buffer = [0; 64];
+        assert_eq!(node.read(&mut buffer).await.unwrap(), 5);
+        assert_eq!(node.read(&mut buffer).await.unwrap(), 6);
+        assert_eq!(&buffer[..6], b"second");
+        drop(scanner);
+        assert_eq!(node.read(&mut buffer).await.unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn reports_are_written_whole_and_in_order() {
+        for writes in [Writes::Queued, Writes::Aside(None)] {
+            let (mut node, scanner) = pair(writes);
+            assert_eq!(node.write(b"first").await.unwrap(), 5);
+            assert_eq!(node.write(b"second").await.unwrap(), 6);
+            let mut buffer = [0; 64];
+            for expected in [&b"first"[..], b"second"] {
+                let (n, _) = rustix::net::recv(&scanner, &mut buffer, RecvFlags::empty()).unwrap();
+                assert_eq!(&buffer[..n], expected);
+            }
+            drop(scanner);
+            assert_eq!(node.write(b"third").await.unwrap_err().raw_os_error(), Some(libc::EPIPE));
+        }
+    }
+
+    #[tokio::test]
+    async fn what_comes_before_the_silence_is_dropped_whole() {
+        let (mut node, scanner) = pair(Writes::Queued);
+        for report in 0..100 {
+            send(&scanner, &[report]);
+        }
+        node.fall_silent().await.unwrap();
+        send(&scanner, b"read");
+        let mut buffer = [0; 64];
+        assert_eq!(node.read(&mut buffer).await.unwrap(), 4);
+    }
+
+    #[tokio::test]
+    async fn a_device_that_goes_or_is_never_silent_is_not_waited_for() {
+        let (mut node, scanner) = pair(Writes::Queued);
+        drop(scanner);
+        let gone = node.fall_silent().await.unwrap_err();
+        assert_eq!(gone.kind(), io::ErrorKind::UnexpectedEof);
+        let (mut node, scanner) = pair(Writes::Queued);
+        let types = async {
+            loop {
+                send(&scanner, b"x");
+                tokio::task::yield_now().await;
+            }
+        };
+        let restless = tokio::select! {
+            outcome = node.fall_silent() => outcome,
+            () = types => Ok(()),
+        };
+        assert_eq!(restless.unwrap_err().kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[tokio::test]
+    async fn a_recording_is_played_over_a_socket() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("scanner");
+        let gone = Node::connect(&path).unwrap_err();
+        assert_eq!(gone.kind(), io::ErrorKind::NotFound);
+        let listener = rustix::net::socket(AddressFamily::UNIX, SocketType::SEQPACKET, None);
+        let listener = listener.unwrap();
+        rustix::net::bind(&listener, &SocketAddrUnix::new(&path).unwrap()).unwrap();
+        rustix::net::listen(&listener, 1).unwrap();
+        let mut node = Node::connect(&path).unwrap();
+        let scanner = rustix::net::accept(&listener).unwrap();
+        send(&scanner, b"played");
+        assert_eq!(node.read(&mut [0; 64]).await.unwrap(), 6);
+    }
+
+    #[tokio::test]
+    async fn what_is_no_input_device_is_not_grabbed() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let error = Node::open_keyboard(file.path()).await.unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(libc::ENOTTY));
+        let error = Node::open_hid(file.path(), &[1]).await.unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(libc::ENOTTY));
+    }
+}
