@@ -34,7 +34,7 @@ pub use self::looker::Looker;
 use crate::clock::Clock;
 use crate::scan::Symbology;
 
-/// How many pictures may wait for a worker: packed ones, so at most 256 MiB.
+/// How many pictures may wait for a worker: 64 MiB packed or 48 MiB of pixels each, so at most 256 MiB.
 pub const JOBS_WAITING_MAX: usize = 4;
 
 /// Why pictures cannot be decoded.
@@ -54,15 +54,24 @@ pub enum DecodeError {
     Stopped,
 }
 
-/// A packed picture to look at.
+/// A picture to look at.
 #[derive(Debug)]
 pub struct Job {
-    /// The packed picture.
-    pub bytes: Vec<u8>,
+    /// The picture.
+    pub given: Given,
     /// Where the answer goes. It needs room for it: a full channel stops the worker.
     pub reply: Sender<Decoded>,
     /// The asker's own number for it, handed back with the answer.
     pub number: u64,
+}
+
+/// How a picture is handed over.
+#[derive(Debug)]
+pub enum Given {
+    /// As a file, to be unpacked.
+    Packed(Vec<u8>),
+    /// As its pixels.
+    Gray(Picture),
 }
 
 /// What was found on a picture.
@@ -136,9 +145,13 @@ impl Drop for Decoders {
 fn work(jobs_rx: &Receiver<Job>, wanted: &[Symbology], clock: &dyn Clock) {
     let mut memory = Vec::new();
     let mut looker = Looker::default();
-    for Job { bytes, reply, number } in jobs_rx {
+    for Job { given, reply, number } in jobs_rx {
         let mut took = Duration::ZERO;
-        let outcome = Picture::load_into(std::mem::take(&mut memory), &bytes).and_then(|picture| {
+        let picture = match given {
+            Given::Packed(bytes) => Picture::load_into(std::mem::take(&mut memory), &bytes),
+            Given::Gray(picture) => Ok(picture),
+        };
+        let outcome = picture.and_then(|picture| {
             let started = clock.elapsed();
             let found = looker.look(&picture, wanted);
             took = clock.elapsed().saturating_sub(started);
@@ -162,8 +175,8 @@ mod tests {
         Decoders::start(workers, Symbology::ALL.to_vec(), &clock).unwrap()
     }
 
-    fn picture(payload: &str) -> Vec<u8> {
-        draw_symbol(Symbology::Code128, payload, 2).unwrap().to_png().unwrap()
+    fn picture(payload: &str) -> Given {
+        Given::Packed(draw_symbol(Symbology::Code128, payload, 2).unwrap().to_png().unwrap())
     }
 
     fn first_payload(decoded: &Decoded) -> Option<&[u8]> {
@@ -176,8 +189,8 @@ mod tests {
         let decoders = decoders(2);
         let (reply, replies) = bounded(20);
         for number in 0..20 {
-            let bytes = picture(&format!("{number:08}"));
-            decoders.submit(Job { bytes, reply: reply.clone(), number }).unwrap();
+            let given = picture(&format!("{number:08}"));
+            decoders.submit(Job { given, reply: reply.clone(), number }).unwrap();
         }
         for _answer in 0..20 {
             let decoded = replies.recv_timeout(Duration::from_mins(1)).unwrap();
@@ -190,8 +203,10 @@ mod tests {
     fn a_picture_that_is_none_is_answered_and_the_worker_lives_on() {
         let decoders = decoders(1);
         let (reply, replies) = bounded(2);
-        decoders.submit(Job { bytes: b"none".to_vec(), reply: reply.clone(), number: 1 }).unwrap();
-        decoders.submit(Job { bytes: picture("12345678"), reply, number: 2 }).unwrap();
+        decoders
+            .submit(Job { given: Given::Packed(b"none".to_vec()), reply: reply.clone(), number: 1 })
+            .unwrap();
+        decoders.submit(Job { given: picture("12345678"), reply, number: 2 }).unwrap();
         let [first, second] =
             [(); 2].map(|()| replies.recv_timeout(Duration::from_mins(1)).unwrap());
         assert!(matches!(first.outcome, Err(PictureError::Format)), "{first:?}");
@@ -199,11 +214,21 @@ mod tests {
     }
 
     #[test]
+    fn pixels_are_looked_at_as_they_are() {
+        let decoders = decoders(1);
+        let (reply, replies) = bounded(1);
+        let given = Given::Gray(draw_symbol(Symbology::Code128, "12345678", 2).unwrap());
+        decoders.submit(Job { given, reply, number: 1 }).unwrap();
+        let decoded = replies.recv_timeout(Duration::from_mins(1)).unwrap();
+        assert_eq!(first_payload(&decoded), Some(b"12345678".as_slice()));
+    }
+
+    #[test]
     fn dropping_them_finishes_what_was_handed_over() {
         let decoders = decoders(1);
         let (reply, replies) = bounded(3);
         for number in 0..3 {
-            decoders.submit(Job { bytes: picture("1234"), reply: reply.clone(), number }).unwrap();
+            decoders.submit(Job { given: picture("1234"), reply: reply.clone(), number }).unwrap();
         }
         drop(decoders);
         assert_eq!(replies.try_iter().map(|decoded| decoded.number).collect::<Vec<_>>(), [0, 1, 2]);
@@ -213,9 +238,9 @@ mod tests {
     fn an_asker_that_went_away_stops_nobody() {
         let decoders = decoders(1);
         let (gone, _) = bounded(1);
-        decoders.submit(Job { bytes: picture("1234"), reply: gone, number: 1 }).unwrap();
+        decoders.submit(Job { given: picture("1234"), reply: gone, number: 1 }).unwrap();
         let (reply, replies) = bounded(1);
-        decoders.submit(Job { bytes: picture("1234"), reply, number: 2 }).unwrap();
+        decoders.submit(Job { given: picture("1234"), reply, number: 2 }).unwrap();
         assert_eq!(replies.recv_timeout(Duration::from_mins(1)).unwrap().number, 2);
     }
 }

@@ -7,7 +7,7 @@
 use super::lane::Lane;
 use crate::clock::Clock;
 use crate::decode::image::PICTURE_BYTES_MAX;
-use crate::decode::{Decoded, Decoders, Job};
+use crate::decode::{Decoded, Decoders, Given, Job};
 use crate::dedupe::Met;
 use crate::event::{LogEvent, chain};
 use crate::scan::{Judged, Symbol, Tone};
@@ -169,7 +169,8 @@ impl PictureDriver {
             Contents::Unreadable(error) => return Err(chain(&error)),
         };
         let (reply, decoded) = bounded(1);
-        self.decoders.submit(Job { bytes, reply, number: 0 }).map_err(|e| chain(&e))?;
+        let given = Given::Packed(bytes);
+        self.decoders.submit(Job { given, reply, number: 0 }).map_err(|e| chain(&e))?;
         Ok(decoded)
     }
 

@@ -7,7 +7,7 @@ use crate::pictures::Gallery;
 use ballot_intake::clock::{Clock, SystemClock};
 use ballot_intake::decode::image::Picture;
 use ballot_intake::decode::unchanged::Unchanged;
-use ballot_intake::decode::{Decoders, Job, Looker};
+use ballot_intake::decode::{Decoders, Given, Job, Looker};
 use ballot_intake::scan::Symbology;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -92,9 +92,8 @@ fn pictures_a_second(workers: NonZeroUsize, packed: &[Vec<u8>], rounds: usize) -
     let (reply, replies) = crossbeam_channel::bounded(many);
     let started = clock.elapsed();
     for (number, bytes) in (0..).zip(packed.iter().cycle().take(many)) {
-        if let Err(error) =
-            decoders.submit(Job { bytes: bytes.clone(), reply: reply.clone(), number })
-        {
+        let given = Given::Packed(bytes.clone());
+        if let Err(error) = decoders.submit(Job { given, reply: reply.clone(), number }) {
             eprintln!("{error}");
         }
     }
