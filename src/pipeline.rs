@@ -5,16 +5,20 @@
 //! is no lock in this code; crossbeam's bounded queue is lock-free while neither side waits, and a side that waits parks
 //! behind the queue's own mutex.
 
+mod cameras;
 mod drive;
+mod judging;
 mod lane;
 mod often;
 mod outbox;
 mod pictures;
 mod shutdown;
+mod sightings;
 
 pub use lane::{Lane, LaneSettings};
 pub use outbox::LedgerOutbox;
 pub use shutdown::{Shutdown, Stopper};
 
+pub(crate) use cameras::{CameraDriver, OpenCamera};
 pub(crate) use drive::Driver;
 pub(crate) use pictures::PictureDriver;

@@ -23,7 +23,7 @@ use rxing::{
 use self::matrix::Sheet;
 use super::gray::Gray;
 pub use super::quad::Corners;
-use super::quad::{is_same_place, whiten};
+use super::quad::{is_inside, is_same_place, middle, whiten};
 use crate::scan::{Named, Payload, Symbol, Symbology, SymbologyIdentifier};
 
 /// The most bytes a packed picture may have: 64 MiB.
@@ -215,6 +215,12 @@ impl Found {
         self.symbol.symbology == other.symbol.symbology
             && self.symbol.payload == other.symbol.payload
             && is_same_place(&self.corners, &other.corners)
+    }
+
+    /// Whether the middle of one lies on the other: both cannot be there at the same time.
+    pub(crate) fn covers(&self, other: &Self) -> bool {
+        is_inside(&self.corners, middle(&other.corners))
+            || is_inside(&other.corners, middle(&self.corners))
     }
 }
 

@@ -73,9 +73,14 @@ pub(super) fn whiten(luma: &mut [u8], width: usize, corners: &Corners) {
     }
 }
 
+/// The middle of the corners.
+pub(super) fn middle(corners: &Corners) -> [f32; 2] {
+    corners.iter().fold([0.0, 0.0], |[mx, my], [x, y]| [mx + x / 4.0, my + y / 4.0])
+}
+
 /// The corners moved away from their middle by an eighth, and at least by three pixels.
 fn grown(corners: &Corners) -> Corners {
-    let middle = corners.iter().fold([0.0, 0.0], |[mx, my], [x, y]| [mx + x / 4.0, my + y / 4.0]);
+    let middle = middle(corners);
     corners.map(|[x, y]| {
         let (dx, dy) = (x - middle[0], y - middle[1]);
         let length = dx.hypot(dy).max(1.0);

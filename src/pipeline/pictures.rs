@@ -4,15 +4,15 @@
 //! judged in the order in which the folder gave them out, one at a time, each after the one before it has its verdict and lies
 //! where it belongs; what was decoded ahead is forgotten when the daemon stops or the ledger did not answer, and is given out again.
 
+use super::judging::{judge, pause};
 use super::lane::Lane;
 use crate::clock::Clock;
 use crate::decode::image::PICTURE_BYTES_MAX;
 use crate::decode::{Decoded, Decoders, Given, Job};
-use crate::dedupe::Met;
 use crate::event::{LogEvent, chain};
 use crate::scan::{Judged, Symbol, Tone};
 use crate::scanner::folder::{Contents, Fate, Folder, FolderError, Waiting};
-use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
+use crossbeam_channel::{Receiver, bounded};
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -27,9 +27,6 @@ const AFTER_FAULT: Duration = Duration::from_secs(1);
 
 /// Between two attempts to move a picture away that could not be moved.
 const MOVE_AGAIN: Duration = Duration::from_secs(1);
-
-/// Between two attempts to hand the ledger what found its queue full.
-const PUSH_AGAIN: Duration = Duration::from_millis(1);
 
 /// A folder and all that drives it; on a thread of its own.
 #[derive(Debug)]
@@ -107,15 +104,7 @@ impl PictureDriver {
 
     /// Waits; whether the daemon stops.
     fn pause(&self, while_: Duration) -> bool {
-        matches!(self.stop.recv_timeout(while_), Err(RecvTimeoutError::Disconnected))
-    }
-
-    /// Waits, whether the daemon stops or not.
-    fn wait(&self, while_: Duration) {
-        if self.pause(while_) {
-            // What says that it stops says so at once.
-            std::thread::park_timeout(while_);
-        }
+        pause(&self.stop, while_)
     }
 
     fn watch(&mut self, mut folder: Folder) -> Result<(), FolderError> {
@@ -209,31 +198,10 @@ impl PictureDriver {
                 (Vec::new(), true)
             }
         };
-        match self.judge(symbols) {
+        match judge(symbols, &mut self.lane, &mut self.verdicts, &self.stop).tone() {
             Tone::Fault => Came::Fault,
             Tone::Good | Tone::Notice if !unread => Came::To(Fate::Done),
             Tone::Good | Tone::Notice | Tone::Bad => Came::To(Fate::Failed),
-        }
-    }
-
-    /// The tone of its verdict.
-    fn judge(&mut self, symbols: Vec<Symbol>) -> Tone {
-        let met = self.lane.face(symbols);
-        while self.lane.is_waiting() {
-            // While the daemon stops the ledger still takes what was scanned.
-            self.wait(PUSH_AGAIN);
-            self.lane.push();
-        }
-        match met {
-            Met::Answered(tone, _) => tone,
-            // One picture is judged at a time: the scan before this one has its verdict.
-            Met::Pending(_) => Tone::Fault,
-            Met::New if self.lane.is_settled() => Tone::Fault,
-            Met::New => self.verdicts.blocking_recv().map_or(Tone::Fault, |judged| {
-                self.lane.judged(&judged);
-                self.lane.gone();
-                judged.verdict.tone()
-            }),
         }
     }
 }
