@@ -1,0 +1,190 @@
+"""The station under test: the daemon installed as a package would install it, run by systemd as its own user."""
+
+import json
+import os
+import shutil
+import signal
+import sqlite3
+from pathlib import Path
+
+from shell import must, run
+from suite import equal, eventually, now
+
+SUITE = Path("/suite")
+UNIT = "ballot-intake"
+CONFIG = Path("/etc/ballot-intake/config.toml")
+LEDGER = "/var/lib/ballot-intake/ledger.sqlite"
+
+BALLOTS = 12_000
+
+JOURNAL_LINES = 500
+
+INSTALLED = {
+    "bin/ballot-intake": "/usr/bin/ballot-intake",
+    "deploy/ballot-intake.service": "/usr/lib/systemd/system/ballot-intake.service",
+    "deploy/ballot-intake.sysusers": "/usr/lib/sysusers.d/ballot-intake.conf",
+    "deploy/ballot-intake.tmpfiles": "/usr/lib/tmpfiles.d/ballot-intake.conf",
+    "deploy/60-ballot-intake.rules": "/usr/lib/udev/rules.d/60-ballot-intake.rules",
+}
+
+# A clerk may scan the same envelope again at once: every frame is a scan of its own.
+BASE = """
+[facility]
+id = "boulder"
+timezone = "America/Denver"
+[station]
+id = "intake-1"
+page = "off"
+repeat_window = "0s"
+[election]
+id = "202611"
+[ledger]
+path = "/var/lib/ballot-intake/ledger.sqlite"
+[[envelope]]
+name = "county"
+symbologies = ["code128"]
+pattern = '^(?<election>\\d{6})(?<ballot>\\d{9})(?<check>\\d)$'
+check = "luhn"
+names = "ballot"
+"""
+
+
+class Station:
+    def __init__(self):
+        self.config = None
+        # When the daemon was started, and whether it has not opened every port since.
+        self.started = now()
+        self.is_fresh = True
+
+    def install(self):
+        """What a package does."""
+        for source, target in INSTALLED.items():
+            shutil.copy(SUITE / source, target)
+        os.chmod("/usr/bin/ballot-intake", 0o755)
+        must("systemd-sysusers")
+        must("systemd-tmpfiles", "--create", "ballot-intake.conf")
+        must("systemctl", "daemon-reload")
+        must("udevadm", "control", "--reload")
+
+    def issue_ballots(self):
+        """The county's list, taken in before the daemon runs."""
+        shutil.chown("/var/lib/ballot-intake", UNIT, UNIT)
+        self.configure("")
+        path = Path("/tmp/ballots.csv")
+        rows = (f"{ballot:09},V{ballot}" for ballot in range(BALLOTS))
+        path.write_text("\n".join(["ballot,voter", *rows, ""]))
+        must(*self.as_user("import", str(path), "--layout", "generic"))
+
+    def configure(self, scanners):
+        """Writes the configuration with these scanners; the daemon reads it when it starts."""
+        self.config = BASE + scanners
+        CONFIG.write_text(self.config)
+        shutil.chown(CONFIG, "root", UNIT)
+        CONFIG.chmod(0o640)
+
+    def knows(self, profile):
+        """Whether this daemon has the profile."""
+        path = Path("/tmp/profile.toml")
+        path.write_text(f"[[scanner]]\nname = 'a'\nprofile = '{profile}'\npath = '/dev/null'\n")
+        return "unknown profile" not in run("ballot-intake", "check-config", str(path)).stderr
+
+    @staticmethod
+    def as_user(*arguments):
+        """A command typed as the service's user."""
+        return ("runuser", "-u", UNIT, "--", "ballot-intake", *arguments)
+
+    def start(self):
+        self._starts()
+        must("systemctl", "start", UNIT)
+
+    def stop(self):
+        must("systemctl", "stop", UNIT)
+
+    def restart(self):
+        self._starts()
+        must("systemctl", "restart", UNIT)
+
+    def kill(self):
+        """Kills the daemon at once, and waits until systemd has started another."""
+        pid = self.pid()
+        self._starts()
+        os.kill(pid, signal.SIGKILL)
+        eventually("the daemon's next start", lambda: self.pid() not in (0, pid) and self.is_active())
+
+    def _starts(self):
+        self.started = now()
+        self.is_fresh = True
+
+    def is_active(self):
+        return run("systemctl", "is-active", UNIT).stdout.strip() == "active"
+
+    def pid(self):
+        return int(must("systemctl", "show", "--property=MainPID", "--value", UNIT))
+
+    def listens_to(self, node):
+        """Whether the daemon has the node open and set up, and waits for what comes: it is in its epoll set."""
+        descriptors = Path(f"/proc/{self.pid()}/fd")
+        if not self.pid():
+            return False
+        targets = {path.name: os.readlink(path) for path in descriptors.iterdir()}
+        watched = [
+            line.split()[1]
+            for name, target in targets.items()
+            if target == "anon_inode:[eventpoll]"
+            for line in (descriptors.parent / "fdinfo" / name).read_text().splitlines()
+            if line.startswith("tfd:")
+        ]
+        return any(targets.get(descriptor) == node for descriptor in watched)
+
+    def processor_s(self):
+        """Processor time that the daemon has used."""
+        stat = Path(f"/proc/{self.pid()}/stat").read_text()
+        user, system = stat.rsplit(") ", 1)[1].split()[11:13]
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+    def journal(self):
+        """The end of what the daemon has logged: when, on the clock of `now`, and the line."""
+        text = must("journalctl", "--unit", UNIT, "--output=json", "--no-pager", f"--lines={JOURNAL_LINES}")
+        entries = [json.loads(line) for line in text.splitlines()]
+        return [(int(entry["__MONOTONIC_TIMESTAMP"]) / 1e6, str(entry.get("MESSAGE"))) for entry in entries]
+
+    def has_logged(self, event, scanner, since):
+        """Whether the daemon logged such an event of the scanner since then."""
+        wanted = [f'event="{event}"', f'scanner="{scanner}"']
+        return any(at >= since and all(part in line for part in wanted) for at, line in self.journal())
+
+    def has_opened(self, scanner):
+        """Whether the running daemon has opened the scanner's port at least once."""
+        return self.has_logged("ScannerOpened", scanner, self.started)
+
+    def report(self):
+        return json.loads(must(*self.as_user("report", "--json")))
+
+    def scans(self, after=0):
+        """The scans that are committed, with their rows, in the order of the ledger."""
+        ledger = sqlite3.connect(f"file:{LEDGER}?mode=ro", uri=True, timeout=60)
+        try:
+            rows = ledger.execute("SELECT seq, body FROM event WHERE seq > ? ORDER BY seq", (after,))
+            bodies = [{"seq": seq} | json.loads(body) for seq, body in rows]
+        finally:
+            ledger.close()
+        return [body for body in bodies if body["kind"] == "scan"]
+
+    def last_row(self):
+        ledger = sqlite3.connect(f"file:{LEDGER}?mode=ro", uri=True, timeout=60)
+        try:
+            return ledger.execute("SELECT max(seq) FROM event").fetchone()[0]
+        finally:
+            ledger.close()
+
+    def received(self, after, scanner):
+        """The ballots that this scanner's scans moved to received, in order."""
+        return [
+            int(scan["ballot"])
+            for scan in self.scans(after)
+            if scan["scanner"] == scanner and scan.get("to") == "received"
+        ]
+
+    def verify(self):
+        done = run(*self.as_user("ledger", "verify"))
+        equal(done.returncode, 0, f"ledger verify: {done.stdout}{done.stderr}")
