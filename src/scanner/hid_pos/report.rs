@@ -32,6 +32,10 @@ const REPORT_BYTES: usize = 64;
 const SCANNED_DATA_ID: u8 = 2;
 const PAYLOAD_BYTES_MAX: u8 = 56;
 
+/// What a bare report whose payload begins with an identifier, read as if it had one of its own, ends with: its length counts the
+/// identifier. No symbol that matters ends so.
+const PADDING: &[u8] = &[0; 3];
+
 /// What one report says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Report<'a> {
@@ -88,7 +92,8 @@ impl<'a> Report<'a> {
         // A shifted report has data where the letter stands in one that is not.
         let start = 2 + prefix.bytes();
         let payload = bytes.get(start..).and_then(|rest| rest.get(..usize::from(*length)))?;
-        Some(Self { prefix, payload, code_id, more })
+        let is_misread = prefix != Prefix::Bare && payload.ends_with(PADDING);
+        (!is_misread).then_some(Self { prefix, payload, code_id, more })
     }
 }
 
