@@ -7,6 +7,7 @@ pub mod read;
 
 mod annotate;
 mod ask;
+mod deck;
 mod demo;
 mod place;
 mod player;

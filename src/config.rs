@@ -163,6 +163,11 @@ pub enum Link {
         /// Who may connect; nothing means everybody on this machine, and stands only beside a loopback address.
         allow: Option<Vec<IpAddr>>,
     },
+    /// A recording is played into a socket of packets; never written in a configuration.
+    Played {
+        /// The socket.
+        socket: PathBuf,
+    },
     /// Pictures are put into a folder.
     Folder {
         /// The folder.

@@ -9,6 +9,7 @@ pub mod hid_pos;
 pub mod hotplug;
 pub mod keyboard;
 pub mod line;
+pub mod played;
 pub mod plugged;
 pub mod profile;
 pub mod pty;

@@ -83,6 +83,12 @@ impl Place {
         })
     }
 
+    /// The scanner profile of that name.
+    #[expect(clippy::unused_self, reason = "where profiles lie is a matter of the place")]
+    pub(super) fn profile(&self, name: &str) -> ProfileLookup {
+        profile(name)
+    }
+
     /// Makes the folder of a ledger that is yet to be made, for its owner only.
     pub(super) fn make_ledger_dir(ledger: &Path) -> Result<(), Failure> {
         let Some(dir) = ledger.parent() else { return Ok(()) };

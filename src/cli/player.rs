@@ -34,7 +34,6 @@ pub(super) struct Player {
     pty: Pty,
     /// What the daemon makes of the same bytes.
     framer: Framer,
-    silence: Duration,
     answers: Answers,
     heard: Vec<u8>,
 }
@@ -43,9 +42,8 @@ impl Player {
     /// Plays a scanner of that model.
     pub(super) fn new(pty: Pty, profile: &Profile) -> Self {
         let framing = profile.framing().cloned().unwrap_or_default();
-        let (silence, answers) = (framing.silence, profile.answers.clone());
-        let framer = Framer::new(framing);
-        Self { pty, framer, silence, answers, heard: Vec::new() }
+        let (framer, answers) = (Framer::new(framing), profile.answers.clone());
+        Self { pty, framer, answers, heard: Vec::new() }
     }
 
     /// The line, when nothing more is played.
@@ -64,16 +62,6 @@ impl Player {
             rest = rest.get(taken..).unwrap_or_default();
         }
         Ok(frames)
-    }
-
-    /// How long the daemon waits for the rest of a frame.
-    pub(super) const fn silence(&self) -> Duration {
-        self.silence
-    }
-
-    /// Nothing is sent for so long that the daemon drops half a frame; whether there was one.
-    pub(super) fn falls_silent(&mut self) -> bool {
-        self.framer.silence().is_some()
     }
 
     /// The next answer.

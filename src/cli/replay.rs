@@ -1,27 +1,28 @@
 //! `replay`: recorded scanner sessions through the whole pipeline, each on a ledger of its own.
 //!
-//! The daemon is the real one, on a pseudo terminal; only its clock stands at the recorded time, so that what was a repeat
-//! then is one now, however fast the session is played. The scanner waits for every answer, so each frame has one.
+//! The daemon is the real one, and its scanner's dialog that of the recording's profile, on a socket; only its clock stands at the
+//! recorded time, so that what was a repeat then is one now, however fast the session is played. The scanner waits for every
+//! answer, so each frame has one.
 
 use super::ask::{Import, import_into};
+use super::deck::{Deck, Ended};
 use super::import::Run;
 use super::place::Place;
-use super::player::{PlayError, Player};
+use super::player::PlayError;
 use super::scratch::Scratch;
 use super::stand::Stand;
 use super::{Common, Exit, Failure, print_json};
 use crate::ballot::BallotId;
 use crate::clock::ManualClock;
-use crate::config::{Config, Election, Link, ScannerConfig, Stop};
+use crate::config::{Config, Election, Link, ProfileLookup, ScannerConfig, Stop};
 use crate::event::printable;
 use crate::ledger::{Layout, Told};
 use crate::pipeline::Shutdown;
-use crate::scan::{Judged, Verdict};
-use crate::scanner::plugged::Which;
+use crate::scan::{Judged, Tone, Verdict};
+use crate::scanner::dialog;
 use crate::scanner::profile::{Profile, WaitsForAnswer};
-use crate::scanner::pty::Pty;
-use crate::scanner::recording::{Expect, RECORDING_BYTES_MAX, Recording, Step};
-use anyhow::anyhow;
+use crate::scanner::recording::{Came as Recorded, Expect, RECORDING_BYTES_MAX, Recording, Step};
+use anyhow::{Context as _, anyhow};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -34,7 +35,7 @@ use std::time::Duration;
 use tokio::sync::broadcast::{self, error::TryRecvError};
 use tokio::time::{Instant, sleep_until};
 
-/// What plays the recorded scanner: any recording is of bytes, and this one's rules take any of them.
+/// Whose dialog a recording is that names no profile: its rules take any bytes.
 const PROFILE: &str = "generic-serial";
 
 /// The recorded scanner's name in the ledger.
@@ -101,7 +102,10 @@ pub(super) fn replay(place: &Place, common: &Common, wanted: &Wanted) -> Result<
         .map_err(|e| Failure::new(Exit::Away, e))?;
     let mut session = Session { common, pace: wanted.pace, counts: Counts::default() };
     for (name, recording) in recordings {
-        let bench = Bench::set_up(place, common, wanted.ballots.as_deref(), &runtime)?;
+        let bench = {
+            let _entered = runtime.enter();
+            Bench::set_up(place, common, wanted.ballots.as_deref(), &name, &recording)?
+        };
         runtime.block_on(session.run(bench, &name, &recording, &mut shutdown))?;
     }
     session.counts.print(common)?;
@@ -135,23 +139,26 @@ struct Bench {
     scratch: Scratch,
     config: Config,
     clock: Arc<ManualClock>,
-    player: Player,
+    deck: Deck,
 }
 
 impl Bench {
+    /// Within a runtime.
     fn set_up(
         place: &Place,
         common: &Common,
         ballots: Option<&Path>,
-        runtime: &tokio::runtime::Runtime,
+        name: &str,
+        recording: &Recording,
     ) -> Result<Self, Failure> {
         let mut config = place.config(common)?;
         let scratch = Scratch::make(&place.temp_dir)?;
-        let pty = {
-            let _entered = runtime.enter();
-            Pty::open().map_err(|e| Failure::new(Exit::Away, e))?
-        };
-        let profile = waiting_profile()?;
+        let profile = waiting_profile(place, recording.profile.as_deref());
+        let profile = profile.with_context(|| format!("cannot play {name}"));
+        let profile = profile.map_err(|error| Failure::new(Exit::NoInput, error))?;
+        let socket = scratch.path().join("scanner.sock");
+        let deck = Deck::listen(&socket, dialog::of(&profile));
+        let deck = deck.map_err(|e| Failure::new(Exit::Away, e))?;
         config.ledger.path = scratch.path().join("ledger.sqlite");
         config.ledger.signing_key_file = scratch.path().join("signing.key");
         config.relay = None;
@@ -160,9 +167,9 @@ impl Bench {
         }
         config.scanners = vec![ScannerConfig {
             name: SCANNER.to_owned(),
-            profile_name: PROFILE.to_owned(),
-            profile: profile.clone(),
-            link: Link::Device { which: Which::Path(pty.path().to_owned()) },
+            profile_name: profile.name.clone(),
+            profile,
+            link: Link::Played { socket },
             stop: Stop::Never,
         }];
         if let Some(file) = ballots {
@@ -170,13 +177,18 @@ impl Bench {
             import_into(place, &config, common, wanted, &mut io::sink())?;
         }
         let clock = Arc::new(ManualClock::new(place.clock.now()));
-        Ok(Self { player: Player::new(pty, &profile), scratch, config, clock })
+        Ok(Self { deck, scratch, config, clock })
     }
 }
 
-fn waiting_profile() -> Result<Profile, Failure> {
-    let text = Profile::built_in(PROFILE).unwrap_or_default();
-    let mut profile = Profile::parse(text).map_err(|e| Failure::new(Exit::Config, e))?;
+/// The recorded profile, but waiting for every answer.
+fn waiting_profile(place: &Place, name: Option<&str>) -> anyhow::Result<Profile> {
+    let name = name.unwrap_or(PROFILE);
+    let mut profile = match place.profile(name) {
+        ProfileLookup::Found(profile) => *profile,
+        ProfileLookup::Broken(why) => anyhow::bail!("the profile {name} cannot be used: {why}"),
+        ProfileLookup::Unknown { .. } => anyhow::bail!("there is no profile {}", printable(name)),
+    };
     profile.waits_for_answer = WaitsForAnswer::Yes;
     profile.in_flight_max = NonZeroU16::MIN;
     Ok(profile)
@@ -197,13 +209,22 @@ impl Session<'_> {
         recording: &Recording,
         shutdown: &mut Shutdown,
     ) -> Result<(), Failure> {
-        let Bench { scratch, config, clock, mut player } = bench;
+        let Bench { scratch, config, clock, mut deck } = bench;
         let own_dir = scratch.path().to_owned();
         let (stand, ready) = Stand::start(config, Arc::clone(&clock) as _, own_dir).await?;
         if let Some(why) = ready.marks_nothing {
             super::complain(&format!("no ballot will be marked: {why}"));
         }
-        let mut stage = Stage { name, n: 0, player: &mut player, feed: ready.feed, clock: &clock };
+        let mut stage = Stage {
+            name,
+            recorded: &recording.came,
+            n: 0,
+            repeats: 0,
+            no_reads: 0,
+            deck: &mut deck,
+            feed: ready.feed,
+            clock: &clock,
+        };
         let outcome = tokio::select! {
             outcome = self.play(&mut stage, recording) => outcome,
             () = shutdown.requested() => {
@@ -223,31 +244,51 @@ impl Session<'_> {
             }
             stage.clock.advance(step.at.saturating_sub(played));
             played = step.at;
-            let frames = stage.player.send(&step.bytes).await.map_err(play_failure)?;
-            for _frame in 0..frames {
-                let came = stage.frame().await?;
+            for ended in stage.deck.send(&step.bytes).await.map_err(play_failure)? {
+                let came = stage.came_of(ended).await?;
                 self.came(stage, step, &came)?;
             }
             let quiet = steps.peek().map(|next| next.at.saturating_sub(step.at));
-            if quiet.is_none_or(|quiet| quiet >= stage.player.silence())
-                && stage.player.falls_silent()
-            {
-                stage.frame().await?;
-                self.came(stage, step, &Came::NoRead)?;
+            let Some(silence) = stage.deck.silence() else { continue };
+            if quiet.is_none_or(|quiet| quiet >= silence) && stage.deck.falls_silent() {
+                let came = stage.came_of(Ended::NoRead).await?;
+                self.came(stage, step, &came)?;
             }
         }
+        self.compare(stage);
         Ok(())
+    }
+
+    /// With what was seen to come of the session when it was recorded.
+    fn compare(&mut self, stage: &Stage<'_>) {
+        let Recorded { scans: _, repeats, no_reads } = stage.recorded;
+        let is_recorded = *stage.recorded != Recorded::default();
+        for (what, recorded, now) in
+            [("repeats", *repeats, stage.repeats), ("no-reads", *no_reads, stage.no_reads)]
+        {
+            if is_recorded && recorded != now {
+                self.counts.unexpected += 1;
+                super::complain(&format!("{}: {recorded} {what} then, {now} now", stage.name));
+            }
+        }
     }
 
     fn came(&mut self, stage: &mut Stage<'_>, step: &Step, came: &Came) -> Result<(), Failure> {
         match came {
             Came::Scan(judged) => {
+                self.compare_scan(stage, judged);
                 stage.n += 1;
                 *self.counts.scans.entry(judged.verdict.name()).or_default() += 1;
                 self.print_scan(stage, judged)?;
             }
-            Came::Repeat => self.counts.repeats += 1,
-            Came::NoRead => self.counts.no_reads += 1,
+            Came::Repeat => {
+                stage.repeats += 1;
+                self.counts.repeats += 1;
+            }
+            Came::NoRead => {
+                stage.no_reads += 1;
+                self.counts.no_reads += 1;
+            }
         }
         if let Some(expect) = step.expect
             && !came.is(expect)
@@ -257,6 +298,16 @@ impl Session<'_> {
             super::complain(&format!("{name}, line {line}: expected {expect}, came {came}"));
         }
         Ok(())
+    }
+
+    /// A fault then is none now: the disk is another.
+    fn compare_scan(&mut self, stage: &Stage<'_>, judged: &Judged) {
+        let (now, then) = (judged.verdict.tone(), stage.recorded.scans.get(&stage.n));
+        if let Some(then) = then.filter(|then| **then != now && **then != Tone::Fault) {
+            self.counts.unexpected += 1;
+            let (name, n) = (stage.name, stage.n);
+            super::complain(&format!("{name}, scan {n}: {then:?} then, {} now", judged.verdict));
+        }
     }
 
     fn print_scan(&self, stage: &Stage<'_>, judged: &Judged) -> Result<(), Failure> {
@@ -287,17 +338,24 @@ impl Session<'_> {
 /// Where one recording is played.
 struct Stage<'a> {
     name: &'a str,
-    /// Scans so far.
+    /// What came of it when it was recorded.
+    recorded: &'a Recorded,
+    /// Scans so far, and what was none.
     n: u64,
-    player: &'a mut Player,
+    repeats: u64,
+    no_reads: u64,
+    deck: &'a mut Deck,
     feed: broadcast::Receiver<Told>,
     clock: &'a ManualClock,
 }
 
 impl Stage<'_> {
     /// What the next frame came to. Its verdict is on the feed before its answer; without one it is a repeat.
-    async fn frame(&mut self) -> Result<Came, Failure> {
-        self.player.answer().await.map_err(play_failure)?;
+    async fn came_of(&mut self, ended: Ended) -> Result<Came, Failure> {
+        self.deck.answer().await.map_err(play_failure)?;
+        if ended == Ended::NoRead {
+            return Ok(Came::NoRead);
+        }
         loop {
             match self.feed.try_recv() {
                 Ok(Told::Judged { judged, .. }) => return Ok(Came::Scan(Box::new(judged))),

@@ -7,13 +7,18 @@ use crate::control::roster::{Acknowledgments, Roster};
 use crate::decode::Decoders;
 use crate::envelope::Formats;
 use crate::ledger::Ledger;
-use crate::pipeline::{Driver, Lane, LaneSettings, PictureDriver, Shutdown};
+use crate::pipeline::{CameraDriver, Driver, Lane, LaneSettings, PictureDriver, Shutdown};
 use crate::scan::{Judged, Method, ScannerId, Symbology};
+use crate::scanner::camera;
 use crate::scanner::dialog::{self, Dialog};
+use crate::scanner::hotplug::Hotplug;
 use crate::scanner::line::{Kind, Opener, Place};
+use crate::scanner::played::Played;
+use crate::scanner::plugged::{Machine, Which};
 use crate::scanner::profile::{Protocol, Transport};
 use crate::scanner::recording::Recorder;
 use crate::scanner::speaker::Speaker;
+use crossbeam_channel::Receiver;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -68,46 +73,36 @@ impl Scanners {
             settled: Vec::new(),
             roster: Roster::default(),
         };
-        let mut decoders = None;
+        let mut eyes = Eyes { wanted, stop: folders_stopped, decoders: None };
+        let hotplug = Hotplug::start();
         for (number, scanner) in config.scanners.into_iter().enumerate() {
             let mut settings = lane_settings(number, &scanner, config.station.repeat_window);
-            settings.speaker =
-                common.speaker.filter(|_| settings.method == Method::Scanner).cloned();
+            if !matches!(scanner.link, Link::Folder { .. }) {
+                settings.speaker = common.speaker.cloned();
+            }
             let laid = scanners.lay(settings, &scanner, &formats, common)?;
-            let (place, dialog) = match spot(&scanner) {
-                Spot::Line(place, dialog) => (place, dialog),
-                Spot::Folder(path) => {
-                    let decoders = match &decoders {
-                        Some(decoders) => Arc::clone(decoders),
-                        None => Arc::clone(
-                            decoders.insert(Arc::new(
-                                Decoders::start(DECODERS, wanted.clone(), common.clock)
-                                    .map_err(DaemonError::Decoders)?,
-                            )),
-                        ),
-                    };
-                    let driver = PictureDriver {
-                        path,
+            match spot(&scanner) {
+                Spot::Line(place) => {
+                    let driver = Driver {
                         lane: laid.lane,
                         verdicts: laid.verdicts,
-                        decoders,
-                        clock: Arc::clone(common.clock),
-                        stop: folders_stopped.clone(),
+                        dialog: dialog_of(&scanner),
+                        opener: Opener::new(place),
+                        hotplug: hotplug.clone(),
+                        acknowledged: laid.acknowledged,
                         settled: Some(laid.settled),
                     };
-                    scanners.spawn_thread(&scanner.name, number, move || driver.run())?;
-                    continue;
+                    scanners.drivers.spawn(driver.run(common.shutdown.clone()));
                 }
-            };
-            let driver = Driver {
-                lane: laid.lane,
-                verdicts: laid.verdicts,
-                dialog,
-                opener: Opener::new(place),
-                acknowledged: laid.acknowledged,
-                settled: Some(laid.settled),
-            };
-            scanners.drivers.spawn(driver.run(common.shutdown.clone()));
+                Spot::Folder(path) => {
+                    let driver = eyes.folder(path, laid, common)?;
+                    scanners.spawn_thread(&scanner.name, number, move || driver.run())?;
+                }
+                Spot::Camera(which, settings) => {
+                    let driver = eyes.camera(which, settings, laid, common)?;
+                    scanners.spawn_thread(&scanner.name, number, move || driver.run())?;
+                }
+            }
         }
         Ok(scanners)
     }
@@ -124,8 +119,9 @@ impl Scanners {
         let (entry, acknowledged) = self.roster.enter(&scanner.name);
         let (ledger, clock) = (common.ledger.clone(), Arc::clone(common.clock));
         let (mut lane, verdicts) = Lane::new(settings, Arc::clone(formats), ledger, clock, entry);
-        let is_recorded = !matches!(scanner.link, Link::Folder { .. });
-        if let Some(Record { folder, payloads }) = common.record.filter(|_| is_recorded) {
+        if let Some(Record { folder, payloads }) = common.record
+            && lane.method() == Method::Scanner
+        {
             let name = &scanner.name;
             let recorder =
                 Recorder::start(folder, name, &scanner.profile_name, *payloads, common.clock);
@@ -143,7 +139,7 @@ impl Scanners {
     ) -> Result<(), DaemonError> {
         let (ended, has_ended) = oneshot::channel::<()>();
         thread::Builder::new()
-            .name(format!("scan-folder-{number}"))
+            .name(format!("scan-eye-{number}"))
             .spawn(move || {
                 run();
                 drop(ended);
@@ -166,7 +162,9 @@ fn lane_settings(number: usize, scanner: &ScannerConfig, repeat_window: Duration
     let method = match scanner.link {
         Link::Folder { .. } => Method::Camera,
         Link::Device { .. } if scanner.profile.transport == Transport::Camera => Method::Camera,
-        Link::Device { .. } | Link::Connect { .. } | Link::Listen { .. } => Method::Scanner,
+        Link::Device { .. } | Link::Connect { .. } | Link::Listen { .. } | Link::Played { .. } => {
+            Method::Scanner
+        }
     };
     LaneSettings {
         scanner: ScannerId(u16::try_from(number).unwrap_or(u16::MAX)),
@@ -181,21 +179,97 @@ fn lane_settings(number: usize, scanner: &ScannerConfig, repeat_window: Duration
     }
 }
 
+/// What drivers of pictures share.
+struct Eyes {
+    wanted: Vec<Symbology>,
+    stop: Receiver<()>,
+    decoders: Option<Arc<Decoders>>,
+}
+
+impl Eyes {
+    fn folder(
+        &mut self,
+        path: PathBuf,
+        laid: Laid,
+        common: &Common<'_>,
+    ) -> Result<PictureDriver, DaemonError> {
+        Ok(PictureDriver {
+            path,
+            lane: laid.lane,
+            verdicts: laid.verdicts,
+            decoders: self.decoders(common)?,
+            clock: Arc::clone(common.clock),
+            stop: self.stop.clone(),
+            settled: Some(laid.settled),
+        })
+    }
+
+    fn camera(
+        &mut self,
+        which: Which,
+        settings: camera::Settings,
+        laid: Laid,
+        common: &Common<'_>,
+    ) -> Result<CameraDriver, DaemonError> {
+        let place = which.to_string();
+        let readings = settings.readings;
+        let machine = Machine::this();
+        Ok(CameraDriver {
+            open: Box::new(move || camera::open(&machine, &which, &settings)),
+            place,
+            readings,
+            lane: laid.lane,
+            verdicts: laid.verdicts,
+            decoders: self.decoders(common)?,
+            clock: Arc::clone(common.clock),
+            stop: self.stop.clone(),
+            settled: Some(laid.settled),
+        })
+    }
+
+    /// The threads that decode, which are started when they are first asked for.
+    fn decoders(&mut self, common: &Common<'_>) -> Result<Arc<Decoders>, DaemonError> {
+        if let Some(decoders) = &self.decoders {
+            return Ok(Arc::clone(decoders));
+        }
+        let decoders = Decoders::start(DECODERS, self.wanted.clone(), common.clock);
+        let decoders = Arc::new(decoders.map_err(DaemonError::Decoders)?);
+        self.decoders = Some(Arc::clone(&decoders));
+        Ok(decoders)
+    }
+}
+
+/// How a scanner is reached.
 enum Spot {
-    Line(Place, Box<dyn Dialog>),
+    Line(Place),
     Folder(PathBuf),
+    Camera(Which, camera::Settings),
 }
 
 fn spot(scanner: &ScannerConfig) -> Spot {
-    let place = match &scanner.link {
-        Link::Folder { path } => return Spot::Folder(path.clone()),
-        Link::Device { which } => Place::Device { which: which.clone(), kind: kind(scanner) },
-        Link::Connect { address } => Place::Connect { address: address.clone() },
-        Link::Listen { address, allow } => {
-            Place::Listen { address: *address, allow: allow.clone().unwrap_or_default() }
+    match (&scanner.link, &scanner.profile.protocol) {
+        (Link::Folder { path }, _) => Spot::Folder(path.clone()),
+        (Link::Device { which }, Protocol::Pictures(settings)) => {
+            Spot::Camera(which.clone(), settings.clone())
         }
-    };
-    Spot::Line(place, dialog::of(&scanner.profile))
+        (Link::Device { which }, _) => {
+            Spot::Line(Place::Device { which: which.clone(), kind: kind(scanner) })
+        }
+        (Link::Connect { address }, _) => Spot::Line(Place::Connect { address: address.clone() }),
+        (Link::Listen { address, allow }, _) => Spot::Line(Place::Listen {
+            address: *address,
+            allow: allow.clone().unwrap_or_default(),
+        }),
+        (Link::Played { socket }, _) => Spot::Line(Place::Socket { path: socket.clone() }),
+    }
+}
+
+fn dialog_of(scanner: &ScannerConfig) -> Box<dyn Dialog> {
+    let dialog = dialog::of(&scanner.profile);
+    match scanner.link {
+        Link::Played { .. } => Box::new(Played::new(dialog)),
+        _ => dialog,
+    }
 }
 
 fn kind(scanner: &ScannerConfig) -> Kind {

@@ -47,6 +47,8 @@ pub(crate) type OpenCamera = Box<dyn FnMut() -> Result<Box<dyn FrameSource>, Cam
 /// A camera and all that drives it; on a thread of its own.
 pub(crate) struct CameraDriver {
     pub(crate) open: OpenCamera,
+    /// Where it is looked for, for people.
+    pub(crate) place: String,
     /// Equal readings that make a symbol.
     pub(crate) readings: NonZeroU8,
     pub(crate) lane: Lane,
@@ -56,8 +58,6 @@ pub(crate) struct CameraDriver {
     /// Closes when the daemon stops.
     pub(crate) stop: Receiver<()>,
     pub(crate) settled: Option<oneshot::Sender<()>>,
-    /// Hears how each scan ended: a camera cannot say it.
-    pub(crate) on_tone: Box<dyn FnMut(Tone) + Send>,
 }
 
 /// What is remembered of a camera, also while it is away: what lies before it does not go with it.
@@ -191,9 +191,6 @@ impl CameraDriver {
         eye: &mut Eye,
     ) -> Result<(), CameraError> {
         let heard = judge(symbols, &mut self.lane, &mut self.verdicts, &self.stop);
-        if let Heard::Verdict(verdict) = heard {
-            (self.on_tone)(verdict.tone());
-        }
         match heard {
             Heard::Verdict(Verdict::Ambiguous) => eye.sightings.divide(),
             heard if heard.tone() == Tone::Fault => {
@@ -227,6 +224,7 @@ impl CameraDriver {
     }
 
     fn say_opened(&self, source: &dyn FrameSource) {
+        self.lane.entry().opened(self.place.clone());
         tracing::info!(
             event = LogEvent::ScannerOpened.name(),
             scanner = self.lane.name(),
@@ -244,6 +242,7 @@ impl CameraDriver {
     }
 
     fn say_lost(&self, error: &CameraError) {
+        self.lane.entry().away(self.place.clone(), chain(error));
         tracing::warn!(
             event = LogEvent::ScannerLost.name(),
             scanner = self.lane.name(),
@@ -307,8 +306,10 @@ mod tests {
     use crate::ballot::{BallotId, ElectionId, Mode, Status, VoterId};
     use crate::cli::faces;
     use crate::clock::{SystemClock, Zone};
+    use crate::config::Stop;
+    use crate::control::roster::Roster;
     use crate::envelope::{Check, Format, FormatSpec, Formats};
-    use crate::ledger::{ImportRow, ImportedFile, Ledger, Reader, Request, Settings};
+    use crate::ledger::{ImportRow, ImportedFile, Ledger, Reader, Request, Settings, Told};
     use crate::pipeline::LaneSettings;
     use crate::scan::{CodeKind, Method, ScannerId, Symbology};
     use crate::scanner::profile::{Answers, WaitsForAnswer};
@@ -387,8 +388,18 @@ mod tests {
             let (stop, stopped) = bounded(1);
             let (acts, acts_rx) = bounded(1);
             let (tones_tx, tones) = bounded(100);
+            let mut feed = ledger.feed();
+            std::thread::spawn(move || {
+                while let Ok(told) = feed.blocking_recv() {
+                    if let Told::Judged { judged, .. } = told {
+                        tones_tx.send(judged.verdict.tone()).unwrap();
+                    }
+                }
+            });
+            let (entry, _acknowledged) = Roster::default().enter("desk");
+            let formats = Arc::new(formats());
             let (lane, verdicts) =
-                Lane::new(lane(), Arc::new(formats()), ledger.clone(), Arc::clone(&clock));
+                Lane::new(lane(), formats, ledger.clone(), Arc::clone(&clock), entry);
             let (settled, has_settled) = oneshot::channel();
             let wanted = vec![Symbology::Code128];
             let driver = CameraDriver {
@@ -396,6 +407,7 @@ mod tests {
                     let (acts, tally) = (acts_rx.clone(), Tally::default());
                     Ok(Box::new(Table { acts, picture: blank(), tally }))
                 }),
+                place: "desk".to_owned(),
                 readings: NonZeroU8::new(3).unwrap(),
                 lane,
                 verdicts,
@@ -403,7 +415,6 @@ mod tests {
                 clock,
                 stop: stopped,
                 settled: Some(settled),
-                on_tone: Box::new(move |tone| tones_tx.send(tone).unwrap()),
             };
             let driver =
                 Builder::new().name("scan-camera-0".into()).spawn(|| driver.run()).unwrap();
@@ -507,6 +518,8 @@ mod tests {
             name: "desk".into(),
             method: Method::Camera,
             answers: Answers::default(),
+            speaker: None,
+            stop: Stop::Never,
             waits_for_answer: WaitsForAnswer::No,
             in_flight_max: NonZeroU16::MIN,
             repeat_window: Duration::from_secs(2),

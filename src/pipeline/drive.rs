@@ -8,6 +8,7 @@ use crate::event::{LogEvent, chain};
 use crate::scan::Judged;
 use crate::scanner::dialog::Dialog;
 use crate::scanner::framing::Framed;
+use crate::scanner::hotplug::Hotplug;
 use crate::scanner::line::{Line, Moved, OpenError, Opened, Opener};
 use std::net::IpAddr;
 use std::ops::Range;
@@ -15,7 +16,8 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, sleep_until};
 
-/// Between two attempts to open a line that is away: a scanner that is plugged in again is back well within two seconds.
+/// Between two attempts to open a line that is away, unless the kernel tells of a new device before: a scanner that is plugged in
+/// again is back well within two seconds.
 const REOPEN: Duration = Duration::from_millis(500);
 
 /// Between two attempts to hand the ledger what found its queue full.
@@ -60,6 +62,7 @@ pub(crate) struct Driver {
     pub(crate) verdicts: mpsc::Receiver<Judged>,
     pub(crate) dialog: Box<dyn Dialog>,
     pub(crate) opener: Opener,
+    pub(crate) hotplug: Hotplug,
     pub(crate) acknowledged: Acknowledgments,
     /// Told once the line was opened or reported away.
     pub(crate) settled: Option<oneshot::Sender<()>>,
@@ -165,6 +168,7 @@ impl Driver {
                 Some(judged) = self.verdicts.recv() => judged_away(&mut self.lane, &judged),
                 Some(()) = self.acknowledged.recv() => self.lane.acknowledge(),
                 () = sleep(PUSH_AGAIN), if self.lane.is_waiting() => self.lane.push(),
+                () = self.hotplug.changed() => return false,
                 () = &mut again => return false,
             }
         }

@@ -160,6 +160,11 @@ impl Lane {
         self.recorder.iter_mut().for_each(|recorder| recorder.told(bytes));
     }
 
+    /// How its scans come about.
+    pub fn method(&self) -> Method {
+        self.settings.method
+    }
+
     /// Its line of the station's roster.
     pub fn entry(&self) -> &Entry {
         &self.entry

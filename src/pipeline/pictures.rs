@@ -78,6 +78,7 @@ impl PictureDriver {
     }
 
     fn say_opened(&self) {
+        self.lane.entry().opened(self.path.display().to_string());
         tracing::info!(
             event = LogEvent::ScannerOpened.name(),
             scanner = self.lane.name(),
@@ -86,6 +87,7 @@ impl PictureDriver {
     }
 
     fn say_lost(&self, error: &FolderError) {
+        self.lane.entry().away(self.path.display().to_string(), chain(error));
         tracing::warn!(
             event = LogEvent::ScannerLost.name(),
             scanner = self.lane.name(),

@@ -9,6 +9,8 @@ mod pixels;
 pub use capture::Camera;
 pub use pixels::{Layout, PIXELS_MAX, SIDE_MAX};
 
+use super::plugged::{FindError, Machine, Which};
+use super::profile::Transport;
 use serde::Deserialize;
 use std::fmt;
 use std::io;
@@ -131,6 +133,9 @@ pub trait FrameSource: fmt::Debug {
 /// Why a camera gives no pictures, or not such as are asked for.
 #[derive(Debug, thiserror::Error)]
 pub enum CameraError {
+    /// It is not plugged in, or several are.
+    #[error(transparent)]
+    Find(FindError),
     /// It is not plugged in.
     #[error("there is no camera {path}")]
     Absent {
@@ -230,6 +235,21 @@ pub enum CameraError {
     /// It is there and sends nothing.
     #[error("no picture has come for {} s", .0.as_secs())]
     Silent(Duration),
+}
+
+/// Opens the camera that is meant, wherever it is by now.
+pub fn open(
+    machine: &Machine,
+    which: &Which,
+    settings: &Settings,
+) -> Result<Box<dyn FrameSource>, CameraError> {
+    let path = match which {
+        Which::Path(path) => path.clone(),
+        Which::Fits(selector) => {
+            machine.find(Transport::Camera, selector).map_err(CameraError::Find)?.node
+        }
+    };
+    Ok(Box::new(Camera::open(&path, settings)?))
 }
 
 impl Default for Settings {

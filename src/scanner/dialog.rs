@@ -4,6 +4,8 @@
 //! says how long it has been driving. So each is tested byte by byte.
 
 use super::framing::{Framed, Framing};
+use super::hid_pos::HidPos;
+use super::keyboard::Keyboard;
 use super::profile::{Profile, Protocol};
 use super::text::Text;
 use crate::scan::Tone;
@@ -28,11 +30,11 @@ pub fn of(profile: &Profile) -> Box<dyn Dialog> {
     };
     match &profile.protocol {
         Protocol::Text(framing) => text(framing.clone()),
-        Protocol::Ssi { .. }
-        | Protocol::Keys { .. }
-        | Protocol::Reports { .. }
-        | Protocol::Pictures(_)
-        | Protocol::Files => text(Framing::default()),
+        Protocol::Keys { layout, framing } => Box::new(Keyboard::new(*layout, framing.clone())),
+        Protocol::Reports { settings, framing } => {
+            Box::new(HidPos::new(settings, framing.frame_bytes_max, framing.silence))
+        }
+        Protocol::Ssi { .. } | Protocol::Pictures(_) | Protocol::Files => text(Framing::default()),
     }
 }
 

@@ -83,6 +83,11 @@ impl Node {
         Self::new(fd, Writes::Queued)
     }
 
+    /// What connected to a socket of packets.
+    pub(super) fn accepted(fd: OwnedFd) -> io::Result<Self> {
+        Self::new(fd, Writes::Queued)
+    }
+
     /// Drops what it sends until it is silent for a moment.
     pub(super) async fn fall_silent(&mut self) -> io::Result<()> {
         let mut dropped = [0; DROP_BYTES];

@@ -499,8 +499,11 @@ mod tests {
         let Protocol::Reports { settings, framing } = reports.protocol else {
             panic!("{reports:?}");
         };
-        let expected =
-            hid_pos::Settings { feature: vec![0xfe, 1], code_ids: hid_pos::CodeIds::Honeywell };
+        let expected = hid_pos::Settings {
+            feature: vec![0xfe, 1],
+            reports: hid_pos::Reports::Identified,
+            code_ids: hid_pos::CodeIds::Honeywell,
+        };
         assert_eq!((settings, framing.silence), (expected, Duration::from_millis(50)));
         let pictures = of("camera", "[camera]\nreadings = 2\nfocus = 7").unwrap();
         let readings = NonZeroU8::new(2).unwrap();
