@@ -15,6 +15,7 @@ pub mod profile;
 pub mod pty;
 pub mod recording;
 pub mod speaker;
+pub mod ssi;
 pub mod text;
 
 mod door;

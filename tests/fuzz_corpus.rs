@@ -11,6 +11,8 @@ mod hid_pos;
 mod imb;
 #[path = "fuzz/keyboard.rs"]
 mod keyboard;
+#[path = "fuzz/ssi.rs"]
+mod ssi;
 
 use ballot_intake::imb::Solved;
 use ballot_intake::scan::Face;
@@ -56,6 +58,11 @@ fn every_report_stream_gives_the_symbols_that_its_name_says() {
 #[cfg(all(target_pointer_width = "64", target_endian = "little"))]
 fn every_key_stream_gives_the_symbols_that_its_name_says() {
     check_counts("keyboard", |bytes| keyboard::typed(bytes).len());
+}
+
+#[test]
+fn every_ssi_line_gives_the_symbols_that_its_name_says() {
+    check_counts("ssi", |bytes| ssi::told(bytes).len());
 }
 
 #[test]

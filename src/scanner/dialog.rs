@@ -7,6 +7,7 @@ use super::framing::{Framed, Framing};
 use super::hid_pos::HidPos;
 use super::keyboard::Keyboard;
 use super::profile::{Profile, Protocol};
+use super::ssi::Ssi;
 use super::text::Text;
 use crate::scan::Tone;
 use std::fmt;
@@ -34,7 +35,11 @@ pub fn of(profile: &Profile) -> Box<dyn Dialog> {
         Protocol::Reports { settings, framing } => {
             Box::new(HidPos::new(settings, framing.frame_bytes_max, framing.silence))
         }
-        Protocol::Ssi { .. } | Protocol::Pictures(_) | Protocol::Files => text(Framing::default()),
+        Protocol::Ssi { frame_bytes_max } => {
+            let (answers, lock) = (profile.answers.clone(), profile.lock.clone());
+            Box::new(Ssi::new(answers, lock, *frame_bytes_max))
+        }
+        Protocol::Pictures(_) | Protocol::Files => text(Framing::default()),
     }
 }
 
