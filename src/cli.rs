@@ -14,6 +14,7 @@ mod player;
 mod replay;
 mod run;
 mod scratch;
+mod slideshow;
 mod stand;
 
 use crate::ballot::{BallotId, ElectionId, Status};

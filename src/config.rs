@@ -163,9 +163,9 @@ pub enum Link {
         /// Who may connect; nothing means everybody on this machine, and stands only beside a loopback address.
         allow: Option<Vec<IpAddr>>,
     },
-    /// A recording is played into a socket of packets; never written in a configuration.
+    /// A recording is played; never written in a configuration.
     Played {
-        /// The socket.
+        /// A socket of packets, or of a camera the file with the picture that it sees.
         socket: PathBuf,
     },
     /// Pictures are put into a folder.

@@ -19,6 +19,6 @@ pub use lane::{Lane, LaneSettings};
 pub use outbox::LedgerOutbox;
 pub use shutdown::{Shutdown, Stopper};
 
-pub(crate) use cameras::CameraDriver;
+pub(crate) use cameras::{CameraDriver, OpenCamera};
 pub(crate) use drive::Driver;
 pub(crate) use pictures::PictureDriver;

@@ -1,6 +1,6 @@
 //! Plays a recording into a socket that the daemon takes for a scanner's line, and counts its answers.
 
-use super::player::PlayError;
+use super::player::{ANSWER_MAX, PlayError};
 use crate::scan::Tone;
 use crate::scanner::dialog::Dialog;
 use crate::scanner::framing::Framed;
@@ -10,9 +10,6 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
-
-/// How long an answer may take: longer than any commit.
-const ANSWER_MAX: Duration = Duration::from_secs(30);
 
 /// The most that one read of a line returns: no more is sent together. Whole input events fit.
 const SENT_BYTES_MAX: usize = 4_080;

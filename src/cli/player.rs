@@ -5,11 +5,12 @@ use crate::scanner::framing::Framer;
 use crate::scanner::profile::{Answers, Profile};
 use crate::scanner::pty::Pty;
 use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
 use tokio::time::timeout;
 
 /// How long an answer may take: longer than any commit.
-const ANSWER_MAX: Duration = Duration::from_secs(30);
+pub(super) const ANSWER_MAX: Duration = Duration::from_secs(30);
 
 /// Bytes read at a time.
 const READ_BYTES: usize = 256;
@@ -20,6 +21,15 @@ pub(super) enum PlayError {
     /// The line is gone.
     #[error("the scanner's line is gone")]
     Line(#[source] io::Error),
+    /// A picture cannot be shown.
+    #[error("cannot show {path}")]
+    Picture {
+        /// Its file.
+        path: PathBuf,
+        /// What the operating system said.
+        #[source]
+        source: io::Error,
+    },
     /// No answer came in time.
     #[error("a scan was not answered within {} seconds", ANSWER_MAX.as_secs())]
     NoAnswer,

@@ -10,6 +10,7 @@ use super::import::Run;
 use super::place::Place;
 use super::player::PlayError;
 use super::scratch::Scratch;
+use super::slideshow::Slideshow;
 use super::stand::Stand;
 use super::{Common, Exit, Failure, print_json};
 use crate::ballot::BallotId;
@@ -20,7 +21,7 @@ use crate::ledger::{Layout, Told};
 use crate::pipeline::Shutdown;
 use crate::scan::{Judged, Tone, Verdict};
 use crate::scanner::dialog;
-use crate::scanner::profile::{Profile, WaitsForAnswer};
+use crate::scanner::profile::{Profile, Protocol, WaitsForAnswer};
 use crate::scanner::recording::{Came as Recorded, Expect, RECORDING_BYTES_MAX, Recording, Step};
 use anyhow::{Context as _, anyhow};
 use serde::Serialize;
@@ -139,7 +140,13 @@ struct Bench {
     scratch: Scratch,
     config: Config,
     clock: Arc<ManualClock>,
-    deck: Deck,
+    plays: Plays,
+}
+
+/// What a recording is played on.
+enum Plays {
+    Line(Box<Deck>),
+    Pictures(Slideshow),
 }
 
 impl Bench {
@@ -156,9 +163,7 @@ impl Bench {
         let profile = waiting_profile(place, recording.profile.as_deref());
         let profile = profile.with_context(|| format!("cannot play {name}"));
         let profile = profile.map_err(|error| Failure::new(Exit::NoInput, error))?;
-        let socket = scratch.path().join("scanner.sock");
-        let deck = Deck::listen(&socket, dialog::of(&profile));
-        let deck = deck.map_err(|e| Failure::new(Exit::Away, e))?;
+        let (plays, link) = plays(&scratch, &profile)?;
         config.ledger.path = scratch.path().join("ledger.sqlite");
         config.ledger.signing_key_file = scratch.path().join("signing.key");
         config.relay = None;
@@ -169,7 +174,7 @@ impl Bench {
             name: SCANNER.to_owned(),
             profile_name: profile.name.clone(),
             profile,
-            link: Link::Played { socket },
+            link,
             stop: Stop::Never,
         }];
         if let Some(file) = ballots {
@@ -177,8 +182,27 @@ impl Bench {
             import_into(place, &config, common, wanted, &mut io::sink())?;
         }
         let clock = Arc::new(ManualClock::new(place.clock.now()));
-        Ok(Self { deck, scratch, config, clock })
+        Ok(Self { plays, scratch, config, clock })
     }
+}
+
+/// What a scanner of that profile is played on, and how the daemon reaches it.
+fn plays(scratch: &Scratch, profile: &Profile) -> Result<(Plays, Link), Failure> {
+    let socket = scratch.path().join("scanner");
+    Ok(match profile.protocol {
+        Protocol::Files => {
+            let path = scratch.folder("pictures")?;
+            (Plays::Pictures(Slideshow::Folder(path.clone())), Link::Folder { path })
+        }
+        Protocol::Pictures(_) => {
+            (Plays::Pictures(Slideshow::Camera(socket.clone())), Link::Played { socket })
+        }
+        _ => {
+            let deck = Deck::listen(&socket, dialog::of(profile));
+            let deck = deck.map_err(|e| Failure::new(Exit::Away, e))?;
+            (Plays::Line(Box::new(deck)), Link::Played { socket })
+        }
+    })
 }
 
 /// The recorded profile, but waiting for every answer.
@@ -209,7 +233,7 @@ impl Session<'_> {
         recording: &Recording,
         shutdown: &mut Shutdown,
     ) -> Result<(), Failure> {
-        let Bench { scratch, config, clock, mut deck } = bench;
+        let Bench { scratch, config, clock, mut plays } = bench;
         let own_dir = scratch.path().to_owned();
         let (stand, ready) = Stand::start(config, Arc::clone(&clock) as _, own_dir).await?;
         if let Some(why) = ready.marks_nothing {
@@ -218,10 +242,11 @@ impl Session<'_> {
         let mut stage = Stage {
             name,
             recorded: &recording.came,
+            folder: Path::new(name).parent().unwrap_or(Path::new("")),
             n: 0,
             repeats: 0,
             no_reads: 0,
-            deck: &mut deck,
+            plays: &mut plays,
             feed: ready.feed,
             clock: &clock,
         };
@@ -244,14 +269,8 @@ impl Session<'_> {
             }
             stage.clock.advance(step.at.saturating_sub(played));
             played = step.at;
-            for ended in stage.deck.send(&step.bytes).await.map_err(play_failure)? {
-                let came = stage.came_of(ended).await?;
-                self.came(stage, step, &came)?;
-            }
             let quiet = steps.peek().map(|next| next.at.saturating_sub(step.at));
-            let Some(silence) = stage.deck.silence() else { continue };
-            if quiet.is_none_or(|quiet| quiet >= silence) && stage.deck.falls_silent() {
-                let came = stage.came_of(Ended::NoRead).await?;
+            for came in stage.step(step, quiet).await? {
                 self.came(stage, step, &came)?;
             }
         }
@@ -340,29 +359,76 @@ struct Stage<'a> {
     name: &'a str,
     /// What came of it when it was recorded.
     recorded: &'a Recorded,
+    /// Where the recording lies.
+    folder: &'a Path,
     /// Scans so far, and what was none.
     n: u64,
     repeats: u64,
     no_reads: u64,
-    deck: &'a mut Deck,
+    plays: &'a mut Plays,
     feed: broadcast::Receiver<Told>,
     clock: &'a ManualClock,
 }
 
 impl Stage<'_> {
-    /// What the next frame came to. Its verdict is on the feed before its answer; without one it is a repeat.
-    async fn came_of(&mut self, ended: Ended) -> Result<Came, Failure> {
-        self.deck.answer().await.map_err(play_failure)?;
-        if ended == Ended::NoRead {
-            return Ok(Came::NoRead);
-        }
-        loop {
-            match self.feed.try_recv() {
-                Ok(Told::Judged { judged, .. }) => return Ok(Came::Scan(Box::new(judged))),
-                Ok(Told::Ledger { .. }) => {}
-                Err(TryRecvError::Empty) => return Ok(Came::Repeat),
-                Err(error) => return Err(Failure::new(Exit::Away, error)),
+    /// Plays a step, after which nothing is sent for so long; what came of it.
+    async fn step(&mut self, step: &Step, quiet: Option<Duration>) -> Result<Vec<Came>, Failure> {
+        let Self { plays, feed, folder, n, .. } = self;
+        match (plays, &step.picture) {
+            (Plays::Line(deck), None) => play_bytes(deck, feed, &step.bytes, quiet).await,
+            (Plays::Pictures(slides), Some(picture)) => {
+                slides.show(*n, &folder.join(picture)).map_err(play_failure)?;
+                let judged = Slideshow::verdict(feed).await.map_err(play_failure)?;
+                Ok(vec![Came::Scan(Box::new(judged))])
             }
+            (Plays::Line(_), Some(_)) => {
+                Err(misplaced(step, "`picture`, and its profile sends none"))
+            }
+            (Plays::Pictures(_), None) => {
+                Err(misplaced(step, "`in`, and its profile sends pictures"))
+            }
+        }
+    }
+}
+
+fn misplaced(step: &Step, what: &str) -> Failure {
+    Failure::new(Exit::NoInput, anyhow!("line {}: the recording has {what}", step.line))
+}
+
+async fn play_bytes(
+    deck: &mut Deck,
+    feed: &mut broadcast::Receiver<Told>,
+    bytes: &[u8],
+    quiet: Option<Duration>,
+) -> Result<Vec<Came>, Failure> {
+    let mut came = Vec::new();
+    for ended in deck.send(bytes).await.map_err(play_failure)? {
+        came.push(came_of(deck, feed, ended).await?);
+    }
+    if deck.silence().is_some_and(|silence| quiet.is_none_or(|quiet| quiet >= silence))
+        && deck.falls_silent()
+    {
+        came.push(came_of(deck, feed, Ended::NoRead).await?);
+    }
+    Ok(came)
+}
+
+/// What the next frame came to. Its verdict is on the feed before its answer; without one it is a repeat.
+async fn came_of(
+    deck: &mut Deck,
+    feed: &mut broadcast::Receiver<Told>,
+    ended: Ended,
+) -> Result<Came, Failure> {
+    deck.answer().await.map_err(play_failure)?;
+    if ended == Ended::NoRead {
+        return Ok(Came::NoRead);
+    }
+    loop {
+        match feed.try_recv() {
+            Ok(Told::Judged { judged, .. }) => return Ok(Came::Scan(Box::new(judged))),
+            Ok(Told::Ledger { .. }) => {}
+            Err(TryRecvError::Empty) => return Ok(Came::Repeat),
+            Err(error) => return Err(Failure::new(Exit::Away, error)),
         }
     }
 }

@@ -7,9 +7,11 @@ use crate::control::roster::{Acknowledgments, Roster};
 use crate::decode::Decoders;
 use crate::envelope::Formats;
 use crate::ledger::Ledger;
-use crate::pipeline::{CameraDriver, Driver, Lane, LaneSettings, PictureDriver, Shutdown};
+use crate::pipeline::{
+    CameraDriver, Driver, Lane, LaneSettings, OpenCamera, PictureDriver, Shutdown,
+};
 use crate::scan::{Judged, Method, ScannerId, Symbology};
-use crate::scanner::camera;
+use crate::scanner::camera::{self, Slides};
 use crate::scanner::dialog::{self, Dialog};
 use crate::scanner::hotplug::Hotplug;
 use crate::scanner::line::{Kind, Opener, Place};
@@ -98,8 +100,8 @@ impl Scanners {
                     let driver = eyes.folder(path, laid, common)?;
                     scanners.spawn_thread(&scanner.name, number, move || driver.run())?;
                 }
-                Spot::Camera(which, settings) => {
-                    let driver = eyes.camera(which, settings, laid, common)?;
+                Spot::Camera(from, settings) => {
+                    let driver = eyes.camera(from, settings, laid, common)?;
                     scanners.spawn_thread(&scanner.name, number, move || driver.run())?;
                 }
             }
@@ -161,7 +163,7 @@ fn wanted(config: &Config) -> Vec<Symbology> {
 fn lane_settings(number: usize, scanner: &ScannerConfig, repeat_window: Duration) -> LaneSettings {
     let method = match scanner.link {
         Link::Folder { .. } => Method::Camera,
-        Link::Device { .. } if scanner.profile.transport == Transport::Camera => Method::Camera,
+        _ if scanner.profile.transport == Transport::Camera => Method::Camera,
         Link::Device { .. } | Link::Connect { .. } | Link::Listen { .. } | Link::Played { .. } => {
             Method::Scanner
         }
@@ -206,16 +208,25 @@ impl Eyes {
 
     fn camera(
         &mut self,
-        which: Which,
+        from: Sees,
         settings: camera::Settings,
         laid: Laid,
         common: &Common<'_>,
     ) -> Result<CameraDriver, DaemonError> {
-        let place = which.to_string();
+        let place = match &from {
+            Sees::Device(which) => which.to_string(),
+            Sees::Slides(path) => path.display().to_string(),
+        };
         let readings = settings.readings;
-        let machine = Machine::this();
+        let open: OpenCamera = match from {
+            Sees::Device(which) => {
+                let machine = Machine::this();
+                Box::new(move || camera::open(&machine, &which, &settings))
+            }
+            Sees::Slides(path) => Box::new(move || Ok(Box::new(Slides::at(path.clone())))),
+        };
         Ok(CameraDriver {
-            open: Box::new(move || camera::open(&machine, &which, &settings)),
+            open,
             place,
             readings,
             lane: laid.lane,
@@ -243,14 +254,23 @@ impl Eyes {
 enum Spot {
     Line(Place),
     Folder(PathBuf),
-    Camera(Which, camera::Settings),
+    Camera(Sees, camera::Settings),
+}
+
+/// Where a camera's pictures come from.
+enum Sees {
+    Device(Which),
+    Slides(PathBuf),
 }
 
 fn spot(scanner: &ScannerConfig) -> Spot {
     match (&scanner.link, &scanner.profile.protocol) {
         (Link::Folder { path }, _) => Spot::Folder(path.clone()),
         (Link::Device { which }, Protocol::Pictures(settings)) => {
-            Spot::Camera(which.clone(), settings.clone())
+            Spot::Camera(Sees::Device(which.clone()), settings.clone())
+        }
+        (Link::Played { socket }, Protocol::Pictures(settings)) => {
+            Spot::Camera(Sees::Slides(socket.clone()), settings.clone())
         }
         (Link::Device { which }, _) => {
             Spot::Line(Place::Device { which: which.clone(), kind: kind(scanner) })

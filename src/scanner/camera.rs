@@ -5,9 +5,11 @@
 
 mod capture;
 mod pixels;
+mod slides;
 
 pub use capture::Camera;
 pub use pixels::{Layout, PIXELS_MAX, SIDE_MAX};
+pub use slides::Slides;
 
 use super::plugged::{FindError, Machine, Which};
 use super::profile::Transport;

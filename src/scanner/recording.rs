@@ -15,7 +15,8 @@
 //! session began. `in` is what one read of the line returned, as text, `in_base64` the same where it is no text; `out` and
 //! `out_base64` are what the scanner was sent. `expect`, written by hand, is what each frame that ends in these bytes shall come
 //! to: the tone `good`, `notice` or `bad`; `repeat`, of the scan before it; or `no_read` for what is dropped and answered bad.
-//! `came` is what was seen to come of a scan, under its number from 0, or that there was a repeat or a no-read.
+//! Of what sends pictures a recording has `picture`, the path of a file from where the recording lies, which is shown until it has its
+//! verdict. `came` is what was seen to come of a scan, under its number from 0, or that there was a repeat or a no-read.
 //!
 //! A recording of which nobody asked to keep the payloads has `read` instead of bytes: the length of a payload and its HMAC under
 //! a key that is nowhere kept, so that equal payloads are equal. Played, each is digits made of its HMAC, in a plain frame.
@@ -33,6 +34,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Longest recording, in bytes: a long day of one scanner.
@@ -72,7 +74,9 @@ pub enum Fault {
     #[error("{0}")]
     Json(String),
     /// It says nothing, or two things.
-    #[error("there is not one of `in`, `in_base64`, `read`, `out`, `out_base64` and `came`")]
+    #[error(
+        "there is not one of `in`, `in_base64`, `picture`, `read`, `out`, `out_base64` and `came`"
+    )]
     NotOneThing,
     /// It is no base64 of RFC 4648 with padding.
     #[error("`in_base64` is no base64")]
@@ -110,7 +114,7 @@ pub enum Expect {
     NoRead,
 }
 
-/// Bytes that a scanner sent together.
+/// What a scanner sent together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
     /// The line of the recording, from 1.
@@ -119,6 +123,8 @@ pub struct Step {
     pub at: Duration,
     /// What was sent.
     pub bytes: Vec<u8>,
+    /// The picture that was shown instead.
+    pub picture: Option<PathBuf>,
     /// What it shall come to.
     pub expect: Option<Expect>,
 }
@@ -188,8 +194,10 @@ impl Recording {
             read.map_err(|(column, fault)| RecordingError { line, column, fault })?;
         }
         if reading.kept == Some(Payloads::Hashed) {
+            // The digits are no codes of the office, and half reads left nothing to play.
             recording.profile = None;
             recording.came.scans.clear();
+            recording.came.no_reads = 0;
         }
         Ok(recording)
     }
@@ -207,7 +215,13 @@ impl Recording {
         }
         let (at, what) = reading.what(written)?;
         match what {
-            What::In(bytes, expect) => self.steps.push(Step { line, at, bytes, expect }),
+            What::In(bytes, expect) => {
+                self.steps.push(Step { line, at, bytes, picture: None, expect });
+            }
+            What::Shown(picture, expect) => {
+                let (bytes, picture) = (Vec::new(), Some(picture));
+                self.steps.push(Step { line, at, bytes, picture, expect });
+            }
             What::Came(scan, came) => self.came.add(scan, came),
             What::Out => {}
         }
@@ -244,6 +258,7 @@ struct Reading {
 /// What a line says.
 enum What {
     In(Vec<u8>, Option<Expect>),
+    Shown(PathBuf, Option<Expect>),
     Came(Option<u64>, Seen),
     Out,
 }
@@ -261,6 +276,7 @@ struct Written {
     #[serde(rename = "in")]
     input: Option<String>,
     in_base64: Option<String>,
+    picture: Option<PathBuf>,
     read: Option<WrittenRead>,
     out: Option<String>,
     out_base64: Option<String>,
@@ -304,18 +320,20 @@ fn written(text: &[u8]) -> Result<Written, (usize, Fault)> {
 impl Reading {
     fn what(&mut self, written: Written) -> Result<(Duration, What), (usize, Fault)> {
         let at = self.at(written.ms).map_err(|fault| (1, fault))?;
-        let Written { input, in_base64, read, out, out_base64, came, scan, expect, .. } = written;
-        let what = match (input, in_base64, read, out.or(out_base64), came) {
-            (Some(text), None, None, None, None) => self.input(text.into_bytes(), expect),
-            (None, Some(text), None, None, None) => {
+        let Written { input, in_base64, picture, read, out, out_base64, .. } = written;
+        let (expect, out) = (written.expect, out.or(out_base64));
+        let what = match (input, in_base64, picture, read, out, written.came) {
+            (Some(text), None, None, None, None, None) => self.input(text.into_bytes(), expect),
+            (None, None, Some(picture), None, None, None) => Ok(What::Shown(picture, expect)),
+            (None, Some(text), None, None, None, None) => {
                 let bytes = STANDARD.decode(text).map_err(|e| (1, Fault::Base64(e)))?;
                 self.input(bytes, expect)
             }
-            (None, None, Some(read), None, None) => {
+            (None, None, None, Some(read), None, None) => {
                 read.stand_in().and_then(|bytes| self.hashed(bytes, expect))
             }
-            (None, None, None, Some(_), None) => Ok(What::Out),
-            (None, None, None, None, Some(came)) => Ok(What::Came(scan, came)),
+            (None, None, None, None, Some(_), None) => Ok(What::Out),
+            (None, None, None, None, None, Some(came)) => Ok(What::Came(written.scan, came)),
             _ => Err(Fault::NotOneThing),
         };
         Ok((at, what.map_err(|fault| (1, fault))?))
@@ -391,6 +409,7 @@ mod tests {
             line,
             at: Duration::from_millis(ms),
             bytes: bytes.to_vec(),
+            picture: None,
             expect,
         };
         let steps = vec![
