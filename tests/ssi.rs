@@ -413,6 +413,7 @@ fn said(ssi: &mut Ssi, bytes: &[u8], ms: u64) -> (Option<Framed>, Vec<u8>) {
     (framed, out)
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "it is what `said` is compared with")]
 fn symbol(symbology: Named, text: &[u8]) -> Option<Framed> {
     Some(Framed::Symbol(Symbol { symbology, ..Symbol::untold(text) }))
 }

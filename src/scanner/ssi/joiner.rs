@@ -3,7 +3,8 @@
 //! Packets have no numbers. What a packet is can only be told from the last one, and from time: the next part of a read
 //! follows our acknowledgement at once, a part sent again follows the first try within two response time-outs, and a new
 //! read cannot come before the scanner gave the last one up. Where these do not tell for sure, the read is spoiled: it is a
-//! no-read, never a wrong or a half one.
+//! no-read, never a wrong or a half one. One case cannot be told: two parts in a row are alike, and the second is lost
+//! without a trace. Each is 250 bytes long, more than the code of any envelope.
 
 use super::code_type::symbology;
 use super::packet::Packet;
@@ -62,10 +63,19 @@ struct Partial {
     length: u32,
     /// How many CR and LF they end with.
     n_ends: u32,
-    is_spoiled: bool,
-    /// Whether it was told as a no-read.
-    is_told: bool,
+    trust: Trust,
     last_at: Duration,
+}
+
+/// Whether a read is what its packets say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Trust {
+    /// So far.
+    Sound,
+    /// A part may be missing, or another's.
+    Spoiled,
+    /// The same, and it was told as a no-read.
+    Told,
 }
 
 impl Joiner {
@@ -114,7 +124,9 @@ impl Joiner {
         match &mut self.partial {
             Some(partial) => {
                 let is_late = partial.last_at + PROMPT <= now;
-                partial.is_spoiled |= is_late || is_doubtful || self.damaged_at.is_some();
+                if is_late || is_doubtful || self.damaged_at.is_some() {
+                    partial.spoil();
+                }
             }
             None => self.is_beginning_lost |= is_doubtful,
         }
@@ -128,7 +140,7 @@ impl Joiner {
 
     /// When the rest of a read is waited for no longer.
     pub(super) fn deadline(&self) -> Option<Duration> {
-        let waiting = self.partial.as_ref().filter(|partial| !partial.is_told);
+        let waiting = self.partial.as_ref().filter(|partial| partial.trust != Trust::Told);
         waiting.map(|partial| partial.last_at + REST)
     }
 
@@ -136,8 +148,7 @@ impl Joiner {
     pub(super) fn expired(&mut self, now: Duration) -> Option<Framed> {
         let is_over = self.deadline().is_some_and(|at| at <= now);
         let partial = self.partial.as_mut().filter(|_| is_over)?;
-        partial.is_spoiled = true;
-        partial.is_told = true;
+        partial.trust = Trust::Told;
         Some(Framed::NoRead)
     }
 
@@ -148,14 +159,17 @@ impl Joiner {
 
     fn forget_old(&mut self, now: Duration) {
         self.last.take_if(|(_, at)| *at + RETRIES <= now);
-        self.partial.take_if(|partial| partial.is_told && partial.last_at + RETRIES <= now);
+        self.partial
+            .take_if(|partial| partial.trust == Trust::Told && partial.last_at + RETRIES <= now);
         self.is_beginning_lost &= now < self.doubtful_until;
     }
 
     /// The last packet came again. Had the next one the same content, and was it damaged, it looks like this, too.
     fn repeated(&mut self, now: Duration) {
         if let Some(partial) = &mut self.partial {
-            partial.is_spoiled |= self.damaged_at.is_some();
+            if self.damaged_at.is_some() {
+                partial.spoil();
+            }
             partial.last_at = now;
         }
         self.damaged_at = None;
@@ -165,8 +179,10 @@ impl Joiner {
         let (code_type, text) = packet.data.split_first().unwrap_or((&0, &[]));
         let is_next = self.is_next(packet, now);
         let partial = self.partial.get_or_insert_with(|| Partial::new(*code_type, now));
-        partial.is_spoiled |= !is_next || partial.code_type != *code_type;
-        partial.is_spoiled |= std::mem::take(&mut self.is_beginning_lost);
+        let is_beginning_lost = std::mem::take(&mut self.is_beginning_lost);
+        if is_beginning_lost || !is_next || partial.code_type != *code_type {
+            partial.spoil();
+        }
         partial.last_at = now;
         partial.extend(text, usize::from(self.bytes_max.get()) + IDENTIFIER_BYTES);
     }
@@ -184,7 +200,7 @@ impl Joiner {
 
     fn finish(&mut self) -> Option<Framed> {
         let partial = self.partial.take()?;
-        if partial.is_spoiled {
+        if partial.trust != Trust::Sound {
             return Some(Framed::NoRead);
         }
         partial.into_symbol(usize::from(self.bytes_max.get())).map(Framed::Symbol)
@@ -198,9 +214,14 @@ impl Partial {
             text: Vec::new(),
             length: 0,
             n_ends: 0,
-            is_spoiled: false,
-            is_told: false,
+            trust: Trust::Sound,
             last_at: now,
+        }
+    }
+
+    fn spoil(&mut self) {
+        if self.trust == Trust::Sound {
+            self.trust = Trust::Spoiled;
         }
     }
 
@@ -241,9 +262,9 @@ impl Partial {
             return (told, None);
         };
         match (told, identifier.symbology()) {
-            (Named::Untold, identified) => (identified, Some(identifier)),
+            (Named::Untold, other) => (other, Some(identifier)),
             (_, Named::Untold) => (told, Some(identifier)),
-            (_, identified) if identified == told => (told, Some(identifier)),
+            (_, other) if other == told => (told, Some(identifier)),
             _ => (told, None),
         }
     }

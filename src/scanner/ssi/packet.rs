@@ -70,21 +70,21 @@ impl Packet {
 
     fn parse(bytes: &[u8]) -> Option<Self> {
         let (content, checksum) = bytes.split_last_chunk::<CHECKSUM_BYTES>()?;
-        let [_length, opcode, source, status, data @ ..] = content else { return None };
+        let [_length, opcode, source, status, rest @ ..] = content else { return None };
         (*checksum == sum(content)).then(|| Self {
             opcode: *opcode,
             source: *source,
             status: *status,
-            data: data.to_vec(),
+            data: rest.to_vec(),
         })
     }
 }
 
 /// Puts a packet of ours behind what is to be sent: an opcode with its data. Nothing if it is longer than a packet can be.
 pub(super) fn append(out: &mut Vec<u8>, body: &[u8], status: u8) {
-    let Some((opcode, data)) = body.split_first() else { return };
-    let Ok(length) = u8::try_from(HEADER_BYTES + data.len()) else { return };
-    let packet = [&[length, *opcode, HOST, status], data].concat();
+    let Some((opcode, rest)) = body.split_first() else { return };
+    let Ok(length) = u8::try_from(HEADER_BYTES + rest.len()) else { return };
+    let packet = [&[length, *opcode, HOST, status], rest].concat();
     out.extend_from_slice(&packet);
     out.extend_from_slice(&sum(&packet));
 }
