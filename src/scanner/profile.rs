@@ -25,14 +25,8 @@ pub const IN_FLIGHT_MAX: u16 = 256;
 /// Longest answer or other command, in bytes: a string of beeps, sent while the clerk waits.
 pub const ANSWER_BYTES_MAX: usize = 64;
 
-/// Every built-in profile: its name, and its text.
-const BUILT_IN: &[(&str, &str)] = &[
-    ("folder", include_str!("../../scanners/folder.toml")),
-    ("generic-serial", include_str!("../../scanners/generic-serial.toml")),
-    ("generic-tcp", include_str!("../../scanners/generic-tcp.toml")),
-    ("honeywell-xenon-1900", include_str!("../../scanners/honeywell-xenon-1900.toml")),
-    ("symbol-rs232", include_str!("../../scanners/symbol-rs232.toml")),
-];
+/// Every built-in profile in the order of names: its name, and its text.
+const BUILT_IN: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/profiles.rs"));
 
 /// The facts about one scanner model.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -318,6 +312,9 @@ mod tests {
         let mut names = Vec::new();
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
+            if path.extension().is_none_or(|extension| extension != "toml") {
+                continue;
+            }
             let text = std::fs::read_to_string(&path).unwrap();
             let profile =
                 Profile::parse(&text).unwrap_or_else(|error| panic!("{path:?}: {error:?}"));
