@@ -1,6 +1,7 @@
 //! What a package installs beside the binary: systemd finds no fault in the unit, and it stays hardened.
 #![cfg(test)]
 
+use ballot_intake::scanner::profile::{Profile, Transport, udev};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -9,7 +10,7 @@ use std::process::{Command, Output};
 const EXPOSURE_TENTHS_MAX: u32 = 15;
 
 const UNIT: &str = include_str!("../deploy/ballot-intake.service");
-const RULES: &str = include_str!("../deploy/60-ballot-intake.rules");
+const RULES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/60-ballot-intake.rules");
 const SYSUSERS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/ballot-intake.sysusers");
 
 /// The unit as it is installed, but with the binary that was built.
@@ -85,26 +86,40 @@ fn a_configuration_with_a_fault_is_not_tried_again() {
 }
 
 #[test]
-fn the_daemon_has_serial_ports_and_the_network_and_no_other_device() {
+fn the_daemon_has_scanners_and_the_network_and_no_other_device() {
     assert_eq!(values("DevicePolicy"), ["closed"]);
-    assert_eq!(values("DeviceAllow"), ["char-ttyACM rw", "char-ttyUSB rw"]);
+    let doors = ["ttyACM", "ttyUSB", "input", "hidraw", "video4linux"];
+    assert_eq!(values("DeviceAllow"), doors.map(|door| format!("char-{door} rw")));
     // Patterns of drivers that are not loaded allow nothing.
-    let modules = "modprobe@cdc_acm.service modprobe@usbserial.service";
-    assert_eq!(values("Wants"), [modules]);
-    assert!(values("After").contains(&modules));
+    let modules = ["cdc_acm", "usbserial", "usbhid", "uvcvideo"];
+    let modules = modules.map(|module| format!("modprobe@{module}.service")).join(" ");
+    assert_eq!(values("Wants"), [&*modules]);
+    assert!(values("After").contains(&&*modules));
     assert_eq!(values("RestrictAddressFamilies"), ["AF_UNIX AF_INET AF_INET6"]);
     assert_eq!(values("PrivateNetwork"), [""; 0]);
 }
 
+/// Written anew by `BALLOT_INTAKE_WRITE=1 cargo nextest run --test deploy`.
 #[test]
-fn every_vendor_of_the_rules_is_kept_from_the_modem_manager() {
-    let ignored = RULES.lines().find(|line| line.contains("ID_MM_DEVICE_IGNORE")).unwrap();
-    let vendors: Vec<_> = RULES
-        .lines()
-        .filter_map(|line| line.split_once("ATTRS{idVendor}==\"")?.1.split('"').next())
-        .collect();
-    assert!(!vendors.is_empty());
-    for vendor in vendors {
-        assert!(ignored.contains(vendor), "{vendor}");
+fn the_udev_rules_are_made_from_the_profiles() {
+    let made = udev::rules(&Profile::all().collect::<Vec<_>>());
+    if std::env::var_os("BALLOT_INTAKE_WRITE").is_some() {
+        fs::write(RULES, &made).unwrap();
     }
+    let written = fs::read_to_string(RULES).unwrap();
+    assert!(
+        made == written,
+        "{RULES} is not what the profiles say; write it anew with BALLOT_INTAKE_WRITE=1"
+    );
+}
+
+#[test]
+fn no_keyboard_is_given_by_its_maker_alone() {
+    let rules = fs::read_to_string(RULES).unwrap();
+    let keyboards: Vec<_> =
+        rules.lines().filter(|line| line.contains("KERNEL==\"event*\"")).collect();
+    assert!(keyboards.iter().all(|line| line.contains("ATTRS{idProduct}==")), "{keyboards:#?}");
+    // One of them is the header's example.
+    let of_profiles = Profile::all().filter(|profile| profile.transport == Transport::Keyboard);
+    assert_eq!(keyboards.len() - 1, of_profiles.filter(|profile| !profile.usb.is_empty()).count());
 }

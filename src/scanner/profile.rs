@@ -4,6 +4,8 @@
 //! parses can be used: a terminator that a payload may contain, a scanner that waits for an answer it never gets, or an answer
 //! to a scanner that cannot hear one, is refused here and not found out on election day.
 
+pub mod udev;
+
 mod error;
 mod written;
 
@@ -23,7 +25,7 @@ pub const FRAME_BYTES_MAX: u16 = 4096;
 pub const IN_FLIGHT_MAX: u16 = 256;
 
 /// Longest answer or other command, in bytes: a string of beeps, sent while the clerk waits.
-pub const ANSWER_BYTES_MAX: usize = 64;
+pub const ANSWER_BYTES_MAX: usize = 80;
 
 /// Every built-in profile in the order of names: its name, and its text.
 const BUILT_IN: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/profiles.rs"));
@@ -45,6 +47,8 @@ pub struct Profile {
     pub sources: Vec<String>,
     /// The USB ids it is found by; none where its maker publishes none, and of a scanner that is not on USB.
     pub usb: Vec<UsbId>,
+    /// Makers whose serial ports on USB are all scanners: udev gives them to the daemon, but nothing is found by them.
+    pub usb_vendors: Vec<u16>,
     /// How its serial port is set; nothing unless it has one. On USB it has no effect.
     pub line: Option<Line>,
     /// What is said on its line.
@@ -240,6 +244,11 @@ impl Profile {
         BUILT_IN.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
     }
 
+    /// The built-in profiles in the order of their names.
+    pub fn all() -> impl Iterator<Item = Self> {
+        BUILT_IN.iter().filter_map(|(_, text)| Self::parse(text).ok())
+    }
+
     /// The names of the built-in profiles.
     pub fn names() -> impl Iterator<Item = &'static str> {
         BUILT_IN.iter().map(|(name, _)| *name)
@@ -299,6 +308,7 @@ impl Default for Line {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
     use std::path::Path;
     use std::time::Duration;
 
@@ -327,6 +337,7 @@ mod tests {
         }
         names.sort();
         assert_eq!(names, Profile::names().collect::<Vec<_>>());
+        assert_eq!(names, Profile::all().map(|profile| profile.name).collect::<Vec<_>>());
         assert_eq!(Profile::built_in("none-such"), None);
     }
 
@@ -358,5 +369,41 @@ mod tests {
         assert_eq!(profile.in_flight_max, NonZeroU16::MIN);
         assert_eq!(profile.answers.good, b"\x1b7,");
         assert_eq!(profile.answers.bad, b"\x1b8,\x1b8,");
+    }
+
+    #[test]
+    fn a_scanner_that_says_bad_has_a_sound_of_its_own_for_each() {
+        let with_bad: Vec<_> = Profile::all().filter(|p| !p.answers.bad.is_empty()).collect();
+        assert!(with_bad.len() > 6, "{}", with_bad.len());
+        for profile in with_bad {
+            let Answers { good, notice, bad, fault } = &profile.answers;
+            let tones = BTreeSet::from([good, notice, bad, fault]);
+            assert_eq!(tones.len(), 4, "{}", profile.name);
+        }
+    }
+
+    #[test]
+    fn a_keyboard_and_a_protocol_of_packets_are_as_written() {
+        let keyboard = built_in("zebra-keyboard");
+        assert_eq!(keyboard.usb, [UsbId { vendor: 0x05e0, product: 0x1200 }]);
+        assert!(matches!(keyboard.protocol, Protocol::Keys { .. }), "{:?}", keyboard.protocol);
+        let ssi = built_in("zebra-ssi");
+        assert_eq!(ssi.answers.bad, [0xe6, 6]);
+        let lock = LockCommands { lock: vec![0xea], unlock: vec![0xe9] };
+        assert_eq!((ssi.protocol, ssi.lock), (built_in("generic-ssi").protocol, Some(lock)));
+    }
+
+    /// Between two `7E`, escaped, an opcode with all that follows it, and their exclusive or.
+    #[test]
+    fn every_command_of_a_cino_is_a_whole_frame() {
+        let Answers { good, notice, bad, fault } = built_in("cino-fuzzyscan").answers;
+        for frame in [good, notice, bad, fault] {
+            let [0x7e, inside @ .., 0x7e] = &frame[..] else { panic!("{frame:?}") };
+            let special = [0x7e, 0x5c, 0x06, 0x15, 0x11, 0x13];
+            assert!(!inside.iter().any(|byte| special.contains(byte)), "{frame:?}");
+            assert_eq!(inside.len(), 3 + 1 + 2 + 64 + 1);
+            assert_eq!(inside[..6], [0x80, 0x01, 0x00, 0x04, 0x00, 0x40]);
+            assert_eq!(inside.iter().fold(0, |lrc, byte| lrc ^ byte), 0);
+        }
     }
 }

@@ -4,6 +4,7 @@ use super::written::{BAUD, FEATURE_BYTES_MAX, NAME_BYTES_MAX, PIXELS, SILENCE_MS
 use super::{ANSWER_BYTES_MAX, FRAME_BYTES_MAX, IN_FLIGHT_MAX};
 use crate::scan::Tone;
 use std::num::NonZeroU16;
+use toml::de::{DeTable, DeValue};
 
 /// Why a text is no profile.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -111,4 +112,94 @@ pub enum ProfileError {
     /// A scanner that waits for an answer has one scan in flight.
     #[error("it waits for an answer, and in_flight_max is {0}, not 1")]
     InFlightWaiting(NonZeroU16),
+}
+
+impl ProfileError {
+    /// Where in the text of the profile it is wrong: line and column, from 1. What is missing has no place of its own.
+    pub fn place(&self, text: &str) -> (usize, usize) {
+        let offset = match self {
+            Self::Malformed(error) => error.span().map(|span| span.start),
+            other => offset_of(other.key(), text),
+        };
+        let before = text.get(..offset.unwrap_or(0)).unwrap_or(text);
+        let line = before.rsplit('\n').next().unwrap_or(before);
+        (before.matches('\n').count() + 1, line.chars().count() + 1)
+    }
+
+    /// The key that is at fault, with its tables.
+    fn key(&self) -> &'static str {
+        match self {
+            Self::Malformed(_) | Self::NoSource => "sources",
+            Self::Name(_) => "name",
+            Self::Unused { what, .. } => what,
+            Self::Baud(_) => "serial.baud",
+            Self::DataBits(_) | Self::SsiDataBits => "serial.data_bits",
+            Self::StopBits(_) => "serial.stop_bits",
+            Self::SsiFlow => "serial.flow",
+            Self::NoTerminator | Self::PrintableTerminator(_) | Self::StxTerminator => {
+                "framing.terminators"
+            }
+            Self::FrameLimit(_) => "framing.frame_bytes_max",
+            Self::Silence(_) => "framing.silence_ms",
+            Self::FeatureLength(_) => "hid_pos.feature",
+            Self::Pixels { side: "width", .. } => "camera.width",
+            Self::Pixels { .. } => "camera.height",
+            Self::NoFormat => "camera.formats",
+            Self::AnswerLength { tone, .. } | Self::SoundsGood(tone) | Self::NoAnswer(tone) => {
+                answer(*tone)
+            }
+            Self::NoCommand(_) | Self::CommandLength { .. } | Self::SameCommands => "lock",
+            Self::SsiOpcode { command, .. } => command,
+            Self::InFlight(_) | Self::InFlightWaiting(_) => "in_flight_max",
+        }
+    }
+}
+
+const fn answer(tone: Tone) -> &'static str {
+    match tone {
+        Tone::Good => "answers.good",
+        Tone::Notice => "answers.notice",
+        Tone::Bad => "answers.bad",
+        Tone::Fault => "answers.fault",
+    }
+}
+
+/// Where the key is written, or the innermost of its tables that is.
+fn offset_of(key: &str, text: &str) -> Option<usize> {
+    let root = DeTable::parse(text).ok()?;
+    let mut table = root.get_ref();
+    let mut offset = None;
+    for part in key.split('.') {
+        let Some((name, value)) = table.get_key_value(part) else { break };
+        offset = Some(name.span().start);
+        let DeValue::Table(inner) = value.get_ref() else { break };
+        table = inner;
+    }
+    offset
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::scanner::profile::Profile;
+
+    #[test]
+    fn a_fault_has_its_place() {
+        let profile = "name = 'a'\nmaker = 'A'\nmodel = 'B'\ntransport = 'serial'\nverified = 'vm'\n\
+                       sources = ['C']\n";
+        for (more, place) in [
+            ("in_flight_max = 0", (7, 1)),
+            ("[serial]\n  baud = 1", (8, 3)),
+            ("protocol = 'ssi'\n[lock]\nlock = [0xea]\nunlock = [1]", (10, 1)),
+            ("waits_for_answer = true\n[answers]\ngood = [7]", (8, 2)),
+            ("[framing]\nterminators = [\n65]", (8, 1)),
+            ("[framing]\nterminator = [13]", (8, 1)),
+            ("[framing\n", (7, 9)),
+        ] {
+            let text = format!("{profile}{more}");
+            let error = Profile::parse(&text).unwrap_err();
+            assert_eq!(error.place(&text), place, "{error}: {more}");
+        }
+        let error = Profile::parse("").unwrap_err();
+        assert_eq!(error.place(""), (1, 1));
+    }
 }

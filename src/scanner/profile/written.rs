@@ -70,6 +70,7 @@ pub(super) fn read(toml: &str) -> Result<Profile, ProfileError> {
         verified: written.verified,
         sources: written.sources,
         usb: written.usb,
+        usb_vendors: written.usb_vendors,
         answers,
         lock: written.lock,
         waits_for_answer,
@@ -90,6 +91,8 @@ struct Written {
     sources: Vec<String>,
     #[serde(default)]
     usb: Vec<UsbId>,
+    #[serde(default)]
+    usb_vendors: Vec<u16>,
     serial: Option<WrittenSerial>,
     framing: Option<WrittenFraming>,
     keyboard: Option<WrittenKeyboard>,
@@ -196,6 +199,7 @@ impl Written {
             ("protocol", self.protocol.is_some(), &[Serial, Ssi][..]),
             ("serial", self.serial.is_some(), &[Serial, Ssi]),
             ("usb", !self.usb.is_empty(), &[Serial, Ssi, Keyboard, HidPos, Camera]),
+            ("usb_vendors", !self.usb_vendors.is_empty(), &[Serial, Ssi]),
             ("framing", framing.is_some(), frames),
             ("framing.terminators", in_framing(|table| table.terminators.is_some()), text),
             ("framing.stx", in_framing(|table| table.stx.is_some()), text),
@@ -264,8 +268,14 @@ fn check_lock(commands: Option<&LockCommands>) -> Result<(), ProfileError> {
 
 fn check_opcodes(answers: &Answers, commands: Option<&LockCommands>) -> Result<(), ProfileError> {
     let Answers { good, notice, bad, fault } = answers;
-    let locks = commands.map(|LockCommands { lock, unlock }| [("lock", lock), ("unlock", unlock)]);
-    let answers = [("good", good), ("notice", notice), ("bad", bad), ("fault", fault)];
+    let locks = commands
+        .map(|LockCommands { lock, unlock }| [("lock.lock", lock), ("lock.unlock", unlock)]);
+    let answers = [
+        ("answers.good", good),
+        ("answers.notice", notice),
+        ("answers.bad", bad),
+        ("answers.fault", fault),
+    ];
     for (command, bytes) in answers.into_iter().chain(locks.into_iter().flatten()) {
         match bytes.first() {
             Some(&opcode) if opcode < SSI_OPCODE_MIN || SSI_HANDSHAKE.contains(&opcode) => {
@@ -544,16 +554,16 @@ mod tests {
 
     #[test]
     fn answers_and_commands_that_cannot_work_say_why() {
-        let long = format!("[answers]\nbad = {:?}", [7_u8; 65]);
-        let long_lock = format!("[lock]\nlock = {:?}\nunlock = [1]", [7_u8; 65]);
+        let long = format!("[answers]\nbad = {:?}", [7_u8; 81]);
+        let long_lock = format!("[lock]\nlock = {:?}\nunlock = [1]", [7_u8; 81]);
         let two = NonZeroU16::new(2).unwrap();
-        let handshake = ProfileError::SsiOpcode { command: "bad", opcode: 0xd1 };
+        let handshake = ProfileError::SsiOpcode { command: "answers.bad", opcode: 0xd1 };
         for (text, expected) in [
             (
                 "waits_for_answer = true\n[answers]\ngood = [7]\nnotice = [8]\nfault = [8]",
                 ProfileError::NoAnswer(Tone::Bad),
             ),
-            (&*long, ProfileError::AnswerLength { tone: Tone::Bad, length: 65 }),
+            (&*long, ProfileError::AnswerLength { tone: Tone::Bad, length: 81 }),
             (
                 "waits_for_answer = true\nin_flight_max = 2\n\
                  [answers]\ngood = [7]\nnotice = [8]\nbad = [8]\nfault = [8]",
@@ -564,11 +574,11 @@ mod tests {
             ("[lock]\nlock = []\nunlock = [1]", ProfileError::NoCommand("lock")),
             ("[lock]\nlock = [1]\nunlock = []", ProfileError::NoCommand("unlock")),
             ("[lock]\nlock = [1]\nunlock = [1]", ProfileError::SameCommands),
-            (&*long_lock, ProfileError::CommandLength { command: "lock", length: 65 }),
+            (&*long_lock, ProfileError::CommandLength { command: "lock", length: 81 }),
             ("protocol = 'ssi'\n[answers]\nbad = [0xd1]", handshake),
             (
                 "protocol = 'ssi'\n[lock]\nlock = [0xea]\nunlock = [0x45]",
-                ProfileError::SsiOpcode { command: "unlock", opcode: 0x45 },
+                ProfileError::SsiOpcode { command: "lock.unlock", opcode: 0x45 },
             ),
         ] {
             check("serial", text, expected);
@@ -608,6 +618,7 @@ mod tests {
             ("tcp", "serial", "[serial]\nbaud = 9600"),
             ("tcp", "usb", usb),
             ("folder", "usb", usb),
+            ("keyboard", "usb_vendors", "usb_vendors = [1]"),
             ("folder", "framing", silence),
             ("camera", "framing", silence),
             ("folder", "answers", answers),
