@@ -11,6 +11,7 @@ mod deck;
 mod demo;
 mod place;
 mod player;
+mod profiles;
 mod replay;
 mod run;
 mod scratch;

@@ -198,7 +198,7 @@ pub enum SecretSource {
 }
 
 /// Finds the scanner profile of a name.
-pub type FindProfile = dyn Fn(&str) -> ProfileLookup;
+pub type FindProfile<'a> = dyn Fn(&str) -> ProfileLookup + 'a;
 
 /// What a configuration depends on besides its text.
 #[derive(Clone, Copy)]
@@ -206,7 +206,7 @@ pub struct ConfigWorld<'a> {
     /// Where the ledger and its key lie when nothing else is written.
     pub state_dir: &'a Path,
     /// Finds the scanner profile of a name.
-    pub profile: &'a FindProfile,
+    pub profile: &'a FindProfile<'a>,
 }
 
 impl fmt::Debug for ConfigWorld<'_> {

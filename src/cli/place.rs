@@ -1,11 +1,11 @@
 //! Where this process finds its configuration and keeps its state: the only reader of the environment.
 
+use super::profiles::Profiles;
 use super::{Common, Exit, Failure};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{CONFIG_BYTES_MAX, Config, ConfigWorld, Faults, ProfileLookup};
-use crate::scanner::profile::Profile;
 use std::env;
-use std::fs::{self, DirBuilder, File};
+use std::fs::{DirBuilder, File};
 use std::io::{self, Read as _};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
@@ -13,9 +13,6 @@ use std::sync::Arc;
 
 /// The configuration that is taken when none is named.
 const CONFIG: &str = "/etc/ballot-intake/config.toml";
-
-/// A county's own scanner profiles; they add to those that are built in, or override them.
-const PROFILES: &str = "/etc/ballot-intake/scanners";
 
 /// What the process finds around it.
 #[derive(Debug)]
@@ -73,6 +70,8 @@ impl Place {
 
     /// The configuration in `file`, or the defaults. Faults end with `exit`.
     pub(super) fn config_in(&self, file: Option<&Path>, exit: Exit) -> Result<Config, Failure> {
+        let profiles = Profiles::beside(file);
+        let profile = |name: &str| profiles.find(name);
         let world = ConfigWorld { state_dir: &self.state_dir, profile: &profile };
         let Some(file) = file else { return Ok(Config::default_for(&world)) };
         let bytes = read_bounded(file).map_err(|source| {
@@ -83,10 +82,10 @@ impl Place {
         })
     }
 
-    /// The scanner profile of that name.
-    #[expect(clippy::unused_self, reason = "where profiles lie is a matter of the place")]
-    pub(super) fn profile(&self, name: &str) -> ProfileLookup {
-        profile(name)
+    /// The scanner profile of that name, as a scanner of the configuration would get it.
+    pub(super) fn profile(common: &Common, name: &str) -> ProfileLookup {
+        let file = common.config.clone().or_else(default_config);
+        Profiles::beside(file.as_deref()).find(name)
     }
 
     /// Makes the folder of a ledger that is yet to be made, for its owner only.
@@ -141,20 +140,4 @@ fn state_dir() -> PathBuf {
 fn first_dir(variable: &str) -> Option<PathBuf> {
     let dirs = env::var_os(variable)?;
     env::split_paths(&dirs).next().filter(|dir| dir.is_absolute())
-}
-
-/// A profile of the county's own, else one that is built in.
-fn profile(name: &str) -> ProfileLookup {
-    let is_plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-    let own = Path::new(PROFILES).join(format!("{name}.toml"));
-    match fs::read_to_string(&own) {
-        Ok(text) if is_plain => match Profile::parse(&text) {
-            Ok(profile) => ProfileLookup::Found(Box::new(profile)),
-            Err(error) => {
-                let why = crate::event::chain(&error);
-                ProfileLookup::Broken(format!("{}: {why}", own.display()))
-            }
-        },
-        _ => ProfileLookup::built_in(name),
-    }
 }

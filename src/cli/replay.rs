@@ -160,7 +160,7 @@ impl Bench {
     ) -> Result<Self, Failure> {
         let mut config = place.config(common)?;
         let scratch = Scratch::make(&place.temp_dir)?;
-        let profile = waiting_profile(place, recording.profile.as_deref());
+        let profile = waiting_profile(common, recording.profile.as_deref());
         let profile = profile.with_context(|| format!("cannot play {name}"));
         let profile = profile.map_err(|error| Failure::new(Exit::NoInput, error))?;
         let (plays, link) = plays(&scratch, &profile)?;
@@ -206,9 +206,9 @@ fn plays(scratch: &Scratch, profile: &Profile) -> Result<(Plays, Link), Failure>
 }
 
 /// The recorded profile, but waiting for every answer.
-fn waiting_profile(place: &Place, name: Option<&str>) -> anyhow::Result<Profile> {
+fn waiting_profile(common: &Common, name: Option<&str>) -> anyhow::Result<Profile> {
     let name = name.unwrap_or(PROFILE);
-    let mut profile = match place.profile(name) {
+    let mut profile = match Place::profile(common, name) {
         ProfileLookup::Found(profile) => *profile,
         ProfileLookup::Broken(why) => anyhow::bail!("the profile {name} cannot be used: {why}"),
         ProfileLookup::Unknown { .. } => anyhow::bail!("there is no profile {}", printable(name)),

@@ -1,8 +1,10 @@
 //! `run`, `check-config` and `read`.
 
 use super::place::{self, Faulty, Place};
+use super::profiles::{Broken, Profiles};
 use super::read::{self, Outcome, Output, Request};
 use super::{Common, Exit, Failure};
+use crate::config::Fault;
 use crate::daemon::{self, DaemonError, Ready, Record, World};
 use crate::envelope::Formats;
 use crate::event::LogEvent;
@@ -10,6 +12,8 @@ use crate::ledger::{LockError, OpenError, SchemaError, StartError};
 use crate::pipeline::Shutdown;
 use crate::scan::{Face, Symbol, Symbology};
 use anyhow::Context as _;
+use serde::Serialize;
+use std::borrow::Cow;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -127,7 +131,17 @@ pub(super) fn log_from(level: &str) {
     }));
 }
 
-/// `ballot-intake check-config [FILE]`.
+/// What `check-config` found.
+#[derive(Serialize)]
+struct Checked<'a> {
+    file: Option<Cow<'a, str>>,
+    ok: bool,
+    faults: &'a [Fault],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    profiles: &'a [Broken],
+}
+
+/// `ballot-intake check-config [FILE]`: the configuration, and every scanner profile beside it.
 pub(super) fn check_config(
     place: &Place,
     file: Option<PathBuf>,
@@ -135,29 +149,34 @@ pub(super) fn check_config(
 ) -> Result<Exit, Failure> {
     let file = file.or_else(|| common.config.clone()).or_else(place::default_config);
     let of = file.as_deref().map(Path::to_string_lossy);
-    match place.config_in(file.as_deref(), Exit::No) {
-        Ok(_) => {
-            if common.json {
-                super::print_json(&serde_json::json!({ "file": of, "ok": true, "faults": [] }))?;
-            } else {
-                let of = of.unwrap_or("the defaults".into());
-                writeln!(io::stdout().lock(), "{of}: no fault found")?;
-            }
-            Ok(Exit::Done)
+    let error = match place.config_in(file.as_deref(), Exit::No) {
+        Ok(_) => None,
+        Err(Failure { exit: Exit::No, error }) => Some(error),
+        Err(failure) => return Err(failure),
+    };
+    let broken = Profiles::beside(file.as_deref()).broken();
+    let is_ok = error.is_none() && broken.is_empty();
+    if common.json {
+        let found = error.as_ref().and_then(|error| error.downcast_ref::<Faulty>());
+        super::print_json(&Checked {
+            file: of,
+            ok: is_ok,
+            faults: found.map_or(&[], |found| found.faults.as_slice()),
+            profiles: &broken,
+        })?;
+    } else {
+        let mut stdout = io::stdout().lock();
+        if let Some(error) = error {
+            writeln!(stdout, "{error}")?;
         }
-        Err(Failure { exit: Exit::No, error }) => {
-            if common.json {
-                let faults = error.downcast_ref::<Faulty>().map(|faulty| faulty.faults.as_slice());
-                super::print_json(
-                    &serde_json::json!({ "file": of, "ok": false, "faults": faults }),
-                )?;
-            } else {
-                writeln!(io::stdout().lock(), "{error}")?;
-            }
-            Ok(Exit::No)
+        for profile in &broken {
+            writeln!(stdout, "{profile}")?;
         }
-        Err(failure) => Err(failure),
+        if is_ok {
+            writeln!(stdout, "{}: no fault found", of.unwrap_or("the defaults".into()))?;
+        }
     }
+    Ok(if is_ok { Exit::Done } else { Exit::No })
 }
 
 /// What `read` was told.

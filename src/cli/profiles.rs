@@ -1,0 +1,255 @@
+//! A site's own scanner profiles: the TOML files of the folder `scanners` beside the configuration in use.
+//!
+//! A file adds a profile, or overrides the built-in one of its name. It is read when a scanner asks for it, so that a broken one
+//! stops nobody else; `check-config` reads them all.
+
+use crate::config::ProfileLookup;
+use crate::event::chain;
+use crate::scanner::profile::{Profile, ProfileError};
+use serde::Serialize;
+use std::ffi::OsStr;
+use std::fmt;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+/// Most files that are looked at.
+const FILES_MAX: usize = 256;
+
+/// Longest file, in bytes.
+const FILE_BYTES_MAX: u64 = 64 << 10;
+
+/// The folder beside the configuration.
+const FOLDER: &str = "scanners";
+
+/// Where a site's own profiles lie.
+#[derive(Debug, Clone)]
+pub(super) struct Profiles {
+    /// Nothing where no configuration is in use.
+    folder: Option<PathBuf>,
+}
+
+/// A file that is no profile.
+#[derive(Debug, Serialize)]
+pub(super) struct Broken {
+    file: String,
+    line: usize,
+    column: usize,
+    message: String,
+}
+
+impl Profiles {
+    /// Those that go with that configuration.
+    pub(super) fn beside(config: Option<&Path>) -> Self {
+        Self { folder: config.map(|file| file.with_file_name(FOLDER)) }
+    }
+
+    /// The site's own profile of that name, else the built-in one.
+    pub(super) fn find(&self, name: &str) -> ProfileLookup {
+        let is_plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        let file = self.folder.as_ref().filter(|_| is_plain).map(|folder| own(folder, name));
+        match file.map(|file| read(&file)) {
+            Some(Ok(Some(profile))) => ProfileLookup::Found(Box::new(profile)),
+            Some(Err(broken)) => ProfileLookup::Broken(broken.to_string()),
+            Some(Ok(None)) | None => match ProfileLookup::built_in(name) {
+                ProfileLookup::Unknown { mut known } => {
+                    let files = self.files().unwrap_or_default();
+                    known.extend(files.iter().filter_map(|file| stem(file)).map(str::to_owned));
+                    ProfileLookup::Unknown { known }
+                }
+                found => found,
+            },
+        }
+    }
+
+    /// Every file that is no profile, in the order of their names.
+    pub(super) fn broken(&self) -> Vec<Broken> {
+        match self.files() {
+            Ok(files) => files.iter().filter_map(|file| read(file).err()).collect(),
+            Err(broken) => vec![broken],
+        }
+    }
+
+    fn files(&self) -> Result<Vec<PathBuf>, Broken> {
+        let Some(folder) = &self.folder else { return Ok(Vec::new()) };
+        let unread = |error: io::Error| Broken::whole(folder, format!("cannot be read: {error}"));
+        let entries = match fs::read_dir(folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(unread(error)),
+        };
+        let mut files = Vec::new();
+        for entry in entries {
+            let path = entry.map_err(unread)?.path();
+            if path.extension() != Some(OsStr::new("toml")) {
+                continue;
+            }
+            if files.len() == FILES_MAX {
+                return Err(Broken::whole(folder, format!("more than {FILES_MAX} profiles")));
+            }
+            files.push(path);
+        }
+        files.sort();
+        Ok(files)
+    }
+}
+
+impl Broken {
+    fn whole(path: &Path, message: String) -> Self {
+        Self { file: path.display().to_string(), line: 1, column: 1, message }
+    }
+}
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { file, line, column, message } = self;
+        write!(f, "{file}:{line}:{column}: {message}")
+    }
+}
+
+fn own(folder: &Path, name: &str) -> PathBuf {
+    folder.join(format!("{name}.toml"))
+}
+
+fn stem(file: &Path) -> Option<&str> {
+    file.file_stem().and_then(OsStr::to_str)
+}
+
+/// The profile of a file; nothing where there is no such file.
+fn read(file: &Path) -> Result<Option<Profile>, Broken> {
+    let text = match read_bounded(file) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Broken::whole(file, format!("cannot be read: {error}"))),
+    };
+    let profile = Profile::parse(&text).map_err(|error| {
+        let (line, column) = error.place(&text);
+        let message = match &error {
+            // The parser's own text draws the line, which is in the file.
+            ProfileError::Malformed(error) => error.message().to_owned(),
+            error => chain(error),
+        };
+        Broken { file: file.display().to_string(), line, column, message }
+    })?;
+    if stem(file) == Some(&profile.name) {
+        return Ok(Some(profile));
+    }
+    Err(Broken::whole(file, format!("it is named {}, unlike its file", profile.name)))
+}
+
+fn read_bounded(file: &Path) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    // One byte more than may be shows that there is too much.
+    File::open(file)?.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > FILE_BYTES_MAX {
+        return Err(io::Error::other(format!("longer than {FILE_BYTES_MAX} bytes")));
+    }
+    String::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scanner::profile::Transport;
+
+    const OWN: &str = "name = 'own'\nmaker = 'A'\nmodel = 'B'\ntransport = 'serial'\nverified = 'vm'\n\
+                       sources = ['C']\n";
+
+    struct Site(tempfile::TempDir);
+
+    impl Site {
+        fn new(files: &[(&str, &str)]) -> Self {
+            let dir = tempfile::tempdir().unwrap();
+            fs::create_dir(dir.path().join(FOLDER)).unwrap();
+            for (name, text) in files {
+                fs::write(dir.path().join(FOLDER).join(name), text).unwrap();
+            }
+            Self(dir)
+        }
+
+        fn profiles(&self) -> Profiles {
+            Profiles::beside(Some(&self.0.path().join("config.toml")))
+        }
+
+        /// What is wrong with the files, each without its folder.
+        fn broken(&self) -> Vec<String> {
+            let folder = format!("{}/", self.0.path().join(FOLDER).display());
+            self.profiles().broken().iter().map(|b| b.to_string().replace(&folder, "")).collect()
+        }
+    }
+
+    fn found(profiles: &Profiles, name: &str) -> Profile {
+        match profiles.find(name) {
+            ProfileLookup::Found(profile) => *profile,
+            other => panic!("{name}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_file_adds_a_profile_or_overrides_one() {
+        let folder = OWN.replace("'own'", "'folder'");
+        let site = Site::new(&[("own.toml", OWN), ("folder.toml", &folder), ("notes.txt", "x")]);
+        let profiles = site.profiles();
+        assert_eq!(found(&profiles, "own").maker, "A");
+        assert_eq!(found(&profiles, "folder").transport, Transport::Serial);
+        assert_eq!(found(&profiles, "generic-tcp").transport, Transport::Tcp);
+        let ProfileLookup::Unknown { known } = profiles.find("owm") else { panic!("found") };
+        assert!(known.iter().any(|name| name == "own"), "{known:?}");
+        assert_eq!(site.broken(), [""; 0]);
+    }
+
+    #[test]
+    fn without_a_configuration_or_a_folder_there_are_the_built_in_profiles() {
+        let dir = tempfile::tempdir().unwrap();
+        for profiles in
+            [Profiles::beside(None), Profiles::beside(Some(&dir.path().join("config.toml")))]
+        {
+            assert_eq!(found(&profiles, "folder").transport, Transport::Folder);
+            assert!(profiles.broken().is_empty());
+        }
+    }
+
+    #[test]
+    fn a_broken_file_says_where_and_stops_no_other() {
+        let baud = format!("{OWN}[serial]\nbaud = 0\n");
+        let long = format!("{OWN}# {}", "x".repeat(64 << 10));
+        let site = Site::new(&[
+            ("a.toml", "name = "),
+            ("b.toml", OWN),
+            ("c.toml", &long),
+            ("d.toml", "\u{fffd}"),
+            ("own.toml", &baud),
+        ]);
+        let broken = site.broken();
+        assert_eq!(broken.len(), 5, "{broken:#?}");
+        assert!(broken[0].starts_with("a.toml:1:8: "), "{}", broken[0]);
+        assert!(broken.iter().all(|line| !line.contains('\n')), "{broken:#?}");
+        assert_eq!(broken[1], "b.toml:1:1: it is named own, unlike its file");
+        assert_eq!(broken[2], "c.toml:1:1: cannot be read: longer than 65536 bytes");
+        assert_eq!(broken[4], "own.toml:8:1: baud is 0, outside 300..=921600");
+        let ProfileLookup::Broken(why) = site.profiles().find("own") else { panic!("found") };
+        assert!(why.ends_with("own.toml:8:1: baud is 0, outside 300..=921600"), "{why}");
+        assert_eq!(found(&site.profiles(), "generic-serial").name, "generic-serial");
+    }
+
+    #[test]
+    fn a_folder_has_a_bounded_number_of_profiles() {
+        let site = Site::new(&[]);
+        for n in 0..=FILES_MAX {
+            fs::write(site.0.path().join(FOLDER).join(format!("{n}.toml")), "").unwrap();
+        }
+        let broken = site.profiles().broken();
+        assert_eq!(broken.len(), 1);
+        assert!(broken[0].message.contains("more than 256"), "{}", broken[0]);
+    }
+
+    #[test]
+    fn a_name_leads_nowhere_else() {
+        let site = Site::new(&[]);
+        fs::write(site.0.path().join("own.toml"), OWN).unwrap();
+        for name in ["../own", "../scanners/../own", ".", ""] {
+            let lookup = site.profiles().find(name);
+            assert!(matches!(lookup, ProfileLookup::Unknown { .. }), "{name}: {lookup:?}");
+        }
+    }
+}
