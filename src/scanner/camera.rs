@@ -4,10 +4,12 @@
 //! is counted; no picture is ever queued. `capture` is the one door to the device, `pixels` makes gray of what it sends.
 
 mod capture;
+mod mjpeg;
 mod pixels;
 mod slides;
 
 pub use capture::Camera;
+pub use mjpeg::complete as complete_jpeg;
 pub use pixels::{Layout, PIXELS_MAX, SIDE_MAX};
 pub use slides::Slides;
 

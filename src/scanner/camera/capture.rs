@@ -1,5 +1,6 @@
 //! The one door to a camera's device: opens it, sets it, and takes the newest picture out of its buffers.
 
+use super::mjpeg;
 use super::pixels::Layout;
 use super::{CameraError, Frame, FrameSource, PixelFormat, Pixels, Settings, Tally};
 use linuxvideo::controls::Cid;
@@ -241,10 +242,9 @@ fn copy(sends: Sends, bytes: &[u8], frame: &mut Frame) -> bool {
         }
         Sends::Packed => {
             frame.pixels = Pixels::Packed;
-            frame.bytes.clear();
             let is_picture = (1..=PACKED_BYTES_MAX).contains(&bytes.len());
             if is_picture {
-                frame.bytes.extend_from_slice(bytes);
+                mjpeg::complete(bytes, &mut frame.bytes);
             }
             is_picture
         }
