@@ -54,7 +54,7 @@ log_events! {
     /// The station cannot sound its tones.
     SpeakerAway = "The station's own speaker cannot be used; scanners without tones of their own are silent.",
     /// A picture could not be read.
-    PictureFailed = "A picture could not be read; it was moved to the folder `failed`.",
+    PictureFailed = "A picture could not be read; one of a folder was moved to `failed`.",
     /// Somebody connected who is not allowed.
     ConnectionRefused = "A connection came from an address that is not on the scanner's allow list.",
     /// A commit failed.

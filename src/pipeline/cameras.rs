@@ -174,6 +174,8 @@ impl CameraDriver {
         if self.decoders.submit(job).is_err() {
             return Ok(Err(PictureError::Panicked));
         }
+        // Handing it over may have taken long, where a folder's pictures wait.
+        source.skip()?;
         loop {
             match decoded.recv_timeout(SKIP_EVERY) {
                 Ok(Decoded { outcome, .. }) => return Ok(outcome),

@@ -57,6 +57,7 @@ pub(crate) struct Sightings {
     candidates: Vec<Candidate>,
     /// The symbols of the face that was accepted last and is in view.
     view: Vec<Symbol>,
+    /// Whether the face in view was two envelopes.
     is_divided: bool,
     /// Looks at a still scene that told nothing new, one after the other.
     idle: u32,
@@ -129,9 +130,12 @@ impl Sightings {
         self.idle = 0;
     }
 
-    /// The face that was accepted last is not one envelope: what remains of it when a part has left is a face of its own.
-    pub(crate) const fn divide(&mut self) {
-        self.is_divided = true;
+    /// The face that was accepted last names two ballots. Where two of its symbols are of one symbology it was two envelopes, and
+    /// what remains when one has left is a face of its own; one envelope with two codes stays refused while any of it is read.
+    pub(crate) fn divide(&mut self) {
+        self.is_divided = self.view.iter().enumerate().any(|(n, one)| {
+            self.view.iter().skip(n + 1).any(|other| one.symbology == other.symbology)
+        });
     }
 
     /// Forgets what has left.
@@ -221,7 +225,7 @@ impl Sightings {
         let face = in_order(members.map(|c| c.symbol().clone()).collect());
         let began = first.oldest();
         self.candidates.retain(|c| c.unread() <= began && c.history & since != 0);
-        self.accept(face)
+        Some(self.accept(face))
     }
 
     /// What is read beside the face in view, and both of them for long enough.
@@ -242,13 +246,13 @@ impl Sightings {
         }
         let remains = view.iter().filter(|viewed| beside.iter().any(|c| viewed.is_long_beside(c)));
         let face = in_order(symbols.chain(remains.map(|c| c.symbol().clone())).collect());
-        self.accept(face)
+        Some(self.accept(face))
     }
 
-    fn accept(&mut self, face: Vec<Symbol>) -> Option<Vec<Symbol>> {
+    fn accept(&mut self, face: Vec<Symbol>) -> Vec<Symbol> {
         self.view.clone_from(&face);
         self.is_divided = false;
-        Some(face)
+        face
     }
 
     fn is_in_view(&self, candidate: &Candidate) -> bool {
@@ -493,6 +497,15 @@ mod tests {
     }
 
     #[test]
+    fn an_envelope_whose_codes_disagree_is_not_divided() {
+        let mut camera = Camera::new();
+        assert_eq!(camera.sees(10, "C1 M2"), ["C1 M2"]);
+        camera.sightings.divide();
+        assert_eq!(camera.sees(100, "C1"), NONE);
+        assert_eq!(camera.sees(100, "M2"), NONE);
+    }
+
+    #[test]
     fn a_face_waits_for_its_second_code() {
         let mut camera = Camera::new();
         assert_eq!(camera.sees(2, "C1"), NONE);
@@ -538,7 +551,7 @@ mod tests {
         let mut face = None;
         for _look in 0..3 {
             camera.now += STEP;
-            face = camera.sightings.looked(&[over.clone()], Scene::Changed, camera.now);
+            face = camera.sightings.looked(std::slice::from_ref(&over), Scene::Changed, camera.now);
         }
         assert_eq!(face, Some(vec![over.symbol]));
     }
@@ -728,7 +741,7 @@ mod tests {
                 scenery.show(&symbols, 30 + envelope.stays);
             }
             let whose = |face: &BTreeSet<String>| -> BTreeSet<usize> {
-                face.iter().map(|payload| payload[1..].parse().unwrap()).collect()
+                face.iter().map(|payload| payload.split_at(1).1.parse().unwrap()).collect()
             };
             let delivered: Vec<_> = scenery.delivered.iter().map(whose).collect();
             let expected: Vec<_> = (0..envelopes.len()).map(|n| BTreeSet::from([n])).collect();
