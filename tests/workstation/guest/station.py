@@ -55,6 +55,8 @@ class Station:
         # When the daemon was started, and whether it has not opened every port since.
         self.started = now()
         self.is_fresh = True
+        self._pid = None
+        self._pid = None
 
     def install(self):
         """What a package does."""
@@ -109,23 +111,29 @@ class Station:
         pid = self.pid()
         self._starts()
         os.kill(pid, signal.SIGKILL)
-        eventually("the daemon's next start", lambda: self.pid() not in (0, pid) and self.is_active())
+        eventually("the daemon's next start", lambda: self._main_pid() not in (0, pid) and self.is_active())
 
     def _starts(self):
         self.started = now()
         self.is_fresh = True
+        self._pid = None
 
     def is_active(self):
         return run("systemctl", "is-active", UNIT).stdout.strip() == "active"
 
     def pid(self):
+        """The running daemon's process."""
+        if self._pid is None:
+            self._pid = eventually("the daemon", self._main_pid)
+        return self._pid
+
+    @staticmethod
+    def _main_pid():
         return int(must("systemctl", "show", "--property=MainPID", "--value", UNIT))
 
     def listens_to(self, node):
         """Whether the daemon has the node open and set up, and waits for what comes: it is in its epoll set."""
         descriptors = Path(f"/proc/{self.pid()}/fd")
-        if not self.pid():
-            return False
         targets = {path.name: os.readlink(path) for path in descriptors.iterdir()}
         watched = [
             line.split()[1]

@@ -3,7 +3,9 @@
 A gadget has one function and a controller of its own, so each is plugged and pulled alone.
 """
 
+import os
 import struct
+from glob import glob
 from pathlib import Path
 
 from shell import must
@@ -14,6 +16,10 @@ CONTROLLERS = 8
 CONFIGFS = Path("/sys/kernel/config/usb_gadget")
 
 LANGUAGE = "0x409"
+
+# Where drivers put their nodes, below an interface in /sys and in /dev.
+BELOW = {"tty": "/tty/*", "hidraw": "/*/hidraw/*", "input": "/*/input/*/event*"}
+NODES = {"tty": "/dev/", "hidraw": "/dev/", "input": "/dev/input/"}
 
 # HID 1.11, appendix B.1: a boot keyboard, without its lights.
 KEYBOARD_REPORTS = bytes.fromhex(
@@ -69,11 +75,8 @@ class Gadget:
 
     def nodes(self, subsystem):
         """The device nodes that the station's drivers made of it; none while it is not plugged in."""
-        bus = Path("/sys/devices/platform") / self.controller.replace("udc", "hcd")
-        mine = [entry.name for entry in Path("/sys/class", subsystem).iterdir() if bus in entry.resolve().parents]
-        if subsystem == "input":
-            return sorted(f"/dev/input/{name}" for name in mine if name.startswith("event"))
-        return sorted(f"/dev/{name}" for name in mine)
+        interface = f"/sys/devices/platform/{self.controller.replace('udc', 'hcd')}/usb*/*-1/*:1.*"
+        return sorted(NODES[subsystem] + os.path.basename(path) for path in glob(interface + BELOW[subsystem]))
 
     def node(self, subsystem):
         return eventually(f"a node of {self.root.name} in {subsystem}", lambda: self.nodes(subsystem))[0]
