@@ -9,6 +9,7 @@ mod annotate;
 mod ask;
 mod deck;
 mod demo;
+mod devices;
 mod place;
 mod player;
 mod profiles;
@@ -127,6 +128,8 @@ enum Command {
     Ballot(BallotCommand),
     /// Take back the station's last scan that changed something.
     Undo,
+    /// List every device that could be a scanner, and why one is not read: with the lines to write for it.
+    Devices,
     /// Unlock scanners that stopped on a bad scan.
     Acknowledge {
         /// Which one; else all of them.
@@ -284,6 +287,7 @@ fn dispatch(Arguments { command, common }: Arguments) -> Result<Exit, Failure> {
             ask::ballot_set(&place, &common, ask::Wanted { ballot, status, reason })
         }
         Command::Undo => ask::undo(&place, &common),
+        Command::Devices => devices::devices(&place, &common),
         Command::Acknowledge { scanner } => ask::acknowledge(&place, &common, scanner),
         Command::Report => ask::report(&place, &common),
         Command::Ledger(LedgerCommand::Verify) => ask::verify(&place, &common),

@@ -82,10 +82,10 @@ impl Place {
         })
     }
 
-    /// The scanner profile of that name, as a scanner of the configuration would get it.
-    pub(super) fn profile(common: &Common, name: &str) -> ProfileLookup {
+    /// The scanner profiles that go with the configuration.
+    pub(super) fn profiles(common: &Common) -> Profiles {
         let file = common.config.clone().or_else(default_config);
-        Profiles::beside(file.as_deref()).find(name)
+        Profiles::beside(file.as_deref())
     }
 
     /// Makes the folder of a ledger that is yet to be made, for its owner only.

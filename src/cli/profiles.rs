@@ -7,6 +7,7 @@ use crate::config::ProfileLookup;
 use crate::event::chain;
 use crate::scanner::profile::{Profile, ProfileError};
 use serde::Serialize;
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fmt;
 use std::fs::{self, File};
@@ -60,6 +61,18 @@ impl Profiles {
                 found => found,
             },
         }
+    }
+
+    /// Every profile that can be used, in the order of their names.
+    pub(super) fn usable(&self) -> Vec<Profile> {
+        let files = self.files().unwrap_or_default();
+        let own = files.iter().filter_map(|file| stem(file));
+        let names: BTreeSet<&str> = own.chain(Profile::names()).collect();
+        let usable = |name: &str| match self.find(name) {
+            ProfileLookup::Found(profile) => Some(*profile),
+            ProfileLookup::Broken(_) | ProfileLookup::Unknown { .. } => None,
+        };
+        names.into_iter().filter_map(usable).collect()
     }
 
     /// Every file that is no profile, in the order of their names.

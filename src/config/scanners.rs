@@ -5,7 +5,7 @@ use super::read::{Key, Misfit, Section, Sections, Table, Times, hint};
 use super::value;
 use super::{ConfigWorld, Link, ProfileLookup, ScannerConfig, Stop};
 use crate::scanner::plugged::{Selector, Which};
-use crate::scanner::profile::{Profile, Protocol, Transport};
+use crate::scanner::profile::{Profile, Transport};
 use std::net::{IpAddr, SocketAddr};
 
 /// Most scanners of one station: each has a thread and a queue of its own.
@@ -110,17 +110,6 @@ fn link(
     profile: &Profile,
     sink: &mut Sink<'_>,
 ) -> Option<(Link, &'static str)> {
-    let lacking = match (profile.transport, &profile.protocol) {
-        (_, Protocol::Ssi { .. }) => Some("Zebra SSI"),
-        (Transport::Keyboard | Transport::HidPos | Transport::Camera, _) => {
-            Some(profile.transport.name())
-        }
-        _ => None,
-    };
-    if let Some(lacking) = lacking {
-        section.fault_at(sink, "profile", &format!("there is no driver for {lacking}"));
-        return None;
-    }
     match profile.transport {
         Transport::Serial | Transport::Keyboard | Transport::HidPos | Transport::Camera => {
             let why = "a device of this machine has `path`, `serial` or `port`";
@@ -151,11 +140,13 @@ fn device_link(
     let serial = section.read(sink, "serial", serial_number);
     let port = section.read(sink, "port", usb_port);
     if section.has("path") {
-        refuse(section, sink, &["serial", "port"], "beside `path`; it names the device already");
+        refuse(section, sink, &["serial", "port"], "`path` names the device already");
         return Some((Link::Device { which: Which::Path(path?) }, "path"));
     }
     let key = ["serial", "port"].into_iter().find(|key| section.has(key));
-    if profile.usb.is_empty() && key.is_none() {
+    // A point-of-sale device is a scanner whoever made it.
+    let is_told = !profile.usb.is_empty() || profile.transport == Transport::HidPos;
+    if !is_told && key.is_none() {
         section.missing(sink, "path");
         return None;
     }
@@ -299,8 +290,21 @@ mod tests {
     use crate::scanner::profile::UsbId;
     use std::path::Path;
 
+    /// A profile of our own rules for a transport, without USB ids.
+    fn general(transport: &str) -> ProfileLookup {
+        let text = format!(
+            "name = 'general'\nmaker = 'any'\nmodel = 'any'\nverified = 'definition'\n\
+             transport = '{transport}'\n{}",
+            if transport == "keyboard" { "[keyboard]\nlayout = 'us'\n" } else { "" }
+        );
+        ProfileLookup::Found(Box::new(Profile::parse(&text).unwrap()))
+    }
+
     /// A scanner whose maker publishes its USB ids.
     fn found_by_usb(name: &str) -> ProfileLookup {
+        if ["keyboard", "hid_pos", "camera"].contains(&name) {
+            return general(name);
+        }
         match ProfileLookup::built_in("generic-serial") {
             ProfileLookup::Found(mut profile) if name == "usb-scanner" => {
                 profile.usb = vec![IDS];
@@ -346,6 +350,36 @@ mod tests {
             let text = format!("{LEFT}{left}\n{RIGHT}{right}\n");
             assert_eq!(read(&text), Ok(links.to_vec()), "{text}");
         }
+    }
+
+    #[test]
+    fn every_device_is_found_the_same_way() {
+        let is = |ids: &[UsbId], serial: Option<&str>| Link::Device {
+            which: Which::Fits(Selector {
+                ids: ids.to_vec(),
+                serial: serial.map(str::to_owned),
+                port: None,
+            }),
+        };
+        for transport in ["keyboard", "hid_pos", "camera"] {
+            let table = format!("[[scanner]]\nname = 'a'\nprofile = '{transport}'\n");
+            assert_eq!(read(&format!("{table}serial = 'S1'")), Ok(vec![is(&[], Some("S1"))]));
+            let path = Link::Device { which: Which::Path("/dev/input/by-id/x".into()) };
+            assert_eq!(read(&format!("{table}path = '/dev/input/by-id/x'")), Ok(vec![path]));
+            let relative = read(&format!("{table}path = 'event3'")).unwrap_err();
+            assert!(relative.contains("not an absolute path"), "{relative}");
+            // A point-of-sale device is a scanner whoever made it; the others could be anything.
+            let alone = read(&table);
+            if transport == "hid_pos" {
+                assert_eq!(alone, Ok(vec![is(&[], None)]));
+            } else {
+                assert!(alone.unwrap_err().contains("the key `path` is missing"), "{transport}");
+            }
+        }
+        // One device is read in one way, so what is read in another is another.
+        let keyboard = "[[scanner]]\nname = 'a'\nprofile = 'keyboard'\nserial = 'S1'\n";
+        let serial = "[[scanner]]\nname = 'b'\nprofile = 'usb-scanner'\nserial = 'S1'\n";
+        assert!(read(&format!("{keyboard}{serial}")).is_ok());
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::plugged::{Machine, Plugged};
 use super::profile::{Transport, UsbId};
+use crate::event::printable;
 use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::os::unix::fs::MetadataExt as _;
@@ -20,6 +21,9 @@ const TEXT_BYTES_MAX: u64 = 1 << 20;
 /// Processes, and files of each, that are looked at for the one that has a device.
 const PROCESSES_MAX: usize = 4_096;
 const FILES_MAX: usize = 256;
+
+/// Programs that are named.
+const HOLDERS_MAX: usize = 4;
 
 /// Who may read and write a group's device.
 const GROUP_MAY: u32 = 0o060;
@@ -92,14 +96,15 @@ impl Machine {
     /// What to do so that the service may open a device.
     pub fn permit(&self, transport: Transport, id: Option<UsbId>, access: &Access) -> String {
         if access.group == GROUP && access.mode & GROUP_MAY == GROUP_MAY {
+            let allow = device_allow(transport);
             return format!(
-                "its group is that of the service: run it as user {GROUP}, with DeviceAllow= for it"
+                "its group is that of the service, so run it as user {GROUP}; its unit needs {allow}"
             );
         }
         let Some(id) = id else {
             let group = &access.group;
             return format!(
-                "`systemctl edit ballot-intake`: SupplementaryGroups={group}, and DeviceAllow= for it"
+                "write SupplementaryGroups={group} and DeviceAllow=char-ttyS rw with `systemctl edit ballot-intake`"
             );
         };
         let again = "then plug it in again";
@@ -117,21 +122,21 @@ impl Machine {
         }
     }
 
-    /// The program that has a device open, if this process may know: its name and its number.
+    /// The programs that have a device open, as far as this process may know: their names and numbers.
     pub fn holder(&self, node: &Path) -> Option<String> {
         let node = fs::canonicalize(node).ok()?;
         let processes = fs::read_dir(self.path("proc")).ok()?.take(PROCESSES_MAX);
-        for folder in processes.filter_map(Result::ok) {
-            let name = folder.file_name();
-            let Some(pid) = name.to_str().and_then(|name| name.parse::<u32>().ok()) else {
-                continue;
-            };
-            if pid != std::process::id() && has_open(&folder.path(), &node) {
-                let name = fs::read_to_string(folder.path().join("comm")).unwrap_or_default();
-                return Some(format!("{} (process {pid})", crate::event::printable(name.trim())));
+        let named = processes.filter_map(|entry| {
+            let folder = entry.ok()?.path();
+            let pid: u32 = folder.file_name()?.to_str()?.parse().ok()?;
+            if pid == std::process::id() || !has_open(&folder, &node) {
+                return None;
             }
-        }
-        None
+            let name = fs::read_to_string(folder.join("comm")).unwrap_or_default();
+            Some(format!("{} (process {pid})", printable(name.trim())))
+        });
+        let holders: Vec<_> = named.take(HOLDERS_MAX).collect();
+        (!holders.is_empty()).then(|| holders.join(" or "))
     }
 
     fn group_name(&self, id: u32) -> Option<String> {
@@ -186,6 +191,17 @@ const fn subsystem(transport: Transport) -> &'static str {
     }
 }
 
+const fn device_allow(transport: Transport) -> &'static str {
+    match transport {
+        Transport::Keyboard => "DeviceAllow=char-input rw",
+        Transport::HidPos => "DeviceAllow=char-hidraw rw",
+        Transport::Camera => "DeviceAllow=char-video4linux rw",
+        Transport::Serial | Transport::Tcp | Transport::Folder => {
+            "DeviceAllow=char-ttyACM rw, or char-ttyUSB or char-ttyS for such a port"
+        }
+    }
+}
+
 /// Whether a line of the rules gives the model to the group. A line that names no subsystem is for whichever stands above.
 fn gives(rules: &str, transport: Transport, id: UsbId) -> bool {
     let vendor = format!("{:04x}", id.vendor);
@@ -212,6 +228,11 @@ fn has_open(folder: &Path, node: &Path) -> bool {
 }
 
 impl Plugged {
+    /// Whether who has it open has it alone: what types is read by many, until one of them claims it.
+    pub const fn is_exclusive(&self) -> bool {
+        matches!(self.transport, Transport::Serial | Transport::Camera)
+    }
+
     /// Whether the service may open it, and what to do if not: nothing where it may.
     pub fn denied(&self, machine: &Machine, reader: &Reader) -> Option<String> {
         let access = machine.access(&self.node)?;

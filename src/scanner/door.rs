@@ -3,7 +3,6 @@
 use std::ffi::{c_int, c_ulong};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
-use std::sync::Arc;
 use tokio::io::unix::AsyncFd;
 
 /// `_IOW('E', 0x90, int)`: an input device gives its events to this opener alone.
@@ -17,10 +16,10 @@ const LENGTH_SHIFT: u32 = 16;
 const LENGTH_MAX: usize = (1 << 14) - 1;
 
 /// The file with what wakes those who wait for it; within a runtime.
-pub(super) fn awaited(file: OwnedFd) -> io::Result<AsyncFd<Arc<OwnedFd>>> {
+pub(super) fn awaited(file: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
     #[expect(unsafe_code, reason = "a safe constructor cannot know who owns the descriptor")]
-    // SAFETY: the descriptor is owned, always the same one, and closed only with the last owner, after the `AsyncFd`.
-    let registered = unsafe { AsyncFd::register(Arc::new(file)) };
+    // SAFETY: an owned descriptor is open and always the same, and goes with the `AsyncFd` that owns it.
+    let registered = unsafe { AsyncFd::register(file) };
     registered.map_err(io::Error::from)
 }
 

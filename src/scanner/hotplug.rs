@@ -9,7 +9,6 @@ use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::watch;
@@ -65,7 +64,7 @@ impl Hotplug {
 
 struct Watcher {
     dev: PathBuf,
-    events: AsyncFd<Arc<OwnedFd>>,
+    events: AsyncFd<OwnedFd>,
 }
 
 impl Watcher {
@@ -97,9 +96,8 @@ impl Watcher {
         let mut ready = self.events.readable().await?;
         let mut dropped = [0; EVENT_BYTES];
         for _ in 0..READS_MAX {
-            let read = |events: &AsyncFd<Arc<OwnedFd>>| {
-                Ok(rustix::io::read(events.get_ref(), &mut dropped)?)
-            };
+            let read =
+                |events: &AsyncFd<OwnedFd>| Ok(rustix::io::read(events.get_ref(), &mut dropped)?);
             match ready.try_io(read) {
                 Ok(Ok(_)) => {}
                 Ok(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}

@@ -11,12 +11,10 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
-use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
 /// Between two characters of one symbol a scanner that types pauses for less.
@@ -31,17 +29,7 @@ const DROP_BYTES: usize = 4_096;
 /// An open node.
 #[derive(Debug)]
 pub struct Node {
-    fd: AsyncFd<Arc<OwnedFd>>,
-    writes: Writes,
-}
-
-/// How a node takes bytes.
-#[derive(Debug)]
-enum Writes {
-    /// It queues them, or says that it cannot now.
-    Queued,
-    /// It keeps the writer until the device has them, which may be seconds: they are written aside.
-    Aside(Option<JoinHandle<io::Result<usize>>>),
+    fd: AsyncFd<OwnedFd>,
 }
 
 impl Node {
@@ -57,7 +45,7 @@ impl Node {
             Ok(fd)
         })
         .await?;
-        Self::new(fd, Writes::Queued)
+        Self::new(fd)
     }
 
     /// Opens a HID device and sends it a feature report, its id first, unless that is empty.
@@ -71,7 +59,7 @@ impl Node {
             Ok(fd)
         })
         .await?;
-        Self::new(fd, Writes::Aside(None))
+        Self::new(fd)
     }
 
     /// Connects to a socket of packets, as a scanner that is played.
@@ -80,12 +68,12 @@ impl Node {
         let kind = SocketType::SEQPACKET;
         let fd = rustix::net::socket_with(AddressFamily::UNIX, kind, flags, None)?;
         rustix::net::connect(&fd, &SocketAddrUnix::new(path)?)?;
-        Self::new(fd, Writes::Queued)
+        Self::new(fd)
     }
 
     /// What connected to a socket of packets.
     pub(super) fn accepted(fd: OwnedFd) -> io::Result<Self> {
-        Self::new(fd, Writes::Queued)
+        Self::new(fd)
     }
 
     /// Drops what it sends until it is silent for a moment.
@@ -102,8 +90,8 @@ impl Node {
         Err(io::ErrorKind::TimedOut.into())
     }
 
-    fn new(fd: OwnedFd, writes: Writes) -> io::Result<Self> {
-        Ok(Self { fd: door::awaited(fd)?, writes })
+    fn new(fd: OwnedFd) -> io::Result<Self> {
+        Ok(Self { fd: door::awaited(fd)? })
     }
 }
 
@@ -127,7 +115,7 @@ impl AsyncRead for Node {
     ) -> Poll<io::Result<()>> {
         loop {
             let mut ready = ready!(self.fd.poll_read_ready(cx))?;
-            let read = |fd: &AsyncFd<Arc<OwnedFd>>| {
+            let read = |fd: &AsyncFd<OwnedFd>| {
                 Ok(rustix::io::read(fd.get_ref(), buffer.initialize_unfilled())?)
             };
             match ready.try_io(read) {
@@ -144,28 +132,16 @@ impl AsyncRead for Node {
 
 impl AsyncWrite for Node {
     fn poll_write(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let Self { fd, writes } = &mut *self;
-        match writes {
-            Writes::Queued => loop {
-                let mut ready = ready!(fd.poll_write_ready(cx))?;
-                match ready.try_io(|fd| Ok(rustix::io::write(fd.get_ref(), bytes)?)) {
-                    Ok(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
-                    Ok(written) => return Poll::Ready(written),
-                    Err(_not_ready) => {}
-                }
-            },
-            Writes::Aside(write) => {
-                let under_way = write.get_or_insert_with(|| {
-                    let (fd, bytes) = (Arc::clone(fd.get_ref()), bytes.to_owned());
-                    tokio::task::spawn_blocking(move || Ok(rustix::io::write(fd, &bytes)?))
-                });
-                let written = ready!(Pin::new(under_way).poll(cx));
-                *write = None;
-                Poll::Ready(written.map_err(io::Error::other)?)
+        loop {
+            let mut ready = ready!(self.fd.poll_write_ready(cx))?;
+            match ready.try_io(|fd| Ok(rustix::io::write(fd.get_ref(), bytes)?)) {
+                Ok(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
+                Ok(written) => return Poll::Ready(written),
+                Err(_not_ready) => {}
             }
         }
     }
@@ -186,12 +162,12 @@ mod tests {
     use tokio::io::AsyncWriteExt as _;
 
     /// A node, and the scanner at its other end.
-    fn pair(writes: Writes) -> (Node, OwnedFd) {
+    fn pair() -> (Node, OwnedFd) {
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
         let kind = SocketType::SEQPACKET;
         let (ours, theirs) =
             rustix::net::socketpair(AddressFamily::UNIX, kind, flags, None).unwrap();
-        (Node::new(ours, writes).unwrap(), theirs)
+        (Node::new(ours).unwrap(), theirs)
     }
 
     fn send(scanner: &OwnedFd, report: &[u8]) {
@@ -200,7 +176,7 @@ mod tests {
 
     #[tokio::test]
     async fn one_read_is_one_report() {
-        let (mut node, scanner) = pair(Writes::Queued);
+        let (mut node, scanner) = pair();
         send(&scanner, b"first");
         send(&scanner, b"second");
         let mut buffer = [0; 64];
@@ -213,23 +189,21 @@ mod tests {
 
     #[tokio::test]
     async fn reports_are_written_whole_and_in_order() {
-        for writes in [Writes::Queued, Writes::Aside(None)] {
-            let (mut node, scanner) = pair(writes);
-            assert_eq!(node.write(b"first").await.unwrap(), 5);
-            assert_eq!(node.write(b"second").await.unwrap(), 6);
-            let mut buffer = [0; 64];
-            for expected in [&b"first"[..], b"second"] {
-                let (n, _) = rustix::net::recv(&scanner, &mut buffer, RecvFlags::empty()).unwrap();
-                assert_eq!(&buffer[..n], expected);
-            }
-            drop(scanner);
-            assert_eq!(node.write(b"third").await.unwrap_err().raw_os_error(), Some(libc::EPIPE));
+        let (mut node, scanner) = pair();
+        assert_eq!(node.write(b"first").await.unwrap(), 5);
+        assert_eq!(node.write(b"second").await.unwrap(), 6);
+        let mut buffer = [0; 64];
+        for expected in [&b"first"[..], b"second"] {
+            let (n, _) = rustix::net::recv(&scanner, &mut buffer, RecvFlags::empty()).unwrap();
+            assert_eq!(&buffer[..n], expected);
         }
+        drop(scanner);
+        assert_eq!(node.write(b"third").await.unwrap_err().raw_os_error(), Some(libc::EPIPE));
     }
 
     #[tokio::test]
     async fn what_comes_before_the_silence_is_dropped_whole() {
-        let (mut node, scanner) = pair(Writes::Queued);
+        let (mut node, scanner) = pair();
         for report in 0..100 {
             send(&scanner, &[report]);
         }
@@ -241,11 +215,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_device_that_goes_or_is_never_silent_is_not_waited_for() {
-        let (mut node, scanner) = pair(Writes::Queued);
+        let (mut node, scanner) = pair();
         drop(scanner);
         let gone = node.fall_silent().await.unwrap_err();
         assert_eq!(gone.kind(), io::ErrorKind::UnexpectedEof);
-        let (mut node, scanner) = pair(Writes::Queued);
+        let (mut node, scanner) = pair();
         let types = async {
             loop {
                 send(&scanner, b"x");

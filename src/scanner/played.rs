@@ -11,14 +11,13 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::unix::AsyncFd;
 
 /// Where the daemon connects to be played to.
 #[derive(Debug)]
 pub struct Listener {
-    socket: AsyncFd<Arc<OwnedFd>>,
+    socket: AsyncFd<OwnedFd>,
 }
 
 impl Listener {

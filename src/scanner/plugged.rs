@@ -145,7 +145,7 @@ impl Machine {
     }
 
     /// The device at a path, if it could be a scanner of the transport.
-    pub(super) fn plugged_at(&self, transport: Transport, path: &Path) -> Option<Plugged> {
+    pub fn plugged_at(&self, transport: Transport, path: &Path) -> Option<Plugged> {
         let node = fs::canonicalize(path).ok()?;
         let class = CLASSES.iter().find(|class| class.transport == transport)?;
         self.of_class(class).into_iter().find(|device| device.node == node)
@@ -204,6 +204,11 @@ impl Machine {
 }
 
 impl Plugged {
+    /// Whether another is of the same model, and read the same way.
+    pub fn is_like(&self, other: &Self) -> bool {
+        self.transport == other.transport && self.id == other.id
+    }
+
     /// What tells it from its like, for people: `/dev/ttyACM0 (serial number S1, USB port 1-2)`.
     pub fn marks(&self) -> String {
         let serial = self.serial.as_ref().map_or_else(
