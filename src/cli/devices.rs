@@ -91,6 +91,9 @@ struct Row {
     state: Option<Standing>,
     #[serde(skip_serializing_if = "Option::is_none")]
     last_scan: Option<String>,
+    /// Whether it is locked until somebody acknowledges.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    is_locked: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     scans: Option<u64>,
     /// Why it is not read.
@@ -199,6 +202,7 @@ impl Look<'_> {
         let Some(state) = states.find(|state| state.scanner == scanner.name) else { return };
         row.state = Some(state.state);
         row.scans = Some(state.scans);
+        row.is_locked = Some(state.is_locked);
         row.last_scan = state.last_scan.map(|at: Micros| zone.date_time(at));
         if state.is_locked {
             row.says("it is locked until somebody runs `ballot-intake acknowledge`".to_owned());

@@ -3,7 +3,7 @@
 use super::profiles::Profiles;
 use super::{Common, Exit, Failure};
 use crate::clock::{Clock, SystemClock};
-use crate::config::{CONFIG_BYTES_MAX, Config, ConfigWorld, Faults, ProfileLookup};
+use crate::config::{CONFIG_BYTES_MAX, Config, ConfigWorld, Faults};
 use std::env;
 use std::fs::{DirBuilder, File};
 use std::io::{self, Read as _};

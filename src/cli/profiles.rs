@@ -66,9 +66,9 @@ impl Profiles {
     /// Every profile that can be used, in the order of their names.
     pub(super) fn usable(&self) -> Vec<Profile> {
         let files = self.files().unwrap_or_default();
-        let own = files.iter().filter_map(|file| stem(file));
-        let names: BTreeSet<&str> = own.chain(Profile::names()).collect();
-        let usable = |name: &str| match self.find(name) {
+        let own = files.iter().filter_map(|file| stem(file)).map(str::to_owned);
+        let names: BTreeSet<String> = own.chain(Profile::names().map(str::to_owned)).collect();
+        let usable = |name: String| match self.find(&name) {
             ProfileLookup::Found(profile) => Some(*profile),
             ProfileLookup::Broken(_) | ProfileLookup::Unknown { .. } => None,
         };

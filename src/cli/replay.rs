@@ -208,7 +208,7 @@ fn plays(scratch: &Scratch, profile: &Profile) -> Result<(Plays, Link), Failure>
 /// The recorded profile, but waiting for every answer.
 fn waiting_profile(common: &Common, name: Option<&str>) -> anyhow::Result<Profile> {
     let name = name.unwrap_or(PROFILE);
-    let mut profile = match Place::profile(common, name) {
+    let mut profile = match Place::profiles(common).find(name) {
         ProfileLookup::Found(profile) => *profile,
         ProfileLookup::Broken(why) => anyhow::bail!("the profile {name} cannot be used: {why}"),
         ProfileLookup::Unknown { .. } => anyhow::bail!("there is no profile {}", printable(name)),
