@@ -130,22 +130,19 @@ impl Look<'_> {
         row.profiles = known.iter().map(|profile| profile.name.clone()).collect();
         let like: Vec<Plugged> =
             all.iter().filter(|other| other.is_like(device)).cloned().collect();
-        match self.scanners.iter().find(|scanner| self.is_read_as(device, scanner)) {
-            Some(scanner) => {
-                row.scanner_is(scanner);
-                self.judge(&mut row, scanner, zone);
-                if let Link::Device { which: Which::Fits(selector) } = &scanner.link
-                    && let Err(error) = self.machine.find(device.transport, selector)
-                {
-                    row.says(error.to_string());
-                    row.config = draft::mark(device, &like);
-                }
+        if let Some(scanner) = self.scanners.iter().find(|s| self.is_read_as(device, s)) {
+            row.scanner_is(scanner);
+            self.judge(&mut row, scanner, zone);
+            if let Link::Device { which: Which::Fits(selector) } = &scanner.link
+                && let Err(error) = self.machine.find(device.transport, selector)
+            {
+                row.says(error.to_string());
+                row.config = draft::mark(device, &like);
             }
-            None => {
-                row.unused(device, &known);
-                let profile = known.first().map(|profile| profile.name.as_str());
-                row.config = Some(draft::table(device, profile, &like, self.scanners));
-            }
+        } else {
+            row.unused(device, &known);
+            let profile = known.first().map(|profile| profile.name.as_str());
+            row.config = Some(draft::table(device, profile, &like, self.scanners));
         }
         // What a daemon has tried it knows better.
         if row.state.is_none() {

@@ -59,7 +59,7 @@ pub(super) fn table(
         .find(is_free)
         .unwrap_or_else(|| "scanner".to_owned());
     let named = profile.map(str::to_owned).or_else(|| device.id.map(|id| name(device, id)));
-    let profile = named.unwrap_or_else(|| "generic-serial".to_owned());
+    let profile = named.unwrap_or_else(|| general(device.transport).to_owned());
     let is_model_used = scanners.iter().any(|scanner| {
         scanner.profile.transport == device.transport
             && device.id.is_some_and(|id| scanner.profile.usb.contains(&id))
@@ -87,6 +87,16 @@ fn marked(device: &Plugged, like: &[Plugged]) -> String {
             let path = device.link.as_ref().unwrap_or(&device.node);
             format!("path = {}\n", quoted(&path.display().to_string()))
         }
+    }
+}
+
+/// The profile of our own rules for a device that has no USB ids.
+const fn general(transport: Transport) -> &'static str {
+    match transport {
+        Transport::Keyboard => "generic-keyboard",
+        Transport::HidPos => "generic-hid-pos",
+        Transport::Camera => "generic-camera",
+        Transport::Serial | Transport::Tcp | Transport::Folder => "generic-serial",
     }
 }
 
