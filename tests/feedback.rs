@@ -79,6 +79,35 @@ fn a_host_ack_scanner_hears_the_alarm_when_the_disk_fails() {
     station.verify();
 }
 
+#[test]
+fn a_scanner_that_stops_on_bad_is_locked_until_somebody_acknowledges() {
+    let station = station("cipherlab-1660", "stop_on = 'bad'\n");
+    let scanner = station.plug("left");
+    let daemon = station.start();
+    let (good, lock, unlock) = (b"#@////\r", b"#@----\r", b"#@....\r");
+    // Nobody knows whether it was locked before.
+    assert_eq!(scanner.read(unlock.len()), unlock);
+    asks(&scanner, &frames([0]), good);
+    // It has no tone for bad: the station has.
+    asks(&scanner, format!("{}\r", wrong_payload(1)).as_bytes(), lock);
+    let state = || station.json(&["devices"]).into_iter().find(|d| d["scanner"] == "left").unwrap();
+    assert_eq!(state()["is_locked"], true);
+    // It is asked again as it comes back.
+    drop(scanner);
+    let scanner = station.plug("left");
+    assert_eq!(scanner.read(lock.len()), lock);
+    assert_eq!(station.json(&["acknowledge"])[0]["acknowledged"], 1);
+    assert_eq!(scanner.read(unlock.len()), unlock);
+    assert_eq!(state()["is_locked"], false);
+    assert_eq!(station.json(&["acknowledge"])[0]["acknowledged"], 0);
+    let nobody = station.run(&["acknowledge", "right"]);
+    assert_eq!(nobody.status.code(), Some(1));
+    asks(&scanner, &frames([2]), good);
+    daemon.stop();
+    assert_eq!(station.run(&["acknowledge"]).status.code(), Some(69));
+    station.verify();
+}
+
 /// What the daemon recorded of its one scanner.
 fn recorded(station: &Station) -> String {
     let mut files = fs::read_dir(station.path("recordings")).unwrap();

@@ -57,6 +57,11 @@ const DOORS: [Door; 4] = [
     },
 ];
 
+/// The workstation's built-in speaker, which sounds the tones that scanners cannot.
+const SPEAKER: &str = r#"# The workstation's own speaker.
+SUBSYSTEM=="input", ATTRS{name}=="PC Speaker", GROUP="ballot-intake", MODE="0660"
+"#;
+
 /// What one rule gives.
 struct Given<'a> {
     /// The profiles it is for.
@@ -73,6 +78,7 @@ pub fn rules(profiles: &[Profile]) -> String {
     for door in DOORS {
         lines.extend(door.rules(&given(profiles, door.transport)));
     }
+    lines.push(SPEAKER.to_owned());
     lines.push("LABEL=\"ballot_intake_end\"\n".to_owned());
     lines.join("\n")
 }
