@@ -173,12 +173,17 @@ impl Machine {
     }
 }
 
-/// The udev rule that gives a model to the service's group.
-pub fn rule(transport: Transport, UsbId { vendor, product }: UsbId) -> String {
+/// The udev rule that gives a model to the service's group, as the head of the rules' file has it for each kind.
+fn rule(transport: Transport, UsbId { vendor, product }: UsbId) -> String {
     let subsystem = subsystem(transport);
+    let (kernel, more) = match transport {
+        Transport::Keyboard => (" KERNEL==\"event*\",", ", ENV{LIBINPUT_IGNORE_DEVICE}=\"1\""),
+        Transport::Camera => (" KERNEL==\"video*\",", ""),
+        Transport::Serial | Transport::HidPos | Transport::Tcp | Transport::Folder => ("", ""),
+    };
     format!(
-        "SUBSYSTEM==\"{subsystem}\", ATTRS{{idVendor}}==\"{vendor:04x}\", ATTRS{{idProduct}}==\"{product:04x}\", \
-         GROUP=\"{GROUP}\", MODE=\"0660\""
+        "SUBSYSTEM==\"{subsystem}\",{kernel} ATTRS{{idVendor}}==\"{vendor:04x}\", \
+         ATTRS{{idProduct}}==\"{product:04x}\", GROUP=\"{GROUP}\", MODE=\"0660\"{more}"
     )
 }
 
@@ -202,20 +207,29 @@ const fn device_allow(transport: Transport) -> &'static str {
     }
 }
 
-/// Whether a line of the rules gives the model to the group. A line that names no subsystem is for whichever stands above.
+/// Whether a line of the rules gives the model to the group: one that names the subsystem, or stands between the jump that all
+/// others take and its label.
 fn gives(rules: &str, transport: Transport, id: UsbId) -> bool {
     let vendor = format!("{:04x}", id.vendor);
     let product = format!("{:04x}", id.product);
-    let names = |line: &str, key: &str, value: &str| {
-        let rest = line.split_once(key).and_then(|(_, rest)| rest.strip_prefix("==\""));
-        rest.and_then(|rest| rest.split('"').next())
-            .map(|listed| listed.split('|').any(|each| each == value))
+    let subsystem = subsystem(transport);
+    let is = |line: &str, key: &str, value: &str| {
+        let rest = line.split_once(key).and_then(|(_, rest)| rest.strip_prefix('"'));
+        let listed = rest.and_then(|rest| rest.split('"').next());
+        listed.map(|listed| listed.split('|').any(|each| each == value))
     };
+    let mut is_ours = true;
     rules.lines().filter(|line| !line.trim_start().starts_with('#')).any(|line| {
-        line.contains(&format!("GROUP=\"{GROUP}\""))
-            && names(line, "{idVendor}", &vendor) == Some(true)
-            && names(line, "{idProduct}", &product) != Some(false)
-            && names(line, "SUBSYSTEM", subsystem(transport)) != Some(false)
+        if line.trim_start().starts_with("LABEL=") {
+            is_ours = true;
+        } else if line.contains("GOTO=") {
+            is_ours = is(line, "SUBSYSTEM!=", subsystem).unwrap_or(is_ours);
+        }
+        is_ours
+            && line.contains(&format!("GROUP=\"{GROUP}\""))
+            && is(line, "{idVendor}==", &vendor) == Some(true)
+            && is(line, "{idProduct}==", &product) != Some(false)
+            && is(line, "SUBSYSTEM==", subsystem) != Some(false)
     })
 }
 
@@ -299,12 +313,28 @@ mod tests {
         let missing = || todo(Transport::HidPos, Some(unknown), "root");
         let rule = rule(Transport::HidPos, unknown);
         assert!(missing().ends_with(&rule), "{}", missing());
+        // The same model as a serial port is known.
+        let known = todo(Transport::Serial, Some(unknown), "dialout");
+        assert!(known.starts_with("60-ballot-intake.rules gives it"), "{known}");
         made_up.file("etc/udev/rules.d/61-ballot-intake.rules", &rule);
         assert!(missing().starts_with("60-ballot-intake.rules gives it"), "{}", missing());
         let built_in = todo(Transport::Serial, None, "dialout");
         assert!(built_in.contains("SupplementaryGroups=dialout"), "{built_in}");
         let ours = todo(Transport::Serial, Some(SCANNER), GROUP);
         assert!(ours.contains("DeviceAllow="), "{ours}");
+    }
+
+    #[test]
+    fn a_rule_is_as_the_rules_file_says() {
+        let rules = include_str!("../../deploy/60-ballot-intake.rules");
+        let id = UsbId { vendor: 0x1234, product: 0x5678 };
+        for transport in
+            [Transport::Serial, Transport::Keyboard, Transport::HidPos, Transport::Camera]
+        {
+            let rule = rule(transport, id);
+            assert!(rules.contains(&format!("#   {rule}\n")), "{rule}");
+            assert!(gives(&rule, transport, id) && !gives(rules, transport, id), "{rule}");
+        }
     }
 
     #[test]
