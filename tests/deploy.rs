@@ -91,7 +91,7 @@ fn the_daemon_has_scanners_and_the_network_and_no_other_device() {
     let doors = ["ttyACM", "ttyUSB", "input", "hidraw", "video4linux"];
     assert_eq!(values("DeviceAllow"), doors.map(|door| format!("char-{door} rw")));
     // Patterns of drivers that are not loaded allow nothing.
-    let modules = ["cdc_acm", "usbserial", "usbhid", "uvcvideo"];
+    let modules = ["cdc_acm", "usbserial", "usbhid", "uvcvideo", "pcspkr"];
     let modules = modules.map(|module| format!("modprobe@{module}.service")).join(" ");
     assert_eq!(values("Wants"), [&*modules]);
     assert!(values("After").contains(&&*modules));
@@ -116,8 +116,8 @@ fn the_udev_rules_are_made_from_the_profiles() {
 #[test]
 fn no_keyboard_is_given_by_its_maker_alone() {
     let rules = fs::read_to_string(RULES).unwrap();
-    let keyboards: Vec<_> =
-        rules.lines().filter(|line| line.contains("KERNEL==\"event*\"")).collect();
+    let is_typed = |line: &&str| line.contains("LIBINPUT_IGNORE_DEVICE}");
+    let keyboards: Vec<_> = rules.lines().filter(is_typed).collect();
     assert!(keyboards.iter().all(|line| line.contains("ATTRS{idProduct}==")), "{keyboards:#?}");
     // One of them is the header's example.
     let of_profiles = Profile::all().filter(|profile| profile.transport == Transport::Keyboard);

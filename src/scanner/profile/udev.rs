@@ -21,6 +21,11 @@ const HEADER: &str = r#"# Gives scanners and cameras to the daemon's group, by t
 ACTION=="remove", GOTO="ballot_intake_end"
 "#;
 
+/// The name is that of the kernel's driver (drivers/input/misc/pcspkr.c).
+const SPEAKER: &str = r#"# The workstation's built-in speaker, for scanners that have no tones.
+SUBSYSTEM=="input", KERNEL=="event*", ATTRS{name}=="PC Speaker", GROUP="ballot-intake", MODE="0660"
+"#;
+
 /// What a kind of device is called by udev, and what its rules do.
 struct Door {
     transport: Transport,
@@ -57,11 +62,6 @@ const DOORS: [Door; 4] = [
     },
 ];
 
-/// The workstation's built-in speaker, which sounds the tones that scanners cannot.
-const SPEAKER: &str = r#"# The workstation's own speaker.
-SUBSYSTEM=="input", ATTRS{name}=="PC Speaker", GROUP="ballot-intake", MODE="0660"
-"#;
-
 /// What one rule gives.
 struct Given<'a> {
     /// The profiles it is for.
@@ -73,12 +73,11 @@ struct Given<'a> {
 
 /// The rules for those profiles.
 pub fn rules(profiles: &[Profile]) -> String {
-    let mut lines = vec![HEADER.to_owned()];
+    let mut lines = vec![HEADER.to_owned(), SPEAKER.to_owned()];
     lines.extend(kept_from_the_modem_manager(profiles));
     for door in DOORS {
         lines.extend(door.rules(&given(profiles, door.transport)));
     }
-    lines.push(SPEAKER.to_owned());
     lines.push("LABEL=\"ballot_intake_end\"\n".to_owned());
     lines.join("\n")
 }
@@ -167,7 +166,7 @@ mod tests {
     /// What stands after the header.
     fn made(profiles: &[Profile]) -> Vec<String> {
         let rules = rules(profiles);
-        let made = rules.strip_prefix(HEADER).unwrap();
+        let (_, made) = rules.split_once(SPEAKER).unwrap();
         made.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect()
     }
 
