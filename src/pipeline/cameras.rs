@@ -391,13 +391,15 @@ mod tests {
             let (acts, acts_rx) = bounded(1);
             let (tones_tx, tones) = bounded(100);
             let mut feed = ledger.feed();
-            std::thread::spawn(move || {
+            let hear = move || {
                 while let Ok(told) = feed.blocking_recv() {
                     if let Told::Judged { judged, .. } = told {
                         tones_tx.send(judged.verdict.tone()).unwrap();
                     }
                 }
-            });
+            };
+            // Ends with the ledger.
+            Builder::new().name("hears".into()).spawn(hear).unwrap();
             let (entry, _acknowledged) = Roster::default().enter("desk");
             let formats = Arc::new(formats());
             let (lane, verdicts) =
