@@ -8,21 +8,23 @@
 //! # Flow
 //!
 //! ```text
-//! scanner --bytes--> scanner::framing --symbols--> pipeline::Lane --scan--> ledger::Ledger --delivery--> forward --> relay
-//! folder --picture--> decode --------symbols----->  (envelope,        ^       one thread
-//!                                                     dedupe)         |
-//!                                                                     +-- verdict, after the commit
+//! scanner --bytes--> scanner::dialog --symbols--> pipeline::Lane --scan--> ledger::Ledger --delivery--> forward --> relay
+//! camera, folder --picture--> decode --symbols-->  (envelope,        ^       one thread
+//!                                                    dedupe)         |
+//!                                                                    +-- verdict, after the commit
 //! ```
 //!
-//! The main thread runs a single-threaded runtime with all that waits: serial and TCP lines, their lanes, the forwarder, the
-//! command socket. The ledger, each folder and each decoder are plain threads. Between them stand bounded queues.
+//! The main thread runs a single-threaded runtime with all that waits: scanners' lines, their lanes, the forwarder, the command
+//! socket. The ledger, each folder, each camera and each decoder are plain threads. Between them stand bounded queues.
 //!
 //! # Code map
 //!
 //! - Words: [`scan`], [`ballot`], [`imb`], [`clock`], [`event`], [`delivery`]: values and pure rules. The table of all moves of a
 //!   ballot is in [`ballot`], the verdicts are in [`scan`].
-//! - Stages: [`scanner`] (profiles, framing, lines, folders), [`decode`] (pictures to symbols), [`envelope`] (payload to ballot),
+//! - Stages: [`scanner`] (profiles, dialogs, lines, cameras, folders, what is plugged in), [`decode`] (pictures to symbols), [`envelope`] (payload to ballot),
 //!   [`dedupe`] (repeats), [`ledger`] (the record and what derives from it), [`forward`] (the relay). None imports another.
+//! - What a scanner says becomes symbols in a [`scanner::dialog::Dialog`]: `text`, `ssi`, `keyboard` or `hid_pos`, by its profile.
+//!   [`scanner::line`] opens what its bytes come from, `plugged` finds it, `hotplug` wakes whoever waits for it.
 //! - A picture's way through [`decode`]: `looker` says the order. `tiles` passes over the pixels once and `locate` makes regions of
 //!   them; `profile` averages lines along a region's bars and `bars` reads them; `soften` and `soft` read bars that run into each
 //!   other; `imb_reader` reads Intelligent Mail bar codes, `matrices` two-dimensional symbols; `image` unpacks pictures and is the
@@ -43,7 +45,8 @@
 //!
 //! # Where to start
 //!
-//! - A new scanner model: a file in `scanners/`, see [`scanner::profile`]. A new transport: [`scanner::line`].
+//! - A new scanner model: a file in `scanners/` and a recording, see [`scanner::profile`]. A new protocol: a
+//!   [`scanner::dialog::Dialog`]. A new transport: [`scanner::line`].
 //! - A new verdict or move: [`scan::Verdict`], [`ballot::scan_move`], `ledger::judge`.
 //! - A new kind of event: `ledger::fact`, then `ledger::apply`, which is run by the writer and by a rebuild alike.
 //! - A symbol that is missed: `tests/bench/decode --misses DIR` draws it, then `decode::looker` from the top.

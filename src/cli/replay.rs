@@ -34,13 +34,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::broadcast::{self, error::TryRecvError};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 /// Whose dialog a recording is that names no profile: its rules take any bytes.
 const PROFILE: &str = "generic-serial";
 
 /// The recorded scanner's name in the ledger.
 const SCANNER: &str = "recorded";
+
+/// How far the clock goes at a time while a picture is looked at.
+const SETTLING: Duration = Duration::from_millis(20);
 
 /// When the steps of a recording are sent.
 #[derive(Debug, Clone, Copy)]
@@ -167,6 +170,7 @@ impl Bench {
         config.ledger.path = scratch.path().join("ledger.sqlite");
         config.ledger.signing_key_file = scratch.path().join("signing.key");
         config.relay = None;
+        config.station.speaker = None;
         if let Some(id) = &common.election {
             config.election = Some(Election { id: id.clone(), receive_until: None });
         }
@@ -373,12 +377,22 @@ struct Stage<'a> {
 impl Stage<'_> {
     /// Plays a step, after which nothing is sent for so long; what came of it.
     async fn step(&mut self, step: &Step, quiet: Option<Duration>) -> Result<Vec<Came>, Failure> {
-        let Self { plays, feed, folder, n, .. } = self;
+        let Self { plays, feed, folder, n, clock, .. } = self;
         match (plays, &step.picture) {
             (Plays::Line(deck), None) => play_bytes(deck, feed, &step.bytes, quiet).await,
             (Plays::Pictures(slides), Some(picture)) => {
                 slides.show(*n, &folder.join(picture)).map_err(play_failure)?;
-                let judged = Slideshow::verdict(feed).await.map_err(play_failure)?;
+                // Whoever looks at pictures waits for them to settle, and time stands still otherwise.
+                let passes = async {
+                    loop {
+                        sleep(SETTLING).await;
+                        clock.advance(SETTLING);
+                    }
+                };
+                let judged = tokio::select! {
+                    judged = Slideshow::verdict(feed) => judged.map_err(play_failure)?,
+                    () = passes => return Ok(Vec::new()),
+                };
                 Ok(vec![Came::Scan(Box::new(judged))])
             }
             (Plays::Line(_), Some(_)) => {
