@@ -5,11 +5,13 @@ from world import World
 
 # In the order in which they run.
 import test_twins
+import test_together
 import test_cable
+import test_camera
 import test_answers
+import test_devices
 import test_restart
 import test_ledger
 
 world = World()
-world.set_up()
 suite.run(world)

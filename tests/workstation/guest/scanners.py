@@ -32,6 +32,9 @@ def frame(ballot):
 class Serial:
     """A scanner on a serial port, which hears its answers."""
 
+    # What the station's driver makes of it.
+    subsystem = "tty"
+
     def __init__(self, gadget):
         self.gadget = gadget
         self.port = None
@@ -92,8 +95,9 @@ class Serial:
 class Reporting:
     """A scanner that sends reports and hears nothing."""
 
-    def __init__(self, gadget, reports):
+    def __init__(self, gadget, subsystem, reports):
         self.gadget = gadget
+        self.subsystem = subsystem
         self.reports = reports
         self.port = None
 
@@ -114,8 +118,8 @@ class Reporting:
 
 
 def keyboard(gadget):
-    return Reporting(gadget, usb.keystrokes)
+    return Reporting(gadget, "input", usb.keystrokes)
 
 
 def point_of_sale(gadget):
-    return Reporting(gadget, lambda text: usb.pos_reports(text.encode()))
+    return Reporting(gadget, "hidraw", lambda text: usb.pos_reports(text.encode()))

@@ -5,12 +5,12 @@ import os
 import shutil
 import signal
 import sqlite3
+from glob import glob
 from pathlib import Path
 
 from shell import must, run
-from suite import equal, eventually, now
+from suite import SUITE, equal, eventually, now
 
-SUITE = Path("/suite")
 UNIT = "ballot-intake"
 CONFIG = Path("/etc/ballot-intake/config.toml")
 LEDGER = "/var/lib/ballot-intake/ledger.sqlite"
@@ -24,8 +24,12 @@ INSTALLED = {
     "deploy/ballot-intake.service": "/usr/lib/systemd/system/ballot-intake.service",
     "deploy/ballot-intake.sysusers": "/usr/lib/sysusers.d/ballot-intake.conf",
     "deploy/ballot-intake.tmpfiles": "/usr/lib/tmpfiles.d/ballot-intake.conf",
-    "deploy/60-ballot-intake.rules": "/usr/lib/udev/rules.d/60-ballot-intake.rules",
 }
+
+RULES = Path("/usr/lib/udev/rules.d/60-ballot-intake.rules")
+
+# What a site writes for cameras that are no USB device.
+SITE_RULES = 'SUBSYSTEM=="video4linux", KERNEL=="video*", GROUP="ballot-intake", MODE="0660"\n'
 
 # A clerk may scan the same envelope again at once: every frame is a scan of its own.
 BASE = """
@@ -66,6 +70,20 @@ class Station:
         must("systemd-sysusers")
         must("systemd-tmpfiles", "--create", "ballot-intake.conf")
         must("systemctl", "daemon-reload")
+        Path("/etc/udev/rules.d/62-cameras.rules").write_text(SITE_RULES)
+        self.install_rules()
+
+    def install_rules(self):
+        shutil.copy(SUITE / "deploy" / RULES.name, RULES)
+        self.read_rules()
+
+    def remove_rules(self):
+        RULES.unlink()
+        self.read_rules()
+
+    @staticmethod
+    def read_rules():
+        """Has udev read its rules again; they are for what is plugged in from then on."""
         must("udevadm", "control", "--reload")
 
     def issue_ballots(self):
@@ -83,12 +101,6 @@ class Station:
         CONFIG.write_text(self.config)
         shutil.chown(CONFIG, "root", UNIT)
         CONFIG.chmod(0o640)
-
-    def knows(self, profile):
-        """Whether this daemon has the profile."""
-        path = Path("/tmp/profile.toml")
-        path.write_text(f"[[scanner]]\nname = 'a'\nprofile = '{profile}'\npath = '/dev/null'\n")
-        return "unknown profile" not in run("ballot-intake", "check-config", str(path)).stderr
 
     @staticmethod
     def as_user(*arguments):
@@ -133,16 +145,23 @@ class Station:
 
     def listens_to(self, node):
         """Whether the daemon has the node open and set up, and waits for what comes: it is in its epoll set."""
-        descriptors = Path(f"/proc/{self.pid()}/fd")
-        targets = {path.name: os.readlink(path) for path in descriptors.iterdir()}
+        opened = self._open_files()
         watched = [
             line.split()[1]
-            for name, target in targets.items()
+            for name, target in opened.items()
             if target == "anon_inode:[eventpoll]"
-            for line in (descriptors.parent / "fdinfo" / name).read_text().splitlines()
+            for line in Path(f"/proc/{self.pid()}/fdinfo/{name}").read_text().splitlines()
             if line.startswith("tfd:")
         ]
-        return any(targets.get(descriptor) == node for descriptor in watched)
+        return any(opened.get(descriptor) == node for descriptor in watched)
+
+    def has_open(self, node):
+        return node in self._open_files().values()
+
+    def _open_files(self):
+        """What the daemon's descriptors lead to; one that was closed meanwhile leads nowhere."""
+        descriptors = glob(f"/proc/{self.pid()}/fd/*")
+        return {os.path.basename(path): os.path.realpath(path) for path in descriptors}
 
     def processor_s(self):
         """Processor time that the daemon has used."""
@@ -156,32 +175,28 @@ class Station:
         entries = [json.loads(line) for line in text.splitlines()]
         return [(int(entry["__MONOTONIC_TIMESTAMP"]) / 1e6, str(entry.get("MESSAGE"))) for entry in entries]
 
-    def has_logged(self, event, scanner, since):
-        """Whether the daemon logged such an event of the scanner since then."""
-        wanted = [f'event="{event}"', f'scanner="{scanner}"']
-        return any(at >= since and all(part in line for part in wanted) for at, line in self.journal())
-
-    def has_opened(self, scanner):
-        """Whether the running daemon has opened the scanner's port at least once."""
-        return self.has_logged("ScannerOpened", scanner, self.started)
-
     def report(self):
         return json.loads(must(*self.as_user("report", "--json")))
 
     def scans(self, after=0):
         """The scans that are committed, with their rows, in the order of the ledger."""
-        ledger = sqlite3.connect(f"file:{LEDGER}?mode=ro", uri=True, timeout=60)
-        try:
-            rows = ledger.execute("SELECT seq, body FROM event WHERE seq > ? ORDER BY seq", (after,))
-            bodies = [{"seq": seq} | json.loads(body) for seq, body in rows]
-        finally:
-            ledger.close()
+        rows = self._ask("SELECT seq, body FROM event WHERE seq > ? ORDER BY seq", after)
+        bodies = [{"seq": seq} | json.loads(body) for seq, body in rows]
         return [body for body in bodies if body["kind"] == "scan"]
 
+    def rows(self, after):
+        """How many rows the ledger has after that one."""
+        return self._ask("SELECT count(*) FROM event WHERE seq > ?", after)[0][0]
+
     def last_row(self):
+        return self._ask("SELECT max(seq) FROM event")[0][0]
+
+    @staticmethod
+    def _ask(query, *values):
+        """Looks into the ledger beside the daemon that writes it."""
         ledger = sqlite3.connect(f"file:{LEDGER}?mode=ro", uri=True, timeout=60)
         try:
-            return ledger.execute("SELECT max(seq) FROM event").fetchone()[0]
+            return ledger.execute(query, values).fetchall()
         finally:
             ledger.close()
 

@@ -7,6 +7,11 @@ import os
 import random
 import time
 import traceback
+from functools import partial
+from pathlib import Path
+
+# Where the disk with the daemon, this program and the pictures is mounted.
+SUITE = Path("/suite")
 
 # How long what must come is waited for. The machine is emulated and shared: only a failing test waits so long.
 DEADLINE_S = 90
@@ -23,10 +28,6 @@ _tests = []
 
 class Failed(Exception):
     """A check did not hold."""
-
-
-class Skipped(Exception):
-    """What the test needs is not there."""
 
 
 def test(function):
@@ -72,27 +73,31 @@ def say(text):
 
 
 def run(world):
-    """Runs the tests in the order in which they were written, each on a machine that is as `world.reset` leaves it."""
+    """Sets the station up, and runs the tests in the order in which they were written."""
     say(f"BALLOT_INTAKE_SEED={SEED} BALLOT_INTAKE_LONG={int(IS_LONG)}")
-    for function in _tests:
-        if ONLY not in function.__name__:
-            continue
-        # Of its own, so that a test alone does what it did among the others.
-        world.dice = random.Random(f"{SEED} {function.__name__}")
-        _outcome(function, world)
+    chosen = [function for function in _tests if ONLY in function.__name__]
+    if _passes("the_station_is_installed_and_starts", world.set_up, world):
+        for function in chosen:
+            # Of its own, so that a test alone does what it did among the others.
+            world.dice = random.Random(f"{SEED} {function.__name__}")
+            _passes(function.__name__, partial(_on_a_tidy_machine, function, world), world)
+    print("done", flush=True)
 
 
-def _outcome(function, world):
-    name, began = function.__name__, now()
+def _on_a_tidy_machine(function, world):
+    world.reset()
+    function(world)
+
+
+def _passes(name, work, world):
+    began = now()
     try:
-        world.reset()
-        function(world)
-    except Skipped as reason:
-        print(f"skipped {name}: {reason}", flush=True)
+        work()
     except Exception as error:
         why = str(error) if isinstance(error, Failed) else f"{type(error).__name__}: {error}"
         print(f"not ok {name}: {why}", flush=True)
         say(traceback.format_exc())
         say(world.explain(began))
-    else:
-        print(f"ok {name} ({now() - began:.1f} s)", flush=True)
+        return False
+    print(f"ok {name} ({now() - began:.1f} s)", flush=True)
+    return True

@@ -5,9 +5,9 @@ import itertools
 import scanners
 import usb
 from disk import LedgerDisk
-from shell import run
+from shell import must, run
 from station import Station
-from suite import eventually, say
+from suite import eventually
 
 SYMBOL = "0x05e0"
 HONEYWELL = "0x0c2e"
@@ -37,23 +37,29 @@ class World:
         self.right = scanners.Serial(usb.Acm("right", 1, twin, "S2"))
         self.host_ack = scanners.Serial(usb.Acm("hostack", 2, (HONEYWELL, "0x0b6a"), "S3"))
         self.wedge = scanners.keyboard(usb.keyboard("wedge", 3, (SYMBOL, "0x1200"), "S4"))
-        self.pos = scanners.point_of_sale(usb.point_of_sale("pos", 4, (HONEYWELL, "0x0b67"), "S5"))
-        self.scanners = [self.left, self.right, self.host_ack, self.wedge, self.pos]
+        self.pos = scanners.point_of_sale(usb.point_of_sale("pos", 4, (HONEYWELL, "0x0907"), "S5"))
+        # Of a model that nobody has heard of.
+        self.stranger = scanners.Serial(usb.Acm("stranger", 5, ("0x2745", "0x9999"), "S6"))
+        self.scanners = [self.left, self.right, self.host_ack, self.wedge, self.pos, self.stranger]
 
     def set_up(self):
         """Installs and starts the station."""
         self.station.install()
         self.station.issue_ballots()
         self.station.configure(self.configuration())
+        must("ballot-intake", "check-config")
         self.station.start()
         self.acquaint()
-        say(f"installed and ready: {run('ballot-intake', '--version').stdout.strip()}")
 
     def configuration(self):
         return "".join([
             scanner("left", "generic-serial", f'path = "{by_id("S1")}"'),
             scanner("right", "generic-serial", f'path = "{by_id("S2")}"'),
             scanner("host-ack", "honeywell-xenon-1900", f'path = "{by_id("S3")}"'),
+            # Found by the USB ids of their profiles.
+            scanner("wedge", "zebra-keyboard", ""),
+            scanner("pos", "honeywell-hid-pos", ""),
+            scanner("camera", "generic-camera", 'path = "/dev/video0"'),
         ])
 
     def reset(self):
@@ -77,17 +83,17 @@ class World:
         self.station.is_fresh = False
 
     def plug(self, scanner):
-        """Plugs a serial scanner in, and waits until the daemon listens to it.
+        """Plugs a scanner in, and waits until the daemon listens to it.
 
-        What a port gets before that is read, too, but the kernel's line discipline echoes it to the scanner, which would take
+        What a serial port gets before that is read, too, but the kernel's line discipline echoes it to the scanner, which would take
         the echo for an answer.
         """
         scanner.plug()
         self.wait_for(scanner)
 
     def wait_for(self, scanner):
-        """Waits until the daemon listens to a serial scanner that is plugged in."""
-        node = scanner.gadget.node("tty")
+        """Waits until the daemon listens to a scanner that is plugged in."""
+        node = scanner.gadget.node(scanner.subsystem)
         eventually(f"the daemon at {node}", lambda: self.station.listens_to(node))
 
     def next_ballots(self, n):
