@@ -159,9 +159,15 @@ class Station:
         return node in self._open_files().values()
 
     def _open_files(self):
-        """What the daemon's descriptors lead to; one that was closed meanwhile leads nowhere."""
-        descriptors = glob(f"/proc/{self.pid()}/fd/*")
-        return {os.path.basename(path): os.path.realpath(path) for path in descriptors}
+        """What the daemon's descriptors lead to."""
+        opened = {}
+        for path in glob(f"/proc/{self.pid()}/fd/*"):
+            try:
+                opened[os.path.basename(path)] = os.readlink(path)
+            except FileNotFoundError:
+                # Closed meanwhile.
+                pass
+        return opened
 
     def processor_s(self):
         """Processor time that the daemon has used."""
