@@ -131,7 +131,7 @@ pub enum Answer {
         /// One each.
         scanners: Vec<ScannerState>,
     },
-    /// So many scanners were locked, and are no more.
+    /// So many of the scanners that may scan again were locked.
     Acknowledged {
         /// How many.
         n: usize,

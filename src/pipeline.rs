@@ -15,7 +15,7 @@ mod pictures;
 mod shutdown;
 mod sightings;
 
-pub use lane::{Lane, LaneSettings};
+pub use lane::{Lane, LaneSettings, Patience};
 pub use outbox::LedgerOutbox;
 pub use shutdown::{Shutdown, Stopper};
 

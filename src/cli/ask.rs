@@ -197,7 +197,7 @@ pub(super) fn acknowledge(
         Answer::Acknowledged { n } if common.json => {
             print_json(&serde_json::json!({ "acknowledged": n }))?;
         }
-        Answer::Acknowledged { n } => writeln!(io::stdout().lock(), "{n} scanners scan again")?,
+        Answer::Acknowledged { n } => writeln!(io::stdout().lock(), "{n} scanners were locked")?,
         Answer::Refused { why } => return Err(Failure::new(Exit::No, anyhow!(why))),
         other => return Err(unexpected(&other)),
     }

@@ -81,14 +81,15 @@ impl Roster {
         self.lines.iter().map(|line| line.state.borrow().clone()).collect()
     }
 
-    /// Unlocks the scanner of that name, or all; how many were locked. Nothing when there is no such scanner.
+    /// Has the scanner of that name, or all, scan on; how many were locked. Nothing when there is no such scanner. One that is not
+    /// known to be locked is told, too: it may be from before this daemon.
     pub fn acknowledge(&self, scanner: Option<&str>) -> Option<usize> {
         let is_asked =
             |line: &&Line| scanner.is_none_or(|scanner| line.state.borrow().scanner == scanner);
         self.lines.iter().find(is_asked)?;
         let mut n_locked = 0;
-        for line in self.lines.iter().filter(is_asked).filter(|l| l.state.borrow().is_locked) {
-            n_locked += 1;
+        for line in self.lines.iter().filter(is_asked) {
+            n_locked += usize::from(line.state.borrow().is_locked);
             if line.acknowledge.try_send(()).is_err() {
                 tracing::debug!("An acknowledgment waits already.");
             }
@@ -149,7 +150,7 @@ mod tests {
         assert_eq!(roster.acknowledge(Some("left")), Some(0));
         assert_eq!(roster.acknowledge(None), Some(1));
         assert_eq!(roster.acknowledge(None), Some(1));
-        assert!(left_acknowledged.try_recv().is_err());
+        assert!(left_acknowledged.try_recv().is_ok());
         assert!(right_acknowledged.try_recv().is_ok());
         assert!(right_acknowledged.try_recv().is_err());
     }

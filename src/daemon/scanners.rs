@@ -8,7 +8,7 @@ use crate::decode::Decoders;
 use crate::envelope::Formats;
 use crate::ledger::Ledger;
 use crate::pipeline::{
-    CameraDriver, Driver, Lane, LaneSettings, OpenCamera, PictureDriver, Shutdown,
+    CameraDriver, Driver, Lane, LaneSettings, OpenCamera, Patience, PictureDriver, Shutdown,
 };
 use crate::scan::{Judged, Method, ScannerId, Symbology};
 use crate::scanner::camera::{self, Slides};
@@ -175,6 +175,10 @@ fn lane_settings(number: usize, scanner: &ScannerConfig, repeat_window: Duration
         answers: scanner.profile.answers.clone(),
         speaker: None,
         waits_for_answer: scanner.profile.waits_for_answer,
+        patience: match scanner.link {
+            Link::Played { .. } => Patience::Endless,
+            _ => Patience::Ends,
+        },
         in_flight_max: scanner.profile.in_flight_max,
         repeat_window,
         stop: scanner.stop,

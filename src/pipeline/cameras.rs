@@ -312,7 +312,7 @@ mod tests {
     use crate::control::roster::Roster;
     use crate::envelope::{Check, Format, FormatSpec, Formats};
     use crate::ledger::{ImportRow, ImportedFile, Ledger, Reader, Request, Settings, Told};
-    use crate::pipeline::LaneSettings;
+    use crate::pipeline::{LaneSettings, Patience};
     use crate::scan::{CodeKind, Method, ScannerId, Symbology};
     use crate::scanner::profile::{Answers, WaitsForAnswer};
     use crossbeam_channel::Sender;
@@ -524,6 +524,7 @@ mod tests {
             answers: Answers::default(),
             speaker: None,
             stop: Stop::Never,
+            patience: Patience::Ends,
             waits_for_answer: WaitsForAnswer::No,
             in_flight_max: NonZeroU16::MIN,
             repeat_window: Duration::from_secs(2),

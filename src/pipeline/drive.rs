@@ -77,6 +77,7 @@ impl Driver {
                 Ok(Opened::Line(line)) => {
                     self.opened(&mut told);
                     let end = self.session(line, &mut shutdown).await;
+                    self.cut_off();
                     self.dialog.reset();
                     self.lane.gone();
                     match end {
@@ -97,6 +98,15 @@ impl Driver {
             }
         }
         self.drain_away().await;
+    }
+
+    /// What had begun as the line was gone is counted as if the scanner had fallen silent.
+    fn cut_off(&mut self) {
+        if let Some(at) = self.dialog.deadline()
+            && let Some(framed) = self.dialog.expired(at)
+        {
+            self.framed(framed);
+        }
     }
 
     /// Opens the line; verdicts that come meanwhile are taken. Nothing when the daemon stops.
@@ -182,7 +192,8 @@ impl Driver {
             self.feed(&mut session);
             self.talk(&mut session);
             self.say_stalled(&mut stalled);
-            let reads = session.unread.is_empty() && self.lane.has_room();
+            // One that waits for its answer is listened to even so: it may wait no longer.
+            let reads = session.unread.is_empty() && (self.lane.has_room() || self.lane.waits());
             let incoming = if reads { &mut session.buffer[..] } else { &mut [] };
             let outgoing = outgoing(&*self.dialog, session.hears);
             let has_work = reads || !outgoing.is_empty();
@@ -193,15 +204,16 @@ impl Driver {
                     self.drain(&mut session).await;
                     return End::Stopped;
                 }
-                Some(judged) = self.verdicts.recv() => {
-                    self.lane.judged(&judged);
-                    continue;
-                }
                 Some(()) = self.acknowledged.recv() => {
                     self.lane.acknowledge();
                     continue;
                 }
+                // Before verdicts: what has come may say that one of them is awaited no longer.
                 moved = session.line.moved(incoming, outgoing), if has_work => moved,
+                Some(judged) = self.verdicts.recv() => {
+                    self.lane.judged(&judged);
+                    continue;
+                }
                 () = sleep(PUSH_AGAIN), if self.lane.is_waiting() => {
                     self.lane.push();
                     continue;
@@ -212,20 +224,39 @@ impl Driver {
                 }
             };
             match outcome {
-                Ok(Moved::In(n)) => {
-                    session.unread = 0..n;
-                    self.lane.heard(session.rest().unwrap_or_default());
-                }
+                Ok(Moved::In(n)) => self.came(&mut session, n),
                 Ok(Moved::Out(n)) => self.sent(n, session.now()),
-                Ok(Moved::Deaf) => session.hears = Hears::No,
+                Ok(Moved::Deaf) => self.deaf(&mut session),
                 Err(_) => {
-                    // It may have sent its last and wait for the answers.
-                    self.drain(&mut session).await;
+                    if session.line.may_be_half_closed() {
+                        // It may have sent its last and wait for the answers.
+                        self.drain(&mut session).await;
+                    }
                     self.scan_rest(&mut session, shutdown).await;
                     return End::Gone;
                 }
             }
         }
+    }
+
+    /// So many bytes came.
+    fn came(&mut self, session: &mut Session, n: usize) {
+        session.unread = 0..n;
+        self.lane.heard(session.rest().unwrap_or_default());
+    }
+
+    /// The scanner takes nothing any more.
+    fn deaf(&self, session: &mut Session) {
+        session.hears = Hears::No;
+        self.warn_of_answers("A scanner takes no answers; what it sends is read.");
+    }
+
+    fn warn_of_answers(&self, what: &str) {
+        tracing::warn!(
+            event = LogEvent::AnswersStalled.name(),
+            scanner = self.lane.name(),
+            "{what}"
+        );
     }
 
     /// Hands the lane what was read, as far as it has room. What the scanner does not take any more is not kept for it.
@@ -239,6 +270,11 @@ impl Driver {
             if let Some(framed) = framed {
                 self.framed(framed);
             }
+        }
+        // What ends a symbol may come late; more than that is another one.
+        let is_more = |bytes: &[u8]| !bytes.iter().all(u8::is_ascii_control);
+        if self.lane.waits() && !self.lane.has_room() && session.rest().is_some_and(is_more) {
+            self.lane.moved_on();
         }
     }
 
@@ -262,7 +298,14 @@ impl Driver {
         }
         while self.dialog.is_idle() {
             if std::mem::replace(&mut session.speaks, Speaks::No) == Speaks::Yes {
-                self.lane.answered();
+                if self.dialog.gave_up() {
+                    self.lane.unheard();
+                    if session.unheard.may_say(Instant::now()) {
+                        self.warn_of_answers("A scanner does not acknowledge what it is told.");
+                    }
+                } else {
+                    self.lane.answered();
+                }
             }
             let Some(say) = self.lane.answer() else { return };
             self.dialog.say(say, session.now());
@@ -284,11 +327,7 @@ impl Driver {
     fn say_stalled(&self, stalled: &mut bool) {
         let now = self.lane.is_stalled();
         if now && !*stalled {
-            tracing::warn!(
-                event = LogEvent::AnswersStalled.name(),
-                scanner = self.lane.name(),
-                "A scanner does not take its answers."
-            );
+            self.warn_of_answers("A scanner does not take its answers.");
         }
         *stalled = now;
     }
@@ -300,22 +339,33 @@ impl Driver {
                 self.feed(session);
                 self.talk(session);
                 let outgoing = outgoing(&*self.dialog, session.hears);
-                let is_sent = outgoing.is_empty() && session.rest().is_none();
-                if is_sent && self.lane.is_settled() {
+                let awaits = session.hears == Hears::Yes && !self.dialog.is_idle();
+                let is_said = outgoing.is_empty() && !awaits && session.rest().is_none();
+                if is_said && self.lane.is_settled() {
                     return;
                 }
+                // Only for what acknowledges what is said; a symbol that comes with it is taken, too.
+                let reads = awaits && outgoing.is_empty() && session.unread.is_empty();
+                let incoming = if reads { &mut session.buffer[..] } else { &mut [] };
+                let has_work = reads || !outgoing.is_empty();
+                let expires = self.dialog.deadline().filter(|_| reads).map(|at| session.since + at);
                 tokio::select! {
                     biased;
                     Some(judged) = self.verdicts.recv() => self.lane.judged(&judged),
-                    moved = session.line.moved(&mut [], outgoing), if !outgoing.is_empty() => match moved {
+                    moved = session.line.moved(incoming, outgoing), if has_work => match moved {
                         Ok(Moved::Out(n)) => self.sent(n, session.now()),
-                        Ok(Moved::In(_) | Moved::Deaf) | Err(_) => session.hears = Hears::No,
+                        Ok(Moved::In(n)) => self.came(session, n),
+                        Ok(Moved::Deaf) | Err(_) => session.hears = Hears::No,
                     },
                     () = sleep(PUSH_AGAIN), if self.lane.is_waiting() => self.lane.push(),
+                    () = sleep_until(expires.unwrap_or(session.since)), if expires.is_some() => {
+                        self.expired(session.now());
+                    }
                 }
             }
         };
         if tokio::time::timeout(DRAIN_MAX, drained).await.is_err() {
+            session.line.discard();
             tracing::warn!(
                 event = LogEvent::AnswersStalled.name(),
                 scanner = self.lane.name(),
@@ -372,6 +422,8 @@ struct Session {
     unread: Range<usize>,
     hears: Hears,
     speaks: Speaks,
+    /// How often lately it was told that what is said is not acknowledged.
+    unheard: Often,
 }
 
 /// Whether the scanner takes what it is sent.
@@ -391,7 +443,8 @@ enum Speaks {
 impl Session {
     fn new(line: Line) -> Self {
         let (since, buffer) = (Instant::now(), [0; READ_BYTES]);
-        Self { line, since, buffer, unread: 0..0, hears: Hears::Yes, speaks: Speaks::No }
+        let (hears, speaks, unheard) = (Hears::Yes, Speaks::No, Often::new(since));
+        Self { line, since, buffer, unread: 0..0, hears, speaks, unheard }
     }
 
     /// How long the line has been open: the dialog's time.

@@ -40,12 +40,23 @@ pub struct LaneSettings {
     pub speaker: Option<Speaker>,
     /// Whether it scans on without an answer.
     pub waits_for_answer: WaitsForAnswer,
+    /// Whether what it sends while it waits says that it waits no longer.
+    pub patience: Patience,
     /// How many of its scans may wait for their verdicts.
     pub in_flight_max: NonZeroU16,
     /// How long the same payload is the same scan.
     pub repeat_window: Duration,
     /// After what it is locked.
     pub stop: Stop,
+}
+
+/// How a scanner that waits for its answer waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Patience {
+    /// It gives up after a while and scans on.
+    Ends,
+    /// It is a recording that is played: it sends what it has, and waits.
+    Endless,
 }
 
 /// What is owed to the scanner: the answer to a scan, or to something that has its tone already.
@@ -208,15 +219,13 @@ impl Lane {
         match met {
             Met::New => self.scan(symbols),
             Met::Pending(scan) => {
-                let waits = self.settings.waits_for_answer == WaitsForAnswer::Yes;
-                if waits || !self.is_promised(scan) {
+                if self.waits() || !self.is_promised(scan) {
                     self.due.push_back(Due::after(scan));
                 }
                 self.repeat();
             }
             Met::Answered(tone, delivery) => {
-                let waits = self.settings.waits_for_answer == WaitsForAnswer::Yes;
-                if waits || delivery == Delivery::Undelivered {
+                if self.waits() || delivery == Delivery::Undelivered {
                     self.due.push_back(Due::with(tone));
                     self.send_answers();
                 }
@@ -298,20 +307,43 @@ impl Lane {
             if to == To::Scanner && self.answers.len() < ANSWERS_MAX {
                 self.answers.push_back(Answer { scan, say: Say::Tone(tone) });
             }
-            self.sound(tone);
+            if to == To::Nobody || self.settings.answers.bytes(tone).is_empty() {
+                self.sound(tone);
+            }
             if self.settings.stop == Stop::OnBad && matches!(tone, Tone::Bad | Tone::Fault) {
                 self.lock(Locked::Yes);
-                self.answers.push_back(Answer { scan: None, say: Say::Lock });
+                self.say_last(Say::Lock);
             }
         }
     }
 
     fn sound(&self, tone: Tone) {
-        if let Some(speaker) = &self.settings.speaker
-            && self.settings.answers.bytes(tone).is_empty()
-        {
+        if let Some(speaker) = &self.settings.speaker {
             speaker.play(tone);
         }
+    }
+
+    /// After all that is to be said, once.
+    fn say_last(&mut self, say: Say) {
+        if self.answers.back().is_none_or(|last| last.say != say) {
+            self.answers.push_back(Answer { scan: None, say });
+        }
+    }
+
+    /// A scanner that waits for its answer sent the beginning of another symbol: it has given up. What it was to be told goes
+    /// nowhere, or it would take it for the answer to this one.
+    pub fn moved_on(&mut self) {
+        if self.waits() && self.settings.patience == Patience::Ends {
+            self.answers.retain(|answer| !matches!(answer.say, Say::Tone(_)));
+            for due in &mut self.due {
+                due.to = To::Nobody;
+            }
+        }
+    }
+
+    /// Whether it scans nothing until it has its answer, or gives up.
+    pub fn waits(&self) -> bool {
+        self.settings.waits_for_answer == WaitsForAnswer::Yes
     }
 
     /// What the scanner is to be told next.
@@ -326,6 +358,18 @@ impl Lane {
         }
     }
 
+    /// The scanner did not take what it was told, nor what is to be told of earlier scans than the last: later it would be taken for
+    /// the answer to another.
+    pub fn unheard(&mut self) {
+        let mut unheard: Vec<Say> = self.answers.pop_front().map(|a| a.say).into_iter().collect();
+        let is_tone = |answer: &Answer| matches!(answer.say, Say::Tone(_));
+        unheard.extend(self.answers.iter().filter(|a| is_tone(a)).map(|answer| answer.say));
+        self.answers.retain(|answer| !is_tone(answer));
+        if let Some(Say::Tone(tone)) = unheard.last() {
+            self.sound(*tone);
+        }
+    }
+
     /// Whether answers are dropped because the scanner does not take them.
     pub fn is_stalled(&self) -> bool {
         self.answers.len() >= ANSWERS_MAX
@@ -336,11 +380,11 @@ impl Lane {
         self.locked == Locked::Yes
     }
 
-    /// Somebody has seen what was bad: a scanner that was locked may scan again.
+    /// Somebody has seen what was bad: the scanner may scan again, also one that was locked before this daemon began.
     pub fn acknowledge(&mut self) {
-        if self.is_locked() {
+        if self.settings.stop == Stop::OnBad {
             self.lock(Locked::No);
-            self.answers.push_back(Answer { scan: None, say: Say::Unlock });
+            self.say_last(Say::Unlock);
         }
     }
 
@@ -349,11 +393,10 @@ impl Lane {
         self.entry.locked(self.is_locked());
     }
 
-    /// The scanner is there, and nobody knows whether it was locked before.
+    /// The scanner is there again, and if it lost power it is locked no more. One that is locked from before this daemon stays so.
     pub fn opened(&mut self) {
-        if self.settings.stop == Stop::OnBad {
-            let say = if self.is_locked() { Say::Lock } else { Say::Unlock };
-            self.answers.push_back(Answer { scan: None, say });
+        if self.is_locked() {
+            self.say_last(Say::Lock);
         }
     }
 

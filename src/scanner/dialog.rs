@@ -68,6 +68,11 @@ pub trait Dialog: fmt::Debug + Send {
     /// Whether all that was said has left, and was acknowledged where the protocol has that, or was given up.
     fn is_idle(&self) -> bool;
 
+    /// Whether what was last said was given up: the scanner did not acknowledge it, or cannot do it.
+    fn gave_up(&self) -> bool {
+        false
+    }
+
     /// The line is gone: halves, and what was to be sent, have nothing to do with what comes next.
     fn reset(&mut self);
 }

@@ -419,6 +419,20 @@ fn keep_alive(stream: &TcpStream) -> io::Result<()> {
 }
 
 impl Line {
+    /// Whether one that sends no more may still take its answers.
+    pub const fn may_be_half_closed(&self) -> bool {
+        matches!(self, Self::Tcp(_))
+    }
+
+    /// Drops what the scanner did not take: closing a serial port waits for it, half a minute by default (`closing_wait`).
+    pub fn discard(&self) {
+        if let Self::Serial(port) = self
+            && let Err(error) = port.clear(ClearBuffer::Output)
+        {
+            tracing::debug!(error = crate::event::chain(&error), "A port cannot be emptied.");
+        }
+    }
+
     /// Moves bytes one way: `outgoing` to the scanner, or what it sent into `incoming`, whichever goes first. Either may be
     /// empty, and is then left alone. Cancel safe.
     ///

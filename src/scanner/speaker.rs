@@ -38,22 +38,30 @@ const fn sounds(tone: Tone) -> &'static [Sound] {
 #[derive(Debug, Clone)]
 pub struct Speaker {
     tones: Sender<Tone>,
+    /// Those that wait.
+    waiting: Receiver<Tone>,
 }
 
 impl Speaker {
     /// Plays on that device, on a thread of its own. A device that is not there is silent, and tried again with the next tone.
     pub fn start(device: PathBuf) -> io::Result<Self> {
         let (tones, tones_rx) = bounded(TONES_WAITING_MAX);
+        let waiting = tones_rx.clone();
         thread::Builder::new()
             .name("scan-speaker".to_owned())
             .spawn(move || play_all(&device, &tones_rx))?;
-        Ok(Self { tones })
+        Ok(Self { tones, waiting })
     }
 
-    /// Plays a tone soon.
+    /// Plays a tone soon. One that says stop takes the place of those that wait.
     pub fn play(&self, tone: Tone) {
-        if self.tones.try_send(tone).is_err() {
-            tracing::debug!("Tones wait already.");
+        let Err(full) = self.tones.try_send(tone) else { return };
+        if matches!(tone, Tone::Bad | Tone::Fault) {
+            let n_dropped = self.waiting.try_iter().count();
+            tracing::debug!(n_dropped, "Tones gave way to one that says stop.");
+            if self.tones.try_send(full.into_inner()).is_err() {
+                tracing::debug!("Another such tone took its place.");
+            }
         }
     }
 }

@@ -60,6 +60,8 @@ pub struct Ssi {
     out: Vec<u8>,
     acknowledged: Acknowledged,
     command: Option<Command>,
+    /// Of the last command.
+    fate: Fate,
     /// Since when something damaged waits for the packet it was.
     unread_since: Option<Duration>,
 }
@@ -81,6 +83,14 @@ struct Command {
     body: Vec<u8>,
     n_sends: u8,
     stage: Stage,
+}
+
+/// What became of a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    /// It was acknowledged, or may yet be.
+    Heard,
+    GivenUp,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,6 +115,7 @@ impl Ssi {
             out: Vec::new(),
             acknowledged: Acknowledged::Never,
             command: None,
+            fate: Fate::Heard,
             unread_since: None,
         }
     }
@@ -177,7 +188,9 @@ impl Ssi {
         if cause == Some(packet::RESEND) {
             self.retry_command();
         } else {
-            self.acknowledge_command();
+            let refused =
+                self.command.take_if(|command| matches!(command.stage, Stage::Awaited(_)));
+            self.given_up(refused.is_some());
         }
     }
 
@@ -187,7 +200,14 @@ impl Ssi {
             && matches!(command.stage, Stage::Awaited(_))
         {
             command.stage = Stage::Held;
-            self.command.take_if(|command| command.n_sends >= SENDS_MAX);
+            let in_vain = self.command.take_if(|command| command.n_sends >= SENDS_MAX);
+            self.given_up(in_vain.is_some());
+        }
+    }
+
+    const fn given_up(&mut self, is_over: bool) {
+        if is_over {
+            self.fate = Fate::GivenUp;
         }
     }
 
@@ -277,6 +297,7 @@ impl Dialog for Ssi {
             (Say::Unlock, Some(commands)) => commands.unlock.clone(),
             (Say::Lock | Say::Unlock, None) => Vec::new(),
         };
+        self.fate = Fate::Heard;
         if !body.is_empty() {
             self.command = Some(Command { body, n_sends: 0, stage: Stage::Held });
             self.speak();
@@ -306,12 +327,17 @@ impl Dialog for Ssi {
         self.command.is_none()
     }
 
+    fn gave_up(&self) -> bool {
+        self.fate == Fate::GivenUp
+    }
+
     fn reset(&mut self) {
         self.cutter.reset();
         self.joiner.reset();
         self.out.clear();
         self.acknowledged = Acknowledged::Never;
         self.command = None;
+        self.fate = Fate::Heard;
         self.unread_since = None;
     }
 }

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-/// Lines that wait for the disk; more are lost, and the recording says how many.
+/// Lines that wait for the disk; more are lost, and the log says how many.
 const LINES_WAITING_MAX: usize = 4_096;
 
 /// Bytes of an HMAC that are written: enough to tell a day's payloads apart.
@@ -146,8 +146,14 @@ impl Recorder {
     }
 
     fn timed<const N: usize>(&mut self, fields: [(&'static str, Value); N]) {
-        let ms = self.clock.elapsed().saturating_sub(self.began).as_millis();
-        let ms = u64::try_from(ms).unwrap_or(u64::MAX);
+        let at = self.clock.elapsed().saturating_sub(self.began);
+        if at > super::SESSION_MAX {
+            // Nobody could read it with this line.
+            self.lost = self.lost.saturating_add(1);
+            self.lines = None;
+            return;
+        }
+        let ms = u64::try_from(at.as_millis()).unwrap_or(u64::MAX);
         let fields = fields.into_iter().map(|(key, value)| (key.to_owned(), value));
         let line: Map<String, Value> =
             std::iter::once(("ms".to_owned(), ms.into())).chain(fields).collect();
