@@ -1,4 +1,4 @@
-//! Writes pictures of envelopes as a camera sends them, for the workstation's camera to show: a file of raw YUYV for each ballot.
+//! Writes pictures of envelopes as a camera sends them, for the workstation's camera to show: a file of gray pixels for each ballot.
 
 use anyhow::{Context as _, bail};
 use ballot_intake::cli::faces::{Camera, Mark, Print, photograph};
@@ -13,9 +13,6 @@ const PPI: f32 = 160.0;
 const MODULE_PX: f32 = 2.4;
 const TURN_DEG_MAX: f32 = 6.0;
 
-/// No color.
-const CHROMA: u8 = 0x80;
-
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [folder, first, count] = arguments.as_slice() else {
@@ -24,7 +21,7 @@ fn main() -> anyhow::Result<()> {
     let (first, count): (u32, u32) = (first.parse()?, count.parse()?);
     for n in 0..count {
         let ballot = first + n;
-        let path = Path::new(folder).join(format!("{ballot:09}.yuyv"));
+        let path = Path::new(folder).join(format!("{ballot:09}.gray"));
         fs::write(path, frame(ballot).with_context(|| format!("ballot {ballot}"))?)?;
     }
     Ok(())
@@ -46,5 +43,5 @@ fn frame(ballot: u32) -> anyhow::Result<Vec<u8>> {
     if face.truths.len() != 1 {
         bail!("the symbol has no room on the picture");
     }
-    Ok(face.picture.luma().iter().flat_map(|luma| [*luma, CHROMA]).collect())
+    Ok(face.picture.into_memory())
 }

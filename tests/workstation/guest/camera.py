@@ -1,7 +1,7 @@
 """A camera that looks at what it is shown: vivid, whose output is a cable to its input."""
 
-import os
 import re
+import subprocess
 import threading
 from pathlib import Path
 
@@ -22,8 +22,9 @@ class Camera:
         self.node, self.output = eventually("the camera", _nodes)
         for node in (self.node, self.output):
             must("v4l2-ctl", "-d", node, "--set-dv-bt-timings", TIMINGS)
-        must("v4l2-ctl", "-d", self.node, "--set-fmt-video", "pixelformat=YUYV")
-        must("v4l2-ctl", "-d", self.output, "--set-fmt-video-out", "pixelformat=YUYV")
+        # What the profile asks for first. The cable is one only while both ends have the same format.
+        must("v4l2-ctl", "-d", self.node, "--set-fmt-video", "pixelformat=GREY")
+        must("v4l2-ctl", "-d", self.output, "--set-fmt-video-out", "pixelformat=GREY")
         must("v4l2-ctl", "-d", self.node, "--set-ctrl", "loop_video=1")
         self.frame = None
         self.shown = 0
@@ -40,17 +41,19 @@ class Camera:
         self._feeder.start()
 
     def stop(self):
+        """Takes the camera away; nobody may have it open."""
         self._stop.set()
         self._feeder.join()
+        must("modprobe", "-r", "vivid")
 
     def _feed(self):
-        output = os.open(self.output, os.O_WRONLY)
-        try:
-            while not self._stop.is_set():
-                os.write(output, self.frame)
-                self.shown += 1
-        finally:
-            os.close(output)
+        command = ["v4l2-ctl", "-d", self.output, "--stream-out-mmap", "--stream-from=-"]
+        cable = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while not self._stop.is_set():
+            cable.stdin.write(self.frame)
+            self.shown += 1
+        cable.stdin.close()
+        cable.wait()
 
 
 def _nodes():
@@ -64,6 +67,6 @@ def _nodes():
 
 def envelopes():
     """The ballots whose envelopes were photographed, and each one's picture."""
-    paths = sorted(FRAMES.glob("*.yuyv"))
+    paths = sorted(FRAMES.glob("*.gray"))
     check(paths, "there are no pictures")
     return [(int(path.stem), path) for path in paths]

@@ -101,6 +101,8 @@ class Hid(Gadget):
         super().__init__(name, controller, ids, serial, "hid")
         (self.function / "protocol").write_text(str(boot_protocol))
         (self.function / "subclass").write_text("1" if boot_protocol else "0")
+        # As scanners do it: what they are told comes over the control pipe.
+        (self.function / "no_out_endpoint").write_text("1")
         (self.function / "report_length").write_text(str(length))
         (self.function / "report_desc").write_bytes(reports)
         self.finish()
