@@ -186,7 +186,7 @@ impl Bench {
             import_into(place, &config, common, wanted, &mut io::sink())?;
         }
         let clock = Arc::new(ManualClock::new(place.clock.now()));
-        Ok(Self { plays, scratch, config, clock })
+        Ok(Self { scratch, config, clock, plays })
     }
 }
 

@@ -121,9 +121,14 @@ impl Entry {
         });
     }
 
-    /// It was locked, or may scan again.
-    pub fn locked(&self, is_locked: bool) {
-        self.state.send_modify(|state| state.is_locked = is_locked);
+    /// It scans nothing until somebody acknowledges.
+    pub fn locked(&self) {
+        self.state.send_modify(|state| state.is_locked = true);
+    }
+
+    /// It may scan again.
+    pub fn unlocked(&self) {
+        self.state.send_modify(|state| state.is_locked = false);
     }
 }
 
@@ -139,7 +144,7 @@ mod tests {
         left.opened("/dev/ttyACM0".to_owned());
         left.scanned(Micros(7));
         right.away("/dev/ttyACM1".to_owned(), "not plugged in".to_owned());
-        right.locked(true);
+        right.locked();
         let states = roster.states();
         assert_eq!((states[0].state, states[0].scans), (Standing::Open, 1));
         assert_eq!(states[0].last_scan, Some(Micros(7)));

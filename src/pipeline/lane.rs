@@ -390,7 +390,10 @@ impl Lane {
 
     fn lock(&mut self, locked: Locked) {
         self.locked = locked;
-        self.entry.locked(self.is_locked());
+        match locked {
+            Locked::Yes => self.entry.locked(),
+            Locked::No => self.entry.unlocked(),
+        }
     }
 
     /// The scanner is there again, and if it lost power it is locked no more. One that is locked from before this daemon stays so.

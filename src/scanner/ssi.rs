@@ -188,9 +188,8 @@ impl Ssi {
         if cause == Some(packet::RESEND) {
             self.retry_command();
         } else {
-            let refused =
-                self.command.take_if(|command| matches!(command.stage, Stage::Awaited(_)));
-            self.given_up(refused.is_some());
+            let is_awaited = |command: &mut Command| matches!(command.stage, Stage::Awaited(_));
+            self.give_up(is_awaited);
         }
     }
 
@@ -200,13 +199,12 @@ impl Ssi {
             && matches!(command.stage, Stage::Awaited(_))
         {
             command.stage = Stage::Held;
-            let in_vain = self.command.take_if(|command| command.n_sends >= SENDS_MAX);
-            self.given_up(in_vain.is_some());
+            self.give_up(|command| command.n_sends >= SENDS_MAX);
         }
     }
 
-    const fn given_up(&mut self, is_over: bool) {
-        if is_over {
+    fn give_up(&mut self, is_over: impl FnOnce(&mut Command) -> bool) {
+        if self.command.take_if(is_over).is_some() {
             self.fate = Fate::GivenUp;
         }
     }

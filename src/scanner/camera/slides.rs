@@ -25,7 +25,7 @@ impl Slides {
 
 impl FrameSource for Slides {
     fn newest(&mut self, frame: &mut Frame, wait: Duration) -> Result<bool, CameraError> {
-        thread::sleep(PICTURE_EVERY.min(wait));
+        thread::park_timeout(PICTURE_EVERY.min(wait));
         // That there is none is a camera, too: one that is in the dark.
         self.tally.captured += 1;
         let Ok(bytes) = fs::read(&self.path) else { return Ok(false) };

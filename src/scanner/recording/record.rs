@@ -114,8 +114,10 @@ impl Recorder {
             let mut mac = self.mac.clone();
             mac.update(&symbol.payload.0);
             let digest = mac.finalize().into_bytes();
-            let hmac: String =
-                digest.iter().take(HMAC_BYTES).map(|byte| format!("{byte:02x}")).collect();
+            let hmac = digest
+                .iter()
+                .take(HMAC_BYTES)
+                .fold(String::new(), |hmac, byte| hmac + &format!("{byte:02x}"));
             let identifier = symbol.identifier.map(|identifier| identifier.to_string());
             let length = symbol.payload.0.len();
             let read = json!({ "identifier": identifier, "length": length, "hmac": hmac });
