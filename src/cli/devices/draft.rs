@@ -100,18 +100,19 @@ const fn general(transport: Transport) -> &'static str {
     }
 }
 
-/// The tables of a profile that are particular to the transport.
+/// What stands in a profile that is particular to the transport.
 const fn particular(transport: Transport) -> &'static str {
     match transport {
         Transport::Serial => {
-            "\n[serial]\nbaud = 9600\n\n[framing]\nterminators = [0x0d, 0x0a]\n\n\
+            "in_flight_max = 256\n\n[serial]\nbaud = 9600\n\n[framing]\nterminators = [0x0d, 0x0a]\n\n\
              # What makes it beep, as bytes; without them the page alone tells.\n\
              #[answers]\n#good = [0x06]\n#bad = [0x15]\n"
         }
         Transport::Keyboard => {
-            "\n[keyboard]\nlayout = \"us\"\n\n[framing]\nterminators = [0x0d, 0x0a]\n"
+            "in_flight_max = 256\n\n[keyboard]\nlayout = \"us\"\n\n[framing]\nterminators = [0x0d, 0x0a]\n"
         }
-        Transport::HidPos | Transport::Camera | Transport::Tcp | Transport::Folder => "",
+        Transport::HidPos | Transport::Tcp => "in_flight_max = 256\n",
+        Transport::Camera | Transport::Folder => "in_flight_max = 16\n",
     }
 }
 
@@ -172,6 +173,8 @@ mod tests {
             assert_eq!(draft.path, "/etc/ballot-intake/scanners/unitech-a-s-ts100-u-1b.toml");
             let profile = Profile::parse(&draft.text).unwrap();
             assert_eq!((profile.transport, profile.usb), (transport, vec![ID]));
+            let like = Profile::parse(Profile::built_in(general(transport)).unwrap()).unwrap();
+            assert_eq!(profile.in_flight_max, like.in_flight_max, "{transport:?}");
             assert_eq!(
                 (profile.name.as_str(), profile.maker.as_str()),
                 ("unitech-a-s-ts100-u-1b", "Unitech \"A/S\"")

@@ -62,7 +62,10 @@ pub(super) fn read(toml: &str) -> Result<Profile, ProfileError> {
     Ok(Profile {
         line: line(written.serial, kind)?,
         protocol: tables.into_protocol(kind)?,
-        in_flight_max: in_flight(written.in_flight_max, waits_for_answer)?,
+        in_flight_max: in_flight(
+            written.in_flight_max.unwrap_or(kind.in_flight_max()),
+            waits_for_answer,
+        )?,
         name: written.name,
         maker: written.maker,
         model: written.model,
@@ -102,8 +105,7 @@ struct Written {
     lock: Option<LockCommands>,
     #[serde(default)]
     waits_for_answer: bool,
-    #[serde(default = "one")]
-    in_flight_max: u16,
+    in_flight_max: Option<u16>,
     #[serde(default)]
     notes: String,
 }
@@ -161,10 +163,6 @@ struct Tables {
     keyboard: WrittenKeyboard,
     hid_pos: hid_pos::Settings,
     camera: camera::Settings,
-}
-
-const fn one() -> u16 {
-    1
 }
 
 impl Written {
@@ -233,6 +231,14 @@ impl Kind {
             Self::Tcp => Transport::Tcp.name(),
             Self::Camera => Transport::Camera.name(),
             Self::Folder => Transport::Folder.name(),
+        }
+    }
+
+    /// What is meant where nothing is written. A scanner that cannot be held back scans on: the more it may, the less is lost.
+    const fn in_flight_max(self) -> u16 {
+        match self {
+            Self::Keyboard | Self::HidPos => IN_FLIGHT_MAX,
+            Self::Serial | Self::Ssi | Self::Tcp | Self::Camera | Self::Folder => 1,
         }
     }
 }
@@ -503,9 +509,11 @@ mod tests {
             panic!("{keys:?}");
         };
         assert_eq!((framing.terminators, keys.line), (b"\r\n\t\x03".to_vec(), None));
+        assert_eq!(keys.in_flight_max.get(), IN_FLIGHT_MAX, "it cannot be held back");
         let text =
             "[hid_pos]\nfeature = [0xfe, 1]\ncode_ids = 'honeywell'\n[framing]\nsilence_ms = 50";
         let reports = of("hid_pos", text).unwrap();
+        assert_eq!(reports.in_flight_max.get(), IN_FLIGHT_MAX, "it cannot be held back");
         let Protocol::Reports { settings, framing } = reports.protocol else {
             panic!("{reports:?}");
         };
