@@ -23,6 +23,10 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A silent TCP peer is asked for a sign of life after this, and given up after three times this.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 
+/// A TCP peer that takes none of what it was sent is given up after this. Nobody asks it for a sign of life meanwhile, and without
+/// a limit Linux sends an answer again and again for a quarter of an hour.
+const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(30);
+
 /// What the library for serial ports makes of `EPERM`, which is what a service gets whose `DeviceAllow=` does not name a device.
 const NOT_PERMITTED: &str = "Operation not permitted";
 
@@ -414,7 +418,9 @@ fn keep_alive(stream: &TcpStream) -> io::Result<()> {
         .with_time(KEEP_ALIVE)
         .with_interval(KEEP_ALIVE)
         .with_retries(2);
-    socket2::SockRef::from(stream).set_tcp_keepalive(&keep_alive)?;
+    let socket = socket2::SockRef::from(stream);
+    socket.set_tcp_keepalive(&keep_alive)?;
+    socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED_MAX))?;
     stream.set_nodelay(true)
 }
 
@@ -481,6 +487,7 @@ trait PollMoved: AsyncRead + AsyncWrite {
 impl PollMoved for SerialStream {}
 impl PollMoved for Node {}
 impl PollMoved for TcpStream {}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -586,6 +593,26 @@ mod tests {
         let not_permitted =
             tokio_serial::Error::new(tokio_serial::ErrorKind::Unknown, NOT_PERMITTED);
         assert_eq!(plain(not_permitted).kind(), io::ErrorKind::PermissionDenied);
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_dies_is_found_out_whether_it_is_owed_an_answer_or_not() {
+        let scanner = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = scanner.local_addr().unwrap();
+        let mut connects = Opener::new(Place::Connect { address: address.to_string() });
+        let listen = Place::Listen { address: "127.0.0.1:0".parse().unwrap(), allow: Vec::new() };
+        let mut listens = Opener::new(listen);
+        listens.listen().await.unwrap();
+        let peer = TcpStream::connect(listens.listening().unwrap()).await.unwrap();
+        for opener in [&mut connects, &mut listens] {
+            let Opened::Line(Line::Tcp(stream)) = opener.open().await.unwrap() else {
+                panic!("no connection")
+            };
+            let socket = socket2::SockRef::from(&stream);
+            assert_eq!(socket.tcp_user_timeout().unwrap(), Some(UNACKNOWLEDGED_MAX));
+            assert_eq!(socket.tcp_keepalive_time().unwrap(), KEEP_ALIVE);
+        }
+        drop(peer);
     }
 
     #[tokio::test]
