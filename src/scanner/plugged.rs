@@ -25,7 +25,8 @@ const LINE_BYTES_MAX: usize = 256;
 const KEYS: [std::ops::RangeInclusive<usize>; 5] = [2..=11, 16..=25, 28..=28, 30..=38, 44..=50];
 
 /// Buses in `input.h`: a keyboard that is built in is no scanner.
-const BUSES: [&str; 2] = ["0003", "0005"];
+const BUSES: [&str; 2] = ["0003", BLUETOOTH];
+const BLUETOOTH: &str = "0005";
 
 /// A device that could be a scanner.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -382,7 +383,7 @@ struct Identity {
 
 impl Identity {
     fn of(device: &Path) -> Self {
-        match usb_device(device) {
+        match usb_device(device).filter(|_| !is_bluetooth(device)) {
             Some((usb, id)) => Self {
                 id: Some(id),
                 serial: line(usb, "serial"),
@@ -412,22 +413,33 @@ impl Identity {
 
     /// Of a HID device without a cable: `HID_ID=0005:000005E0:00001200` and lines like it.
     fn of_hid(device: &Path) -> Option<Self> {
-        let text = read(&device.join("uevent"), DESCRIPTOR_BYTES_MAX)?;
-        let text = String::from_utf8_lossy(&text);
-        let value = |key: &str| {
-            let line = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='))?;
-            Some(line.trim()).filter(|line| !line.is_empty())
-        };
-        let mut numbers = value("HID_ID")?.split(':').skip(1).map(|number| {
+        let value = |key| uevent(device, key);
+        let id = value("HID_ID")?;
+        let mut numbers = id.split(':').skip(1).map(|number| {
             u32::from_str_radix(number, 16).ok().and_then(|number| u16::try_from(number).ok())
         });
         Some(Self {
             id: Some(UsbId { vendor: numbers.next()??, product: numbers.next()?? }),
-            serial: value("HID_UNIQ").map(printable),
-            product: value("HID_NAME").map(printable),
+            serial: value("HID_UNIQ").map(|serial| printable(&serial)),
+            product: value("HID_NAME").map(|name| printable(&name)),
             ..Self::default()
         })
     }
+}
+
+/// Whether an input or a HID device has no cable. The USB device above it, if any, is then the adapter that it shares with others.
+fn is_bluetooth(device: &Path) -> bool {
+    let of_input = line(device, "id/bustype").is_some_and(|bus| bus == BLUETOOTH);
+    let of_hid = || uevent(device, "HID_ID").is_some_and(|id| id.starts_with(BLUETOOTH));
+    of_input || of_hid()
+}
+
+/// What the kernel says of a device under a key.
+fn uevent(device: &Path, key: &str) -> Option<String> {
+    let text = read(&device.join("uevent"), DESCRIPTOR_BYTES_MAX)?;
+    let text = String::from_utf8_lossy(&text);
+    let value = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='))?;
+    Some(value.trim().to_owned()).filter(|value| !value.is_empty())
 }
 
 /// The nearest folder above a device that has USB ids. A USB serial adapter has its port and its interface between.
@@ -542,32 +554,43 @@ mod tests {
         assert_eq!(made_up.machine().plugged(), [expected]);
     }
 
-    #[test]
-    fn a_device_without_a_cable_is_described_by_itself() {
-        let made_up = MadeUp::new();
-        let hid = "sys/devices/virtual/misc/uhid/0005:05E0:1200.0001";
-        let input = format!("{hid}/input/input5");
+    /// Plugs a scanner in that is both an input and a HID device below `above`.
+    fn without_a_cable(made_up: &MadeUp, above: &Path, number: u8) {
+        let serial = format!("c0:ff:ee:00:00:0{number}");
+        let hid = above.join(format!("0005:05E0:1200.000{number}"));
+        let input = hid.join(format!("input/input{number}"));
         for (name, text) in [
             ("id/bustype", "0005"),
             ("id/vendor", "05e0"),
             ("id/product", "1701"),
             ("name", "Scanner"),
-            ("uniq", "c0:ff:ee:00:00:01"),
+            ("uniq", &serial),
             ("capabilities/key", LETTERS),
         ] {
-            made_up.file(format!("{input}/{name}"), text);
+            made_up.file(input.join(name), text);
         }
-        made_up.link("sys/class/input/event5/device", made_up.path(&input));
-        made_up.file(format!("{hid}/report_descriptor"), POINT_OF_SALE);
+        made_up.link(format!("sys/class/input/event{number}/device"), made_up.path(&input));
+        made_up.file(hid.join("report_descriptor"), POINT_OF_SALE);
         let uevent =
-            "HID_ID=0005:000005E0:00001701\nHID_NAME=Scanner\nHID_UNIQ=c0:ff:ee:00:00:01\n";
-        made_up.file(format!("{hid}/uevent"), uevent);
-        made_up.link("sys/class/hidraw/hidraw0/device", made_up.path(hid));
+            format!("HID_ID=0005:000005E0:00001701\nHID_NAME=Scanner\nHID_UNIQ={serial}\n");
+        made_up.file(hid.join("uevent"), uevent);
+        made_up.link(format!("sys/class/hidraw/hidraw{number}/device"), made_up.path(hid));
+    }
+
+    #[test]
+    fn a_device_without_a_cable_is_described_by_itself() {
+        let made_up = MadeUp::new();
+        let adapter = Usb { id: UsbId { vendor: 0x0a12, product: 1 }, ..ONE };
+        let adapter = made_up.usb(adapter).join("1-1:1.0/bluetooth/hci0/hci0:256");
+        without_a_cable(&made_up, Path::new("sys/devices/virtual/misc/uhid"), 1);
+        without_a_cable(&made_up, &adapter, 2);
+        without_a_cable(&made_up, &adapter, 3);
         let found = made_up.machine().plugged();
-        assert_eq!(found.len(), 2);
+        let serials: Vec<_> = found.iter().map(|device| device.serial.as_deref()).collect();
+        let each = ["c0:ff:ee:00:00:01", "c0:ff:ee:00:00:02", "c0:ff:ee:00:00:03"].map(Some);
+        assert_eq!(serials, [each, each].concat());
         for device in found {
             assert_eq!((device.id, device.port), (Some(SCANNER), None), "{:?}", device.node);
-            assert_eq!(device.serial.as_deref(), Some("c0:ff:ee:00:00:01"));
             assert_eq!(device.product.as_deref(), Some("Scanner"));
         }
     }
