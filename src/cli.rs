@@ -129,7 +129,11 @@ enum Command {
     /// Take back the station's last scan that changed something.
     Undo,
     /// List every device that could be a scanner, and why one is not read: with the lines to write for it.
-    Devices,
+    Devices {
+        /// Print udev's rules for all profiles instead, with the site's own: for /etc/udev/rules.d/60-ballot-intake.rules.
+        #[arg(long)]
+        udev_rules: bool,
+    },
     /// Unlock scanners that stopped on a bad scan.
     Acknowledge {
         /// Which one; else all of them.
@@ -287,7 +291,8 @@ fn dispatch(Arguments { command, common }: Arguments) -> Result<Exit, Failure> {
             ask::ballot_set(&place, &common, ask::Wanted { ballot, status, reason })
         }
         Command::Undo => ask::undo(&place, &common),
-        Command::Devices => devices::devices(&place, &common),
+        Command::Devices { udev_rules: true } => profiles::udev_rules(&common),
+        Command::Devices { udev_rules: false } => devices::devices(&place, &common),
         Command::Acknowledge { scanner } => ask::acknowledge(&place, &common, scanner),
         Command::Report => ask::report(&place, &common),
         Command::Ledger(LedgerCommand::Verify) => ask::verify(&place, &common),

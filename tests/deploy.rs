@@ -114,6 +114,24 @@ fn the_udev_rules_are_made_from_the_profiles() {
 }
 
 #[test]
+fn a_sites_own_profile_has_its_rule() {
+    let site = tempfile::tempdir().unwrap();
+    fs::write(site.path().join("config.toml"), "").unwrap();
+    fs::create_dir(site.path().join("scanners")).unwrap();
+    let own = "name = 'own'\nmaker = 'A'\nmodel = 'B'\ntransport = 'hid_pos'\nverified = 'documentation'\n\
+               sources = ['C']\n[[usb]]\nvendor = 0xabcd\nproduct = 0x0123\n";
+    fs::write(site.path().join("scanners/own.toml"), own).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_ballot-intake"))
+        .args(["devices", "--udev-rules", "--config"])
+        .arg(site.path().join("config.toml"))
+        .output()
+        .unwrap();
+    let rules = String::from_utf8(output.stdout).unwrap();
+    assert!(rules.contains(r#"ATTRS{idVendor}=="abcd", ATTRS{idProduct}=="0123""#), "{rules}");
+    assert!(rules.starts_with(fs::read_to_string(RULES).unwrap().lines().next().unwrap()));
+}
+
+#[test]
 fn no_keyboard_is_given_by_its_maker_alone() {
     let rules = fs::read_to_string(RULES).unwrap();
     let is_typed = |line: &&str| line.contains("LIBINPUT_IGNORE_DEVICE}");

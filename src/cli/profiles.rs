@@ -3,15 +3,17 @@
 //! A file adds a profile, or overrides the built-in one of its name. It is read when a scanner asks for it, so that a broken one
 //! stops nobody else; `check-config` reads them all.
 
+use super::place::Place;
+use super::{Common, Exit, Failure};
 use crate::config::ProfileLookup;
 use crate::event::chain;
-use crate::scanner::profile::{Profile, ProfileError};
+use crate::scanner::profile::{Profile, ProfileError, udev};
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fmt;
 use std::fs::{self, File};
-use std::io::{self, Read as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 /// Most files that are looked at.
@@ -37,6 +39,13 @@ pub(super) struct Broken {
     line: usize,
     column: usize,
     message: String,
+}
+
+/// `ballot-intake devices --udev-rules`.
+pub(super) fn udev_rules(common: &Common) -> Result<Exit, Failure> {
+    let rules = udev::rules(&Place::profiles(common).usable());
+    io::stdout().lock().write_all(rules.as_bytes())?;
+    Ok(Exit::Done)
 }
 
 impl Profiles {
