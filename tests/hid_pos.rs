@@ -78,7 +78,14 @@ struct Desk {
 }
 
 impl Desk {
+    /// The line was opened, and the scanner has been silent.
     fn new(settings: &Settings, frame_bytes_max: u16) -> Self {
+        let mut desk = Self::just_open(settings, frame_bytes_max);
+        assert_eq!(desk.silence(), None);
+        desk
+    }
+
+    fn just_open(settings: &Settings, frame_bytes_max: u16) -> Self {
         let frame_bytes_max = NonZeroU16::new(frame_bytes_max).unwrap();
         Self { dialog: HidPos::new(settings, frame_bytes_max, SILENCE), now: Duration::ZERO }
     }
@@ -268,10 +275,32 @@ fn a_scanner_that_is_unplugged_takes_its_half_scan_with_it() {
         let mut desk = Desk::plain();
         desk.send(&[half]);
         desk.dialog.reset();
-        assert_eq!(desk.dialog.deadline(), None);
+        desk.now = Duration::ZERO;
+        assert_eq!(desk.silence(), None);
         let next = Scan::of(b"8");
         assert_eq!(desk.send(&next.reports()), [next.symbol()]);
     }
+}
+
+#[test]
+fn what_ends_first_on_a_line_that_was_just_opened_is_not_believed() {
+    let long = Scan::of(&[b'7'; 150]).reports();
+    let short = Scan::of(b"8");
+    for n_before in 0..long.len() {
+        let mut desk = Desk::just_open(&Settings::default(), 4096);
+        assert_eq!(desk.send(&long[n_before..]), [Framed::NoRead], "{n_before}");
+        assert_eq!(desk.send(&short.reports()), [short.symbol()]);
+    }
+
+    let mut desk = Desk::just_open(&Settings::default(), 4096);
+    assert_eq!(desk.send(&long[1..2]), []);
+    assert_eq!(desk.silence(), Some(Framed::NoRead));
+    assert_eq!(desk.send(&short.reports()), [short.symbol()]);
+
+    let mut desk = Desk::just_open(&Settings::default(), 4096);
+    desk.now = SILENCE * 3;
+    assert_eq!(desk.send(&long[2..]), [Framed::NoRead], "silence that nobody told of");
+    assert_eq!(desk.silence(), None);
 }
 
 #[test]

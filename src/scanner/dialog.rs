@@ -73,6 +73,7 @@ pub trait Dialog: fmt::Debug + Send {
         false
     }
 
-    /// The line is gone: halves, and what was to be sent, have nothing to do with what comes next.
+    /// The line is gone: halves, and what was to be sent, have nothing to do with what comes next. The next line is opened at time
+    /// zero, as the first was.
     fn reset(&mut self);
 }

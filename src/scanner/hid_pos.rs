@@ -5,6 +5,9 @@
 //!   and what it says of others that follow is no more believed than the rest: until one says that it is the last, or the scanner is
 //!   silent, what comes may be of the same scan.
 //! - A scan whose last report does not come is dropped when the scanner falls silent, and is a no-read; never joined with the next.
+//! - The first read of a line that was just opened is a no-read, unless the scanner was silent before: others may have read its
+//!   first reports, or the scanner may have kept its last one for whoever comes. Nothing in a report says that it is the first of
+//!   its scan, so even one that says it is the last is not believed. The next is, as the reports say where a scan ends.
 //! - No more than `frame_bytes_max` bytes are ever buffered. A longer scan is one symbol, cut off at the bound, with its true length.
 //!
 //! One read of a hidraw device is one report, its id first. The kernel keeps 64 of them and says nothing when it drops the next.
@@ -69,13 +72,15 @@ pub struct HidPos {
     frame_bytes_max: NonZeroU16,
     silence: Duration,
     state: State,
-    /// When the last report came.
+    /// When the last report came, or the line was opened.
     heard_at: Duration,
 }
 
 /// What was heard of a scan that has not ended.
 #[derive(Debug)]
 enum State {
+    /// Nothing since the line was opened, not even a silence.
+    JustOpen,
     /// Nothing.
     Between,
     /// So much.
@@ -97,14 +102,14 @@ struct Partial {
 }
 
 impl HidPos {
-    /// Starts between two scans.
+    /// Starts as the line is opened.
     pub fn new(settings: &Settings, frame_bytes_max: NonZeroU16, silence: Duration) -> Self {
         Self {
             reports: settings.reports,
             code_ids: settings.code_ids,
             frame_bytes_max,
             silence,
-            state: State::Between,
+            state: State::JustOpen,
             heard_at: Duration::ZERO,
         }
     }
@@ -116,7 +121,7 @@ impl HidPos {
         let state = match before {
             State::Between => self.begun(&report),
             State::Partial(partial) => self.joined(partial, &report),
-            State::Spoiled => State::Spoiled,
+            State::JustOpen | State::Spoiled => State::Spoiled,
         };
         if report.more == More::Yes {
             self.state = state;
@@ -125,7 +130,7 @@ impl HidPos {
         self.state = State::Between;
         match state {
             State::Partial(partial) => partial.into_symbol(self.code_ids).map(Framed::Symbol),
-            State::Between | State::Spoiled => Some(Framed::NoRead),
+            State::JustOpen | State::Between | State::Spoiled => Some(Framed::NoRead),
         }
     }
 
@@ -159,7 +164,7 @@ impl HidPos {
 
     fn fall_silent(&mut self) -> Option<Framed> {
         let state = std::mem::replace(&mut self.state, State::Between);
-        (!matches!(state, State::Between)).then_some(Framed::NoRead)
+        matches!(state, State::Partial(_) | State::Spoiled).then_some(Framed::NoRead)
     }
 }
 
@@ -201,7 +206,8 @@ impl Dialog for HidPos {
     }
 
     fn reset(&mut self) {
-        self.state = State::Between;
+        self.state = State::JustOpen;
+        self.heard_at = Duration::ZERO;
     }
 }
 

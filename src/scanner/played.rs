@@ -68,7 +68,9 @@ impl Played {
 
     /// Understands what that dialog does.
     pub fn new(inner: Box<dyn Dialog>) -> Self {
-        Self { inner, now: Duration::ZERO, outgoing: None }
+        let mut played = Self { inner, now: Duration::ZERO, outgoing: None };
+        played.begin();
+        played
     }
 
     /// The byte that stands for a tone.
@@ -83,6 +85,15 @@ impl Played {
 }
 
 impl Played {
+    /// A recording begins between two scans: the line it was made of had been opened, and silent, before.
+    fn begin(&mut self) {
+        if let Some(silence) = self.inner.deadline() {
+            let framed = self.inner.expired(silence);
+            debug_assert_eq!(framed, None, "nothing was sent that could be dropped");
+            self.drop_replies();
+        }
+    }
+
     /// Nobody hears what a protocol itself replies.
     fn drop_replies(&mut self) {
         while !self.inner.outgoing().is_empty() {
@@ -133,5 +144,6 @@ impl Dialog for Played {
     fn reset(&mut self) {
         self.inner.reset();
         self.outgoing = None;
+        self.begin();
     }
 }

@@ -20,9 +20,10 @@ pub(crate) fn reported(bytes: &[u8]) -> Vec<Symbol> {
 fn symbols(reports: Reports, bytes: &[u8]) -> Vec<Symbol> {
     let settings = Settings { feature: Vec::new(), reports, code_ids: CodeIds::Honeywell };
     let mut dialog = HidPos::new(&settings, NonZeroU16::new(FRAME_BYTES_MAX).unwrap(), SILENCE);
+    assert_eq!(dialog.expired(SILENCE), None);
     let mut found = Vec::new();
     for report in bytes.chunks(REPORT_BYTES) {
-        let (taken, framed) = dialog.push(report, Duration::ZERO);
+        let (taken, framed) = dialog.push(report, SILENCE);
         assert_eq!(taken, report.len());
         if let Some(Framed::Symbol(symbol)) = framed {
             assert!((1..=FRAME_BYTES_MAX.into()).contains(&symbol.payload.0.len()));
@@ -30,7 +31,7 @@ fn symbols(reports: Reports, bytes: &[u8]) -> Vec<Symbol> {
         }
     }
     let is_pending = dialog.deadline().is_some();
-    assert_eq!(dialog.expired(SILENCE).is_some(), is_pending);
+    assert_eq!(dialog.expired(SILENCE * 2).is_some(), is_pending);
     assert_eq!(dialog.deadline(), None);
     found
 }
