@@ -28,7 +28,14 @@ struct Desk {
 }
 
 impl Desk {
+    /// The line was opened, and the scanner has been silent.
     fn new(layout: Layout, frame_bytes_max: u16) -> Self {
+        let mut desk = Self::just_open(layout, frame_bytes_max);
+        assert_eq!(desk.silence(), None);
+        desk
+    }
+
+    fn just_open(layout: Layout, frame_bytes_max: u16) -> Self {
         let framing = Framing {
             terminators: b"\r\n\t\x03".to_vec(),
             stx: Stx::Strip,
@@ -36,7 +43,7 @@ impl Desk {
             frame_bytes_max: NonZeroU16::new(frame_bytes_max).unwrap(),
             silence: SILENCE,
         };
-        Self { keyboard: Keyboard::new(layout, framing), now: Duration::from_secs(1) }
+        Self { keyboard: Keyboard::new(layout, framing), now: Duration::ZERO }
     }
 
     fn us() -> Self {
@@ -253,8 +260,50 @@ fn a_scanner_that_is_unplugged_takes_its_half_scan_with_it() {
         desk.send(&half);
         desk.read(&[0; 7]);
         desk.keyboard.reset();
-        assert_eq!(desk.keyboard.deadline(), None);
+        desk.now = Duration::ZERO;
+        assert_eq!(desk.silence(), None);
         assert_eq!(desk.send(&scan(b"a2")), [symbol(b"a2")]);
+    }
+}
+
+#[test]
+fn what_a_scanner_types_as_its_line_is_opened_is_not_believed() {
+    let enter = tap(ENTER);
+    for (events, expected) in [
+        (scan(b"2"), &[Framed::NoRead][..]),
+        (enter.clone(), &[Framed::NoRead]),
+        ([enter.clone(), tap(36)].concat(), &[Framed::NoRead, Framed::NoRead]),
+        ([enter.clone(), scan(b"3")].concat(), &[Framed::NoRead, Framed::NoRead]),
+        (enter[enter.len() - 3..].to_vec(), &[Framed::NoRead]),
+        (vec![Event::key(ENTER, 0)], &[Framed::NoRead]),
+        (vec![Event::key(ENTER, 2)], &[Framed::NoRead]),
+        (typed(&[(b'1', Way::Key)]), &[Framed::NoRead]),
+        (vec![DROPPED], &[Framed::NoRead]),
+        (vec![Event::extra(0), Event::extra(1)], &[]),
+        (Vec::new(), &[]),
+    ] {
+        let mut desk = Desk::just_open(Layout::Us, 4096);
+        let mut heard = desk.send(&events);
+        heard.extend(desk.silence());
+        assert_eq!(heard, expected, "{events:?}");
+        assert_eq!(desk.send(&scan(b"next")), [symbol(b"next")], "after the silence");
+    }
+}
+
+#[test]
+fn only_a_silence_that_was_told_of_ends_the_doubt_of_a_line_that_was_just_opened() {
+    for (opened_for, is_told, expected) in [
+        (SILENCE * 3, true, symbol(b"2")),
+        (SILENCE * 3, false, Framed::NoRead),
+        (SILENCE - Duration::from_millis(2), true, Framed::NoRead),
+    ] {
+        let mut desk = Desk::just_open(Layout::Us, 4096);
+        assert_eq!(desk.keyboard.deadline(), Some(SILENCE));
+        desk.now = opened_for;
+        if is_told {
+            assert_eq!(desk.keyboard.expired(desk.now), None);
+        }
+        assert_eq!(desk.send(&scan(b"2")), [expected], "{opened_for:?} {is_told}");
     }
 }
 
@@ -484,6 +533,20 @@ proptest! {
         desk.silence();
         // A Caps Lock that was pressed stays on.
         prop_assert_eq!(desk.send(&scan(b"1!2@")), [symbol(b"1!2@")]);
+    }
+
+    #[test]
+    fn the_end_of_a_scan_that_began_before_the_line_was_opened_is_never_a_scan(
+        scans in prop::collection::vec(characters(), 1..4),
+        place: prop::sample::Index,
+    ) {
+        let events: Vec<_> = scans.iter().flat_map(|scan| [typed(scan), tap(ENTER)].concat()).collect();
+        let mut desk = Desk::just_open(Layout::Us, 4096);
+        let mut heard = desk.send(&events[place.index(events.len() - 2)..]);
+        heard.extend(desk.silence());
+        prop_assert!((1..=scans.len() + 1).contains(&heard.len()));
+        prop_assert_eq!(symbols(&heard), []);
+        prop_assert_eq!(desk.send(&scan(b"next")), [symbol(b"next")]);
     }
 
     #[test]

@@ -7,6 +7,10 @@
 //!   likewise from where the kernel says that it dropped some, nothing is believed until the scanner has been silent: what is typed
 //!   may be the end of a scan, and which modifiers are down, and whether Caps Lock is on, is unknown. Each end of a scan until then
 //!   is a no-read, and so is the silence if nothing ended: even between two scans, a whole one may have been dropped.
+//! - A line that was just opened is in the same doubt, since what was typed before went elsewhere. No stamp tells how long that was
+//!   ago: the first has none before it. So it is the driver that tells, of the silence or of anything typed before it was told; and
+//!   as it reads what is there before it calls a silence one, being held up makes no half scan a whole one. If nothing is typed in
+//!   that time, nothing is said.
 //! - Silence is silence for the driver's clock and for the kernel's, which stamps each event as it comes. A station that is held
 //!   up hears nothing for a while, and what it then reads is no new scan.
 //! - Repetitions that the kernel makes of a held key are no characters, and no sound either.
@@ -65,6 +69,8 @@ pub struct Keyboard {
     framer: Framer,
     trust: Trust,
     last: Option<Moment>,
+    /// Whether there was nothing since the line was opened, not even a silence.
+    is_just_open: bool,
     /// Whether a scan was dropped for silence after the last event.
     was_dropped: bool,
 }
@@ -97,7 +103,7 @@ enum Gap {
 }
 
 impl Keyboard {
-    /// Starts between two scans.
+    /// Starts as the line is opened.
     pub fn new(layout: Layout, framing: Framing) -> Self {
         Self {
             layout,
@@ -106,8 +112,9 @@ impl Keyboard {
             cutter: Cutter::default(),
             keys: Keys::new(layout.map()),
             framer: Framer::new(framing),
-            trust: Trust::Whole,
+            trust: Trust::Lost { is_owed: false },
             last: None,
+            is_just_open: true,
             was_dropped: false,
         }
     }
@@ -144,7 +151,12 @@ impl Keyboard {
     /// What the time since the last event means for what was typed before it.
     fn after_gap(&mut self, moment: Moment) -> Option<Framed> {
         let was_dropped = std::mem::take(&mut self.was_dropped);
-        let last = self.last.replace(moment)?;
+        let last = self.last.replace(moment);
+        if std::mem::take(&mut self.is_just_open) {
+            self.lose(Trust::Lost { is_owed: true });
+            return None;
+        }
+        let last = last?;
         match last.gap(moment, self.silence) {
             Gap::Silence => return self.fall_silent(),
             // The driver heard silence where the scanner typed on.
@@ -214,6 +226,7 @@ impl Keyboard {
         let is_owed = self.is_pending();
         self.framer.reset();
         self.cutter.reset();
+        self.is_just_open = false;
         if matches!(std::mem::replace(&mut self.trust, Trust::Whole), Trust::Lost { .. }) {
             self.keys.recover();
         } else {
@@ -250,8 +263,12 @@ impl Dialog for Keyboard {
     }
 
     fn deadline(&self) -> Option<Duration> {
-        let last = self.last.filter(|_| self.is_pending())?;
-        Some(last.now.saturating_add(self.silence))
+        let heard_at = match self.last.filter(|_| self.is_pending()) {
+            Some(last) => last.now,
+            None if self.is_just_open => Duration::ZERO,
+            None => return None,
+        };
+        Some(heard_at.saturating_add(self.silence))
     }
 
     fn expired(&mut self, now: Duration) -> Option<Framed> {
@@ -278,8 +295,9 @@ impl Dialog for Keyboard {
         self.cutter.reset();
         self.keys = Keys::new(self.layout.map());
         self.framer.reset();
-        self.trust = Trust::Whole;
+        self.trust = Trust::Lost { is_owed: false };
         self.last = None;
+        self.is_just_open = true;
         self.was_dropped = false;
     }
 }

@@ -179,7 +179,7 @@ pub struct Opener {
     holder: Option<String>,
 }
 
-/// What to do with bytes that wait on a port as it is opened.
+/// What to do with bytes that wait on a serial port as it is opened. No other device has any from before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Leftovers {
     /// They were sent while no daemon ran, or to one that was killed. Nobody answered, so the envelope is scanned again, and
@@ -299,19 +299,8 @@ fn locate(machine: &Machine, which: &Which, wanted: Transport) -> Result<PathBuf
 async fn open_device(path: &Path, kind: &Kind, leftovers: Leftovers) -> io::Result<Line> {
     match kind {
         Kind::Serial(settings) => serial(path, *settings, leftovers).map(Line::Serial),
-        Kind::Keyboard => {
-            let mut node = Node::open_keyboard(path).await?;
-            // What was typed before the grab went to a console, if only the first half of it.
-            node.fall_silent().await?;
-            Ok(Line::Node(node))
-        }
-        Kind::HidPos { feature } => {
-            let mut node = Node::open_hid(path, feature).await?;
-            if leftovers == Leftovers::Drop {
-                node.fall_silent().await?;
-            }
-            Ok(Line::Node(node))
-        }
+        Kind::Keyboard => Node::open_keyboard(path).await.map(Line::Node),
+        Kind::HidPos { feature } => Node::open_hid(path, feature).await.map(Line::Node),
     }
 }
 

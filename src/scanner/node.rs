@@ -1,7 +1,8 @@
 //! A device node, or a socket in its place, as a line: one read is one report, some whole key events, or one packet.
 //!
-//! No keystroke of a scanner may reach a console, and none may count in halves. So an input device is grabbed before it is
-//! first read, and then nothing is read until it has been silent for a moment: what came before, and its rest, is dropped.
+//! No keystroke of a scanner may reach a console, so an input device is grabbed as it is opened, and kept. The kernel queues for each
+//! opener what comes from then on and nothing of before: what a device sent in the moment of opening is read like the rest, and
+//! may be the end of a scan that began before. To doubt it is for the dialog.
 
 use super::door;
 use rustix::fs::{Mode, OFlags};
@@ -12,19 +13,8 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 use tokio::io::unix::AsyncFd;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
-use tokio::time::{Instant, timeout_at};
-
-/// Between two characters of one symbol a scanner that types pauses for less.
-const SILENCE: Duration = Duration::from_millis(100);
-
-/// A device that is not silent for so long is none to be trusted with a symbol's beginning.
-const SILENCE_WITHIN: Duration = Duration::from_secs(2);
-
-/// Bytes dropped at a time: whole events, and any report.
-const DROP_BYTES: usize = 4_096;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// An open node.
 #[derive(Debug)]
@@ -74,20 +64,6 @@ impl Node {
     /// What connected to a socket of packets.
     pub(super) fn accepted(fd: OwnedFd) -> io::Result<Self> {
         Self::new(fd)
-    }
-
-    /// Drops what it sends until it is silent for a moment.
-    pub(super) async fn fall_silent(&mut self) -> io::Result<()> {
-        let mut dropped = [0; DROP_BYTES];
-        let end = Instant::now() + SILENCE_WITHIN;
-        while Instant::now() < end {
-            match timeout_at(Instant::now() + SILENCE, self.read(&mut dropped)).await {
-                Err(_silent) => return Ok(()),
-                Ok(Ok(0)) => return Err(io::ErrorKind::UnexpectedEof.into()),
-                Ok(read) => read?,
-            };
-        }
-        Err(io::ErrorKind::TimedOut.into())
     }
 
     fn new(fd: OwnedFd) -> io::Result<Self> {
@@ -159,7 +135,7 @@ impl AsyncWrite for Node {
 mod tests {
     use super::*;
     use rustix::net::{RecvFlags, SendFlags};
-    use tokio::io::AsyncWriteExt as _;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     /// A node, and the scanner at its other end.
     fn pair() -> (Node, OwnedFd) {
@@ -199,38 +175,6 @@ mod tests {
         }
         drop(scanner);
         assert_eq!(node.write(b"third").await.unwrap_err().raw_os_error(), Some(libc::EPIPE));
-    }
-
-    #[tokio::test]
-    async fn what_comes_before_the_silence_is_dropped_whole() {
-        let (mut node, scanner) = pair();
-        for report in 0..100 {
-            send(&scanner, &[report]);
-        }
-        node.fall_silent().await.unwrap();
-        send(&scanner, b"read");
-        let mut buffer = [0; 64];
-        assert_eq!(node.read(&mut buffer).await.unwrap(), 4);
-    }
-
-    #[tokio::test]
-    async fn a_device_that_goes_or_is_never_silent_is_not_waited_for() {
-        let (mut node, scanner) = pair();
-        drop(scanner);
-        let gone = node.fall_silent().await.unwrap_err();
-        assert_eq!(gone.kind(), io::ErrorKind::UnexpectedEof);
-        let (mut node, scanner) = pair();
-        let types = async {
-            loop {
-                send(&scanner, b"x");
-                tokio::task::yield_now().await;
-            }
-        };
-        let restless = tokio::select! {
-            outcome = node.fall_silent() => outcome,
-            () = types => Ok(()),
-        };
-        assert_eq!(restless.unwrap_err().kind(), io::ErrorKind::TimedOut);
     }
 
     #[tokio::test]
