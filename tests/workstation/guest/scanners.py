@@ -3,6 +3,7 @@
 import os
 import select
 import termios
+import time
 import tty
 
 import usb
@@ -13,6 +14,11 @@ GOOD, NOTICE, BAD = b"\x06", b"\x07", b"\x15"
 # Of the profile honeywell-xenon-1900, which waits for its answer.
 ESC_GOOD = b"\x1b7,"
 ESC_FAULT = b"\x1b8," * 3
+
+
+# Between two reports of a keyboard, as its descriptor says; `dummy_hcd` would fetch them as fast as they are written. The kernel
+# keeps the last ten or so for who reads them, and drops them all when there are more.
+KEY_INTERVAL_S = 0.004
 
 
 def payload(ballot):
@@ -95,7 +101,8 @@ class Serial:
 class Reporting:
     """A scanner that sends reports and hears nothing."""
 
-    def __init__(self, gadget, subsystem, reports):
+    def __init__(self, gadget, subsystem, reports, interval_s=0):
+        self.interval_s = interval_s
         self.gadget = gadget
         self.subsystem = subsystem
         self.reports = reports
@@ -115,10 +122,11 @@ class Reporting:
         """Returns once the station's driver has fetched all but the last of the reports."""
         for report in self.reports(payload(ballot)):
             os.write(self.port, report)
+            time.sleep(self.interval_s)
 
 
 def keyboard(gadget):
-    return Reporting(gadget, "input", usb.keystrokes)
+    return Reporting(gadget, "input", usb.keystrokes, KEY_INTERVAL_S)
 
 
 def point_of_sale(gadget):

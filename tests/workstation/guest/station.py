@@ -190,9 +190,9 @@ class Station:
         bodies = [{"seq": seq} | json.loads(body) for seq, body in rows]
         return [body for body in bodies if body["kind"] == "scan"]
 
-    def rows(self, after):
-        """How many rows the ledger has after that one."""
-        return self._ask("SELECT count(*) FROM event WHERE seq > ?", after)[0][0]
+    def n_scans(self, after):
+        """How many scans are committed after that row."""
+        return self._ask("SELECT count(*) FROM event WHERE seq > ? AND body ->> 'kind' = 'scan'", after)[0][0]
 
     def last_row(self):
         return self._ask("SELECT max(seq) FROM event")[0][0]

@@ -20,7 +20,7 @@ def each_envelope_under_the_camera_is_received_once(world):
         eventually("the daemon at the camera", lambda: world.station.has_open(camera.node))
         for n, (ballot, path) in enumerate(pictures, start=1):
             camera.show(path.read_bytes())
-            eventually(f"ballot {ballot}", lambda n=n: world.station.rows(before) >= n)
+            eventually(f"ballot {ballot}", lambda n=n: world.station.n_scans(before) >= n)
             until = camera.shown + STAYS
             eventually("some more pictures", lambda until=until: camera.shown >= until)
         scans = world.station.scans(before)

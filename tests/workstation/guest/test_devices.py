@@ -93,7 +93,7 @@ def devices_prints_what_an_unknown_model_needs_and_then_it_is_read(world):
         world.station.restart()
         world.plug(world.stranger)
         world.stranger.send(frame(ballot))
-        eventually("the scan", lambda: world.station.rows(before))
+        eventually("the scan", lambda: world.station.n_scans(before))
         equal(world.station.received(before, "scanner-1"), [ballot], "received")
     finally:
         profile.unlink()

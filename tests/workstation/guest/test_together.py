@@ -61,7 +61,7 @@ def three_scanners_at_once_lose_nothing_and_keep_their_order_unseen_by_anybody_e
         lambda: _scan_reporting(world.pos, ballots["pos"]),
     ])
     total = sum(map(len, ballots.values()))
-    eventually("every scan in the ledger", lambda: world.station.rows(before) >= total)
+    eventually("every scan in the ledger", lambda: world.station.n_scans(before) >= total)
     for name, mine in ballots.items():
         equal(world.station.received(before, name), mine, f"received by {name}, in order")
     _check_interleaved([scan["scanner"] for scan in world.station.scans(before)])
