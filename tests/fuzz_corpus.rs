@@ -1,6 +1,8 @@
 //! Replays the inputs that fuzzing keeps, so that what it once found stays found.
 #![cfg(test)]
 
+#[path = "fuzz/camera.rs"]
+mod camera;
 #[path = "fuzz/envelope.rs"]
 mod envelope;
 #[path = "fuzz/framing.rs"]
@@ -41,6 +43,11 @@ fn check_counts(target: &str, count: impl Fn(&[u8]) -> usize) {
         let expected = name.rsplit('-').next().and_then(|count| count.parse().ok());
         assert_eq!(Some(count(&bytes)), expected, "{name}");
     }
+}
+
+#[test]
+fn every_buffer_is_a_picture_in_so_many_formats() {
+    check_counts("camera", camera::pictures);
 }
 
 #[test]
