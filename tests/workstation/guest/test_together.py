@@ -8,19 +8,14 @@ from suite import check, count, equal, eventually, say, test
 
 SCANS = 3_000
 
-# Frames that the serial scanner sends ahead of their answers.
-AHEAD = 8
-
-# Scans to a stretch: in each, all scanners must have scanned.
-STRETCHES = 10
+# Scans that a scanner may be ahead of the slowest; the serial one sends so many ahead of their answers.
+AHEAD = 10
 
 
 def _scan_serial(scanner, ballots):
-    for at in range(0, len(ballots), AHEAD):
-        ahead = ballots[at:at + AHEAD]
-        scanner.send(b"".join(map(frame, ahead)))
-        for ballot in ahead:
-            equal(scanner.answer(), GOOD, f"the answer to ballot {ballot}")
+    scanner.send(b"".join(map(frame, ballots)))
+    for ballot in ballots:
+        equal(scanner.answer(), GOOD, f"the answer to ballot {ballot}")
 
 
 def _scan_reporting(scanner, ballots):
@@ -29,16 +24,23 @@ def _scan_reporting(scanner, ballots):
 
 
 def _at_once(works):
-    """Runs them at the same time; the first failure among them is told."""
+    """Lets each scan its ballots, all at the same time and about equally far; the first failure among them is told."""
     failures = []
+    abreast = threading.Barrier(len(works))
 
-    def guarded(work):
+    def work(scan, scanner, ballots):
         try:
-            work()
+            for at in range(0, len(ballots), AHEAD):
+                scan(scanner, ballots[at:at + AHEAD])
+                abreast.wait()
+        except threading.BrokenBarrierError:
+            # Another has failed.
+            pass
         except Exception as failure:
             failures.append(failure)
+            abreast.abort()
 
-    threads = [threading.Thread(target=guarded, args=[work]) for work in works]
+    threads = [threading.Thread(target=work, args=each) for each in works]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -56,9 +58,9 @@ def three_scanners_at_once_lose_nothing_and_keep_their_order_unseen_by_anybody_e
         world.plug(each)
     witness = Witness(world.wedge.gadget.nodes("input"))
     _at_once([
-        lambda: _scan_serial(world.left, ballots["left"]),
-        lambda: _scan_reporting(world.wedge, ballots["wedge"]),
-        lambda: _scan_reporting(world.pos, ballots["pos"]),
+        (_scan_serial, world.left, ballots["left"]),
+        (_scan_reporting, world.wedge, ballots["wedge"]),
+        (_scan_reporting, world.pos, ballots["pos"]),
     ])
     total = sum(map(len, ballots.values()))
     eventually("every scan in the ledger", lambda: world.station.n_scans(before) >= total)
@@ -72,8 +74,10 @@ def three_scanners_at_once_lose_nothing_and_keep_their_order_unseen_by_anybody_e
 
 def _check_interleaved(scanners):
     """While all of them scan, none waits for another to end."""
-    kinds = set(scanners[:len(scanners) // STRETCHES])
-    check(len(kinds) == 3, f"only {kinds} scanned at first")
+    stretch = 6 * AHEAD
+    for at in range(0, len(scanners) - stretch, stretch):
+        among = set(scanners[at:at + stretch])
+        check(len(among) == 3, f"only {among} from scan {at} on")
 
 
 @test
