@@ -254,18 +254,55 @@ impl Opener {
                 .map(|node| Opened::Line(Line::Node(node)))
                 .map_err(|source| OpenError::Device { path: path.clone(), source }),
             Place::Device { which, kind } => {
-                let path = locate(&self.machine, which, kind.transport())?;
-                let opened = open_device(&path, kind, leftovers).await;
-                let is_busy = |error: &io::Error| error.kind() == io::ErrorKind::ResourceBusy;
-                if !opened.as_ref().is_err_and(is_busy) {
-                    self.holder = None;
-                }
-                let line = opened.map_err(|source| {
-                    why(&self.machine, &path, kind.transport(), source, &mut self.holder)
+                let attempt = Attempt {
+                    machine: self.machine.clone(),
+                    which: which.clone(),
+                    kind: kind.clone(),
+                    leftovers,
+                    holder: self.holder.take(),
+                };
+                let joined = tokio::task::spawn_blocking(|| attempt.make()).await;
+                let (holder, opened) = joined.map_err(|fault| OpenError::Device {
+                    path: which.to_string().into(),
+                    source: io::Error::other(fault),
                 })?;
+                self.holder = holder;
+                let (path, line) = opened?;
                 self.found = Some(path);
                 Ok(Opened::Line(line))
             }
+        }
+    }
+}
+
+/// One attempt to open a device. Each of its steps may take as long as the device or the machine likes, and no other scanner waits
+/// for it: it is made off the runtime's threads. If nobody waits for it any more, what it opened is closed.
+struct Attempt {
+    machine: Machine,
+    which: Which,
+    kind: Kind,
+    leftovers: Leftovers,
+    /// Who had it the last time.
+    holder: Option<String>,
+}
+
+impl Attempt {
+    /// Who has it now if another program does, and where the line is, with the line; within a runtime.
+    fn make(mut self) -> (Option<String>, Result<(PathBuf, Line), OpenError>) {
+        let opened = self.open();
+        (self.holder, opened)
+    }
+
+    fn open(&mut self) -> Result<(PathBuf, Line), OpenError> {
+        let Self { machine, which, kind, leftovers, holder } = self;
+        let path = locate(machine, which, kind.transport())?;
+        let opened = open_device(&path, kind, *leftovers);
+        if !opened.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::ResourceBusy) {
+            *holder = None;
+        }
+        match opened {
+            Ok(line) => Ok((path, line)),
+            Err(source) => Err(why(machine, &path, kind.transport(), source, holder)),
         }
     }
 }
@@ -296,11 +333,11 @@ fn locate(machine: &Machine, which: &Which, wanted: Transport) -> Result<PathBuf
     }
 }
 
-async fn open_device(path: &Path, kind: &Kind, leftovers: Leftovers) -> io::Result<Line> {
+fn open_device(path: &Path, kind: &Kind, leftovers: Leftovers) -> io::Result<Line> {
     match kind {
         Kind::Serial(settings) => serial(path, *settings, leftovers).map(Line::Serial),
-        Kind::Keyboard => Node::open_keyboard(path).await.map(Line::Node),
-        Kind::HidPos { feature } => Node::open_hid(path, feature).await.map(Line::Node),
+        Kind::Keyboard => Node::open_keyboard(path).map(Line::Node),
+        Kind::HidPos { feature } => Node::open_hid(path, feature).map(Line::Node),
     }
 }
 
@@ -518,6 +555,43 @@ mod tests {
         assert!(matches!(opener.open().await.unwrap(), Opened::Line(Line::Serial(_))));
         let node = made_up.path("dev/ttyACM0");
         assert_eq!(opener.place(), format!("{} (05e0:1701)", node.display()));
+    }
+
+    /// What the machine does not tell at once, it tells a thread that nobody else waits for.
+    #[tokio::test]
+    async fn a_machine_that_is_slow_to_tell_keeps_nobody_waiting() {
+        let made_up = MadeUp::new();
+        made_up.tty("ttyACM0", ONE, "1-1:1.0");
+        let pty = Pty::open().unwrap();
+        std::fs::remove_file(made_up.path("dev/ttyACM0")).unwrap();
+        made_up.link("dev/ttyACM0", pty.path());
+        let maker = made_up.path(made_up.usb(ONE).join("manufacturer"));
+        std::fs::remove_file(&maker).unwrap();
+        let (fifo, mode) = (rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU);
+        rustix::fs::mknodat(rustix::fs::CWD, &maker, fifo, mode, 0).unwrap();
+        let fits = Selector { ids: vec![SCANNER], ..Selector::default() };
+        let mut opener = opener(&made_up, Which::Fits(fits), serial_kind());
+        let told = async {
+            let flags = rustix::fs::OFlags::WRONLY | rustix::fs::OFlags::NONBLOCK;
+            while rustix::fs::open(&maker, flags, rustix::fs::Mode::empty()).is_err() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            biased;
+            _ = opener.open() => panic!("it was not told yet"),
+            () = told => {}
+        }
+        // What that attempt still opens, it closes.
+        std::fs::remove_file(&maker).unwrap();
+        std::fs::write(&maker, "Symbol").unwrap();
+        let opened = loop {
+            match opener.open().await {
+                Err(OpenError::Claimed { .. }) => {}
+                opened => break opened,
+            }
+        };
+        assert!(matches!(opened.unwrap(), Opened::Line(Line::Serial(_))));
     }
 
     #[tokio::test]

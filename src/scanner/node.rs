@@ -23,32 +23,23 @@ pub struct Node {
 }
 
 impl Node {
-    /// Opens an input device and keeps what it types from everybody else.
-    pub(super) async fn open_keyboard(path: &Path) -> io::Result<Self> {
-        let path = path.to_owned();
-        let fd = aside(move || {
-            let fd = match open(&path, OFlags::RDWR) {
-                Err(Errno::ACCESS | Errno::PERM) => open(&path, OFlags::RDONLY)?,
-                opened => opened?,
-            };
-            door::grab(&fd)?;
-            Ok(fd)
-        })
-        .await?;
+    /// Opens an input device and keeps what it types from everybody else; within a runtime, and off its threads.
+    pub(super) fn open_keyboard(path: &Path) -> io::Result<Self> {
+        let fd = match open(path, OFlags::RDWR) {
+            Err(Errno::ACCESS | Errno::PERM) => open(path, OFlags::RDONLY)?,
+            opened => opened?,
+        };
+        door::grab(&fd)?;
         Self::new(fd)
     }
 
-    /// Opens a HID device and sends it a feature report, its id first, unless that is empty.
-    pub(super) async fn open_hid(path: &Path, feature: &[u8]) -> io::Result<Self> {
-        let (path, feature) = (path.to_owned(), feature.to_owned());
-        let fd = aside(move || {
-            let fd = open(&path, OFlags::RDWR)?;
-            if !feature.is_empty() {
-                door::set_feature(&fd, &feature)?;
-            }
-            Ok(fd)
-        })
-        .await?;
+    /// Opens a HID device and sends it a feature report, its id first, unless that is empty; within a runtime, and off its
+    /// threads.
+    pub(super) fn open_hid(path: &Path, feature: &[u8]) -> io::Result<Self> {
+        let fd = open(path, OFlags::RDWR)?;
+        if !feature.is_empty() {
+            door::set_feature(&fd, feature)?;
+        }
         Self::new(fd)
     }
 
@@ -74,13 +65,6 @@ impl Node {
 fn open(path: &Path, access: OFlags) -> Result<OwnedFd, Errno> {
     let flags = access | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
     rustix::fs::open(path, flags, Mode::empty())
-}
-
-/// A device may think about being opened for seconds, and no other scanner waits for it.
-async fn aside<T: Send + 'static>(
-    work: impl FnOnce() -> io::Result<T> + Send + 'static,
-) -> io::Result<T> {
-    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
 }
 
 impl AsyncRead for Node {
@@ -196,9 +180,9 @@ mod tests {
     #[tokio::test]
     async fn what_is_no_input_device_is_not_grabbed() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let error = Node::open_keyboard(file.path()).await.unwrap_err();
+        let error = Node::open_keyboard(file.path()).unwrap_err();
         assert_eq!(error.raw_os_error(), Some(libc::ENOTTY));
-        let error = Node::open_hid(file.path(), &[1]).await.unwrap_err();
+        let error = Node::open_hid(file.path(), &[1]).unwrap_err();
         assert_eq!(error.raw_os_error(), Some(libc::ENOTTY));
     }
 }
