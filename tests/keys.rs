@@ -295,7 +295,7 @@ fn only_a_silence_that_was_told_of_ends_the_doubt_of_a_line_that_was_just_opened
     for (opened_for, is_told, expected) in [
         (SILENCE * 3, true, symbol(b"2")),
         (SILENCE * 3, false, Framed::NoRead),
-        (SILENCE - Duration::from_millis(2), true, Framed::NoRead),
+        (SILENCE / 2, true, Framed::NoRead),
     ] {
         let mut desk = Desk::just_open(Layout::Us, 4096);
         assert_eq!(desk.keyboard.deadline(), Some(SILENCE));

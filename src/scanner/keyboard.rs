@@ -69,10 +69,7 @@ pub struct Keyboard {
     framer: Framer,
     trust: Trust,
     last: Option<Moment>,
-    /// Whether there was nothing since the line was opened, not even a silence.
-    is_just_open: bool,
-    /// Whether a scan was dropped for silence after the last event.
-    was_dropped: bool,
+    before: Before,
 }
 
 /// Whether what is typed can be believed.
@@ -84,6 +81,17 @@ enum Trust {
     Broken,
     /// Not until the scanner has been silent; whether a no-read is owed for what was typed.
     Lost { is_owed: bool },
+}
+
+/// What was before the next event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Before {
+    /// The opening of the line, and not even a silence since.
+    Opening,
+    /// Another event.
+    Event,
+    /// What the driver told was a silence.
+    Silence,
 }
 
 /// When something was heard.
@@ -114,8 +122,7 @@ impl Keyboard {
             framer: Framer::new(framing),
             trust: Trust::Lost { is_owed: false },
             last: None,
-            is_just_open: true,
-            was_dropped: false,
+            before: Before::Opening,
         }
     }
 
@@ -150,9 +157,9 @@ impl Keyboard {
 
     /// What the time since the last event means for what was typed before it.
     fn after_gap(&mut self, moment: Moment) -> Option<Framed> {
-        let was_dropped = std::mem::take(&mut self.was_dropped);
+        let before = std::mem::replace(&mut self.before, Before::Event);
         let last = self.last.replace(moment);
-        if std::mem::take(&mut self.is_just_open) {
+        if before == Before::Opening {
             self.lose(Trust::Lost { is_owed: true });
             return None;
         }
@@ -160,7 +167,7 @@ impl Keyboard {
         match last.gap(moment, self.silence) {
             Gap::Silence => return self.fall_silent(),
             // The driver heard silence where the scanner typed on.
-            Gap::None if was_dropped => self.lose(Trust::Lost { is_owed: false }),
+            Gap::None if before == Before::Silence => self.lose(Trust::Lost { is_owed: false }),
             Gap::Unsure if self.is_pending() => self.lose(Trust::Lost { is_owed: true }),
             Gap::None | Gap::Unsure => {}
         }
@@ -226,7 +233,6 @@ impl Keyboard {
         let is_owed = self.is_pending();
         self.framer.reset();
         self.cutter.reset();
-        self.is_just_open = false;
         if matches!(std::mem::replace(&mut self.trust, Trust::Whole), Trust::Lost { .. }) {
             self.keys.recover();
         } else {
@@ -265,7 +271,7 @@ impl Dialog for Keyboard {
     fn deadline(&self) -> Option<Duration> {
         let heard_at = match self.last.filter(|_| self.is_pending()) {
             Some(last) => last.now,
-            None if self.is_just_open => Duration::ZERO,
+            None if self.before == Before::Opening => Duration::ZERO,
             None => return None,
         };
         Some(heard_at.saturating_add(self.silence))
@@ -275,7 +281,7 @@ impl Dialog for Keyboard {
         if self.deadline().is_none_or(|deadline| now < deadline) {
             return None;
         }
-        self.was_dropped = true;
+        self.before = Before::Silence;
         self.fall_silent()
     }
 
@@ -297,8 +303,7 @@ impl Dialog for Keyboard {
         self.framer.reset();
         self.trust = Trust::Lost { is_owed: false };
         self.last = None;
-        self.is_just_open = true;
-        self.was_dropped = false;
+        self.before = Before::Opening;
     }
 }
 
