@@ -19,6 +19,9 @@ use serde::Serialize;
 use std::io;
 use std::path::PathBuf;
 
+/// How the daemon itself is named among those who have a device.
+const SERVICE: &str = "ballot-intake (process ";
+
 /// `ballot-intake devices`.
 pub(super) fn devices(place: &Place, common: &Common) -> Result<Exit, Failure> {
     // A configuration with a fault is no reason not to list what it should say.
@@ -144,13 +147,27 @@ impl Look<'_> {
             let profile = known.first().map(|profile| profile.name.as_str());
             row.config = Some(draft::table(device, profile, &like, self.scanners));
         }
-        // What a daemon has tried it knows better.
-        if row.state.is_none() {
-            row.why.extend(device.denied(self.machine, reader));
-            let holder = self.machine.holder(&device.node).filter(|_| device.is_exclusive());
-            row.why.extend(holder.map(|holder| format!("claimed by {holder}")));
+        if row.state != Some(Standing::Open) {
+            self.hindrances(&mut row, device, reader);
         }
         row
+    }
+
+    /// Why it would not open. A daemon that has tried it may have said so already.
+    fn hindrances(&self, row: &mut Row, device: &Plugged, reader: &Reader) {
+        let denied = device.denied(self.machine, reader);
+        let holders = self.machine.holder(&device.node).filter(|_| device.is_exclusive());
+        // A daemon that hears nothing of a camera has it open itself.
+        let is_other = |holder: &&str| row.state.is_none() || !holder.starts_with(SERVICE);
+        let holders: Vec<_> =
+            holders.iter().flat_map(|all| all.split(" or ")).filter(is_other).collect();
+        let claimed = (!holders.is_empty()).then(|| format!("claimed by {}", holders.join(" or ")));
+        let subject = |why: &str| why.strip_prefix("no permission ").unwrap_or(why).to_owned();
+        for why in [denied, claimed].into_iter().flatten() {
+            if !row.why.iter().any(|said| said.contains(&subject(&why))) {
+                row.why.push(why);
+            }
+        }
     }
 
     /// A scanner that is not plugged in, or no device of this machine.
@@ -347,8 +364,12 @@ mod tests {
     }
 
     fn state(state: Standing, why: Option<&str>) -> [ScannerState; 1] {
+        state_of("left", state, why)
+    }
+
+    fn state_of(scanner: &str, state: Standing, why: Option<&str>) -> [ScannerState; 1] {
         [ScannerState {
-            scanner: "left".to_owned(),
+            scanner: scanner.to_owned(),
             state,
             is_locked: false,
             place: None,
@@ -455,6 +476,42 @@ mod tests {
         assert_eq!(row.why[0], "no [[scanner]] table names it");
         assert!(row.why[1].starts_with("no permission (group "), "{:?}", row.why);
         assert_eq!(row.why[2], "claimed by ModemManager (process 4000000)");
+    }
+
+    #[test]
+    fn a_camera_that_is_away_is_told_why_though_a_daemon_runs() {
+        let text = "name = 'desk'\nprofile = 'generic-camera'\n";
+        for (holder, is_told) in [("guvcview", true), ("ballot-intake", false)] {
+            let made_up = MadeUp::new();
+            made_up.video("video0", ONE, 0);
+            made_up.file("etc/passwd", "ballot-intake:x:4000000:4000001::/:/bin/false\n");
+            made_up.file("proc/4000000/comm", format!("{holder}\n"));
+            made_up.link("proc/4000000/fd/9", made_up.path("dev/video0"));
+            let path = made_up.path("dev/video0");
+            let text = format!("[[scanner]]\n{text}path = '{}'\n", path.display());
+            let world = ConfigWorld { state_dir: Path::new("/state"), profile: &lookup };
+            let scanners = Config::parse(&text, &world).unwrap().scanners;
+            let machine = made_up.machine();
+            let why = |state: Standing, why: &str| {
+                let [state] = state_of("desk", state, Some(why));
+                let states = Some(std::slice::from_ref(&state));
+                let look = Look { machine: &machine, scanners: &scanners, profiles: &[], states };
+                look.rows(&Zone::utc()).remove(0).why
+            };
+            let told = why(Standing::Away, "the camera is in use by another program");
+            assert_eq!(told[0], "the camera is in use by another program");
+            assert!(told[1].starts_with("no permission (group "), "{told:?}");
+            assert!(told[1].contains("60-ballot-intake.rules"), "{told:?}");
+            let claimed = format!("claimed by {holder} (process 4000000)");
+            assert_eq!(told.get(2), Some(&claimed).filter(|_| is_told));
+            // Once is enough.
+            let said = format!(
+                "{}, and {claimed}",
+                told[1].replacen("permission", "permission to open it", 1)
+            );
+            assert_eq!(why(Standing::Away, &said), [said]);
+            assert_eq!(why(Standing::Open, "it is open"), ["it is open"]);
+        }
     }
 
     #[test]
