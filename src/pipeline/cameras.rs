@@ -7,6 +7,7 @@
 
 use super::judging::{Heard, judge, pause};
 use super::lane::Lane;
+use super::often::Often;
 use super::sightings::{Scene, Sightings};
 use crate::clock::Clock;
 use crate::decode::image::{Found, Picture, PictureError};
@@ -21,6 +22,7 @@ use std::num::NonZeroU8;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
 /// Between two attempts to open a camera that is away.
 const OPEN_AGAIN: Duration = Duration::from_millis(500);
@@ -32,7 +34,7 @@ const PICTURE_WAIT: Duration = Duration::from_millis(100);
 /// a camera has room for.
 const SKIP_EVERY: Duration = Duration::from_millis(10);
 
-/// A camera that sends nothing for so long is opened anew.
+/// A camera that sends nothing for so long, or nothing that can be read, is away, and is opened anew.
 const SILENT_MAX: Duration = Duration::from_secs(5);
 
 /// Before a face whose scan was answered with the alarm is scanned anew.
@@ -70,6 +72,28 @@ struct Eye {
     counts: Counts,
     counted: Duration,
     has_failed: bool,
+    sends: Sends,
+}
+
+/// What was said of the camera in the log, and how often lately.
+struct Said {
+    is: Option<Is>,
+    lost: Often,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Is {
+    Open,
+    Away,
+}
+
+/// Whether a camera that can be opened is also known to send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sends {
+    /// It is taken for granted until it sends nothing for long.
+    Presumed,
+    /// It sent nothing the last time: it is away until it does.
+    Doubted,
 }
 
 /// What became of the pictures that were taken from the camera.
@@ -84,21 +108,23 @@ impl CameraDriver {
     /// Runs until the daemon stops; the face in hand is finished.
     pub(crate) fn run(mut self) {
         let mut eye = Eye::new(self.readings, self.clock.elapsed());
-        let mut is_away = false;
+        let mut said = Said::new(Instant::now());
         loop {
             let outcome = (self.open)().and_then(|mut source| {
-                is_away = false;
+                if eye.sends == Sends::Presumed {
+                    self.say_opened(&*source, &mut said);
+                }
                 self.settle_ready();
-                self.say_opened(&*source);
-                let outcome = self.watch(&mut *source, &mut eye);
+                let outcome = self.watch(&mut *source, &mut eye, &mut said);
                 self.say_counts(source.tally(), &mut eye);
                 outcome
             });
-            match outcome {
-                Ok(()) => return,
-                Err(error) if !std::mem::replace(&mut is_away, true) => self.say_lost(&error),
-                Err(_) => {}
-            }
+            let Err(error) = outcome else { return };
+            self.say_lost(&error, &mut said);
+            eye.sends = match error {
+                CameraError::Silent(_) | CameraError::Unreadable(_) => Sends::Doubted,
+                _ => Sends::Presumed,
+            };
             self.settle_ready();
             if pause(&self.stop, OPEN_AGAIN) {
                 return;
@@ -106,17 +132,35 @@ impl CameraDriver {
         }
     }
 
-    fn watch(&mut self, source: &mut dyn FrameSource, eye: &mut Eye) -> Result<(), CameraError> {
-        let mut heard = (source.tally().captured, self.clock.elapsed());
+    fn watch(
+        &mut self,
+        source: &mut dyn FrameSource,
+        eye: &mut Eye,
+        said: &mut Said,
+    ) -> Result<(), CameraError> {
+        let now = self.clock.elapsed();
+        let mut heard = (source.tally().captured, now);
+        let mut read = (eye.n_damaged(source), now);
         while !pause(&self.stop, Duration::ZERO) {
-            if source.newest(&mut eye.frame, PICTURE_WAIT)? {
-                self.picture(source, eye)?;
+            if source.newest(&mut eye.frame, PICTURE_WAIT)?
+                && let Some(picture) = self.unpacked(eye)
+            {
+                if std::mem::replace(&mut eye.sends, Sends::Presumed) == Sends::Doubted {
+                    self.say_opened(source, said);
+                }
+                self.picture(picture, source, eye)?;
+                read = (eye.n_damaged(source), self.clock.elapsed());
             }
             let (captured, now) = (source.tally().captured, self.clock.elapsed());
             if captured != heard.0 {
                 heard = (captured, now);
-            } else if now.saturating_sub(heard.1) >= SILENT_MAX {
+            }
+            if now.saturating_sub(heard.1) >= SILENT_MAX {
                 return Err(CameraError::Silent(SILENT_MAX));
+            }
+            let is_damaged = eye.n_damaged(source) != read.0;
+            if is_damaged && now.saturating_sub(read.1) >= SILENT_MAX {
+                return Err(CameraError::Unreadable(SILENT_MAX));
             }
             if now.saturating_sub(eye.counted) >= COUNTED_EVERY {
                 self.say_counts(source.tally(), eye);
@@ -125,15 +169,19 @@ impl CameraDriver {
         Ok(())
     }
 
-    /// Looks at the picture in hand if there is something new on it.
-    fn picture(&mut self, source: &mut dyn FrameSource, eye: &mut Eye) -> Result<(), CameraError> {
-        let picture = match eye.unpacked() {
-            Ok(picture) => picture,
-            Err(error) => {
-                self.failed(&error, eye);
-                return Ok(());
-            }
-        };
+    /// The picture in hand, unless it is damaged.
+    fn unpacked(&self, eye: &mut Eye) -> Option<Picture> {
+        let unpacked = eye.unpacked();
+        unpacked.map_err(|error| self.failed(&error, eye)).ok()
+    }
+
+    /// Looks at a picture if there is something new on it.
+    fn picture(
+        &mut self,
+        picture: Picture,
+        source: &mut dyn FrameSource,
+        eye: &mut Eye,
+    ) -> Result<(), CameraError> {
         let width = usize::try_from(picture.width()).unwrap_or(usize::MAX);
         let scene = if eye.unchanged.is_same(picture.luma(), width) {
             Scene::Still
@@ -225,8 +273,11 @@ impl CameraDriver {
         }
     }
 
-    fn say_opened(&self, source: &dyn FrameSource) {
+    fn say_opened(&self, source: &dyn FrameSource, said: &mut Said) {
         self.lane.entry().opened(self.place.clone());
+        if !said.opened() {
+            return;
+        }
         tracing::info!(
             event = LogEvent::ScannerOpened.name(),
             scanner = self.lane.name(),
@@ -243,14 +294,16 @@ impl CameraDriver {
         }
     }
 
-    fn say_lost(&self, error: &CameraError) {
+    fn say_lost(&self, error: &CameraError, said: &mut Said) {
         self.lane.entry().away(self.place.clone(), chain(error));
-        tracing::warn!(
-            event = LogEvent::ScannerLost.name(),
-            scanner = self.lane.name(),
-            error = chain(error),
-            "A camera cannot be used; it is tried again until it can."
-        );
+        if said.lost(Instant::now()) {
+            tracing::warn!(
+                event = LogEvent::ScannerLost.name(),
+                scanner = self.lane.name(),
+                error = chain(error),
+                "A camera cannot be used; it is tried again until it can."
+            );
+        }
     }
 
     fn say_counts(&self, tally: Tally, eye: &mut Eye) {
@@ -276,6 +329,26 @@ impl fmt::Debug for CameraDriver {
     }
 }
 
+impl Said {
+    fn new(now: Instant) -> Self {
+        Self { is: None, lost: Often::new(now) }
+    }
+
+    /// The camera is open; whether that is news.
+    fn opened(&mut self) -> bool {
+        self.is.replace(Is::Open) != Some(Is::Open)
+    }
+
+    /// The camera is away; whether that is to be said. Of one that comes and goes it is said only so often.
+    fn lost(&mut self, now: Instant) -> bool {
+        let is_news = self.is != Some(Is::Away) && self.lost.may_say(now);
+        if is_news {
+            self.is = Some(Is::Away);
+        }
+        is_news
+    }
+}
+
 impl Eye {
     fn new(readings: NonZeroU8, now: Duration) -> Self {
         Self {
@@ -286,7 +359,13 @@ impl Eye {
             counts: Counts::default(),
             counted: now,
             has_failed: false,
+            sends: Sends::Presumed,
         }
+    }
+
+    /// Pictures so far that are of no use.
+    fn n_damaged(&self, source: &dyn FrameSource) -> u64 {
+        source.tally().damaged.saturating_add(self.counts.failed)
     }
 
     /// The frame in hand as a picture. Its memory goes with it.
@@ -307,9 +386,9 @@ mod tests {
     use super::*;
     use crate::ballot::{BallotId, ElectionId, Mode, Status, VoterId};
     use crate::cli::faces;
-    use crate::clock::{SystemClock, Zone};
+    use crate::clock::{ManualClock, Micros, Zone};
     use crate::config::Stop;
-    use crate::control::roster::Roster;
+    use crate::control::roster::{Roster, Standing};
     use crate::envelope::{Check, Format, FormatSpec, Formats};
     use crate::ledger::{ImportRow, ImportedFile, Ledger, Reader, Request, Settings, Told};
     use crate::pipeline::{LaneSettings, Patience};
@@ -327,17 +406,21 @@ mod tests {
     /// Between two pictures.
     const PICTURE_EVERY: Duration = Duration::from_millis(5);
 
+    /// How much time passes from one picture to the next, for the camera.
+    const TIME_EVERY: Duration = Duration::from_millis(50);
+
     /// What a test does with a camera.
     enum Act {
-        /// Lays this picture before it, until the next one.
+        /// Lays this picture before it, until the next one; an empty one is none.
         Show(Vec<u8>),
         Unplug,
     }
 
-    /// A camera whose pictures a test lays before it.
+    /// A camera whose pictures a test lays before it. Its time is that of its pictures.
     #[derive(Debug)]
     struct Table {
         acts: Receiver<Act>,
+        clock: Arc<ManualClock>,
         picture: Vec<u8>,
         tally: Tally,
     }
@@ -348,6 +431,10 @@ mod tests {
                 Ok(Act::Show(picture)) => self.picture = picture,
                 Ok(Act::Unplug) => return Err(gone()),
                 Err(_) => {}
+            }
+            self.clock.advance(TIME_EVERY);
+            if self.picture.is_empty() {
+                return Ok(false);
             }
             self.tally.captured += 1;
             frame.pixels = Pixels::Packed;
@@ -379,12 +466,20 @@ mod tests {
         stop: Option<Sender<()>>,
         acts: Sender<Act>,
         tones: Receiver<Tone>,
+        roster: Roster,
     }
 
     impl Station {
         fn new() -> Self {
+            let (_, refusals) = bounded(1);
+            Self::refused(refusals)
+        }
+
+        /// One whose camera, once it was open, opens again only when there are no more refusals.
+        fn refused(refusals: Receiver<CameraError>) -> Self {
             let dir = tempfile::tempdir().unwrap();
-            let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+            let manual = Arc::new(ManualClock::new(Micros(0)));
+            let clock: Arc<dyn Clock> = Arc::<ManualClock>::clone(&manual);
             let (ledger, thread) = Ledger::start(settings(&dir), Arc::clone(&clock), 16).unwrap();
             import(&ledger);
             let (stop, stopped) = bounded(1);
@@ -400,16 +495,26 @@ mod tests {
             };
             // Ends with the ledger.
             Builder::new().name("hears".into()).spawn(hear).unwrap();
-            let (entry, _acknowledged) = Roster::default().enter("desk");
+            let mut roster = Roster::default();
+            let (entry, _acknowledged) = roster.enter("desk");
             let formats = Arc::new(formats());
             let (lane, verdicts) =
                 Lane::new(lane(), formats, ledger.clone(), Arc::clone(&clock), entry);
             let (settled, has_settled) = oneshot::channel();
             let wanted = vec![Symbology::Code128];
+            let mut was_open = false;
             let driver = CameraDriver {
                 open: Box::new(move || {
-                    let (acts, tally) = (acts_rx.clone(), Tally::default());
-                    Ok(Box::new(Table { acts, picture: blank(), tally }))
+                    let mut picture = blank();
+                    if std::mem::replace(&mut was_open, true) {
+                        if let Ok(refusal) = refusals.recv() {
+                            return Err(refusal);
+                        }
+                        picture.clear();
+                    }
+                    let (acts, clock) = (acts_rx.clone(), Arc::clone(&manual));
+                    let tally = Tally::default();
+                    Ok(Box::new(Table { acts, clock, picture, tally }))
                 }),
                 place: "desk".to_owned(),
                 readings: NonZeroU8::new(3).unwrap(),
@@ -424,7 +529,7 @@ mod tests {
                 Builder::new().name("scan-camera-0".into()).spawn(|| driver.run()).unwrap();
             has_settled.blocking_recv().unwrap();
             let (ledger, driver) = (Some((ledger, thread)), Some(driver));
-            Self { dir, ledger, driver, stop: Some(stop), acts, tones }
+            Self { dir, ledger, driver, stop: Some(stop), acts, tones, roster }
         }
 
         fn act(&self, act: Act) {
@@ -435,6 +540,24 @@ mod tests {
             let payload = format!("{ballot:09}");
             let symbols = [(Symbology::Code128, payload.as_str())];
             self.act(Act::Show(faces::draw(&symbols, 7).unwrap()));
+        }
+
+        /// How the camera is, and why.
+        fn is(&self) -> (Standing, String) {
+            let state = self.roster.states().remove(0);
+            (state.state, state.why.unwrap_or_default())
+        }
+
+        /// Lays the same before it until it is so.
+        #[track_caller]
+        fn shows_until(&self, picture: &[u8], is: (Standing, &str)) {
+            for _picture in 0..1_000 {
+                self.act(Act::Show(picture.to_vec()));
+                if self.is() == (is.0, is.1.to_owned()) {
+                    return;
+                }
+            }
+            panic!("{:?}", self.is());
         }
 
         #[track_caller]
@@ -452,7 +575,7 @@ mod tests {
             thread.join().unwrap();
             let settings = settings(&self.dir);
             let reader = Reader::open(&settings.path, settings.zone).unwrap();
-            let report = reader.report(settings.election.as_ref(), crate::clock::Micros(0));
+            let report = reader.report(settings.election.as_ref(), Micros(0));
             report.unwrap().scans.into_iter().filter(|(_, n)| *n > 0).collect()
         }
     }
@@ -567,5 +690,51 @@ mod tests {
         station.show(1);
         station.hears(Tone::Good);
         assert_eq!(station.scans(), [("received", 1)]);
+    }
+
+    #[test]
+    fn a_camera_that_sends_nothing_of_use_is_away_until_it_does() {
+        for (picture, why) in [
+            (&b""[..], "no picture has come for 5 s"),
+            (b"\xff\xd8\xff damaged", "no picture that can be read has come for 5 s"),
+        ] {
+            let station = Station::new();
+            assert_eq!(station.is(), (Standing::Open, String::new()));
+            station.shows_until(picture, (Standing::Away, why));
+            for _picture in 0..150 {
+                station.act(Act::Show(picture.to_vec()));
+                assert_eq!(station.is(), (Standing::Away, why.to_owned()), "opened again in vain");
+            }
+            station.shows_until(&blank(), (Standing::Open, ""));
+            station.show(1);
+            station.hears(Tone::Good);
+            assert_eq!(station.scans(), [("received", 1)]);
+        }
+    }
+
+    #[test]
+    fn why_a_camera_is_away_is_told_as_it_is_now() {
+        let (refuse, refusals) = bounded(1);
+        let station = Station::refused(refusals);
+        station.act(Act::Unplug);
+        let refuse = |error| refuse.send_timeout(error, DEADLINE).unwrap();
+        let first = || CameraError::NoPictures { path: "/dev/video0".into() };
+        // One waits, one was taken, and the one before that was told of.
+        (0..3).for_each(|_| refuse(first()));
+        assert_eq!(station.is(), (Standing::Away, chain(&first())));
+        (0..3).for_each(|_| refuse(gone()));
+        assert_eq!(station.is(), (Standing::Away, chain(&gone())));
+    }
+
+    #[test]
+    fn a_camera_that_comes_and_goes_is_said_so_only_so_often() {
+        let now = Instant::now();
+        let mut said = Said::new(now);
+        let times = (0..100).map(|_| (said.opened(), said.lost(now)));
+        let (opened, lost): (Vec<_>, Vec<_>) = times.unzip();
+        let n = |said: Vec<bool>| said.into_iter().filter(|said| *said).count();
+        assert_eq!((n(opened), n(lost)), (11, 10));
+        assert!(!said.opened() && said.lost(now + Duration::from_mins(2)));
+        assert!(!said.lost(now + Duration::from_mins(4)), "it is away as before");
     }
 }

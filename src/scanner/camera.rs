@@ -239,6 +239,9 @@ pub enum CameraError {
     /// It is there and sends nothing.
     #[error("no picture has come for {} s", .0.as_secs())]
     Silent(Duration),
+    /// It is there, and all that it sends is damaged.
+    #[error("no picture that can be read has come for {} s", .0.as_secs())]
+    Unreadable(Duration),
 }
 
 /// Opens the camera that is meant, wherever it is by now.
