@@ -281,7 +281,7 @@ impl CameraDriver {
         tracing::info!(
             event = LogEvent::ScannerOpened.name(),
             scanner = self.lane.name(),
-            source = ?source,
+            place = self.place,
             "A camera is open."
         );
         for unset in source.unset() {

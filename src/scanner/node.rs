@@ -37,8 +37,14 @@ impl Node {
     /// threads.
     pub(super) fn open_hid(path: &Path, feature: &[u8]) -> io::Result<Self> {
         let fd = open(path, OFlags::RDWR)?;
-        if !feature.is_empty() {
-            door::set_feature(&fd, feature)?;
+        if !feature.is_empty()
+            && let Err(error) = door::set_feature(&fd, feature)
+        {
+            // One of that maker that is in the mode already may have no such report; its pipe stalls, which changes nothing.
+            if error.raw_os_error() != Some(libc::EPIPE) {
+                return Err(error);
+            }
+            tracing::debug!(path = %path.display(), "A scanner has no feature report.");
         }
         Self::new(fd)
     }

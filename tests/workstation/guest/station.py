@@ -72,6 +72,8 @@ class Station:
         must("systemctl", "daemon-reload")
         Path("/etc/udev/rules.d/62-cameras.rules").write_text(SITE_RULES)
         self.install_rules()
+        # For what is there already, as the speaker is.
+        must("udevadm", "trigger", "--settle", "--subsystem-match=input")
 
     def install_rules(self):
         shutil.copy(SUITE / "deploy" / RULES.name, RULES)

@@ -1,9 +1,17 @@
 """When answers are given: after the commit, and the alarm when there can be none."""
 
+import os
+
 from scanners import ESC_FAULT, ESC_GOOD, frame
-from suite import check, equal, now, say, test
+from suite import check, equal, eventually, now, say, test
 
 WRITE_DELAY_MS = 400
+
+SPEAKER = "/dev/input/by-path/platform-pcspkr-event-spkr"
+
+# Of the kernel's input_event: after 16 bytes of time, the type EV_SND.
+EVENT_BYTES = 24
+EV_SND = b"\x12\x00"
 
 
 @test
@@ -46,3 +54,22 @@ def _eventually_good(world, ballot):
     world.wait_for(world.host_ack)
     world.host_ack.send(frame(ballot))
     world.host_ack.expect(ESC_GOOD, "the answer once the disk is mended")
+
+
+@test
+def the_speaker_sounds_what_a_scanner_cannot(world):
+    world.plug(world.wedge)
+    speaker = os.open(SPEAKER, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        world.wedge.scan(world.next_ballots(1)[0])
+        eventually("a sound", lambda: _is_heard(speaker))
+    finally:
+        os.close(speaker)
+
+
+def _is_heard(speaker):
+    try:
+        event = os.read(speaker, EVENT_BYTES)
+    except BlockingIOError:
+        return False
+    return event[16:18] == EV_SND

@@ -1,6 +1,7 @@
 """All that stands in the mail room: the station, its disk, and the scanners that lie there unplugged."""
 
 import itertools
+import time
 
 import scanners
 import usb
@@ -13,6 +14,9 @@ SYMBOL = "0x05e0"
 HONEYWELL = "0x0c2e"
 
 KERNEL_LINES = 25
+
+# Of the profiles' `silence_ms`, and some more.
+SILENCE_S = 0.7
 
 
 def by_id(serial):
@@ -95,6 +99,9 @@ class World:
         """Waits until the daemon listens to a scanner that is plugged in."""
         node = scanner.gadget.node(scanner.subsystem)
         eventually(f"the daemon at {node}", lambda: self.station.listens_to(node))
+        if scanner.subsystem != "tty":
+            # What begins within the silence that ends a scan may be the rest of one, and is doubted.
+            time.sleep(SILENCE_S)
 
     def next_ballots(self, n):
         """So many ballots that no test has scanned."""
