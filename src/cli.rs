@@ -134,7 +134,7 @@ enum Command {
         #[arg(long)]
         udev_rules: bool,
     },
-    /// Unlock scanners that stopped on a bad scan.
+    /// Unlock scanners that stopped on a bad answer.
     Acknowledge {
         /// Which one; else all of them.
         scanner: Option<String>,

@@ -127,7 +127,9 @@ impl Look<'_> {
         let mut row = Row::of_device(device);
         let fits = |profile: &&Profile| {
             profile.transport == device.transport
-                && device.id.is_some_and(|id| profile.usb.contains(&id))
+                && device.id.is_some_and(|id| {
+                    profile.usb.contains(&id) || profile.usb_vendors.contains(&id.vendor)
+                })
         };
         let known: Vec<&Profile> = self.profiles.iter().filter(fits).collect();
         row.profiles = known.iter().map(|profile| profile.name.clone()).collect();
@@ -144,7 +146,7 @@ impl Look<'_> {
             }
         } else {
             row.unused(device, &known);
-            let profile = known.first().map(|profile| profile.name.as_str());
+            let profile = known.first().copied();
             row.config = Some(draft::table(device, profile, &like, self.scanners));
         }
         if row.state != Some(Standing::Open) {

@@ -43,8 +43,14 @@ pub(super) struct Broken {
 
 /// `ballot-intake devices --udev-rules`.
 pub(super) fn udev_rules(common: &Common) -> Result<Exit, Failure> {
-    let rules = udev::rules(&Place::profiles(common).usable());
-    io::stdout().lock().write_all(rules.as_bytes())?;
+    let profiles = Place::profiles(common);
+    let broken = profiles.broken();
+    if !broken.is_empty() {
+        // Without its profile a scanner would lose its rule.
+        broken.iter().for_each(|broken| super::complain(&broken.to_string()));
+        return Ok(Exit::No);
+    }
+    io::stdout().lock().write_all(udev::rules(&profiles.usable()).as_bytes())?;
     Ok(Exit::Done)
 }
 

@@ -65,10 +65,10 @@ pub(super) const fn exit_of(error: &DaemonError) -> Exit {
         | DaemonError::DriverEnded
         | DaemonError::ForwarderEnded
         | DaemonError::Decoders(_)
-        | DaemonError::Record(_)
         | DaemonError::Speaker(_)
         | DaemonError::Socket { .. } => Exit::Away,
         DaemonError::Lock(LockError::File { .. })
+        | DaemonError::Record(_)
         | DaemonError::Ledger(_)
         | DaemonError::LedgerEnded => Exit::Ledger,
     }

@@ -245,13 +245,17 @@ impl<'a, 'i> Section<'a, 'i> {
 
     /// Notes a fault when `key` is not written, nor meant by a misspelt one, which has its own fault.
     pub(super) fn missing(&self, sink: &mut Sink<'_>, key: &str) {
+        self.missing_such_as(sink, key, &format!("{key} = {}", self.example(key)));
+    }
+
+    /// The same, with another example.
+    pub(super) fn missing_such_as(&self, sink: &mut Sink<'_>, key: &str, such_as: &str) {
         let mut written = self.entries.into_iter().flat_map(DeTable::keys);
         let is_meant = |written: &Spanned<DeString<'_>>| {
             self.table.meant(written.get_ref()).is_some_and(|meant| meant == key)
         };
         if !written.any(is_meant) {
-            let example = self.example(key);
-            self.fault(sink, &format!("the key `{key}` is missing; such as {key} = {example}"));
+            self.fault(sink, &format!("the key `{key}` is missing; such as {such_as}"));
         }
     }
 

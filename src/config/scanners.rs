@@ -80,7 +80,7 @@ fn profile(text: &str, world: &ConfigWorld<'_>) -> Result<(String, Profile), Mis
 fn stop(section: &Section<'_, '_>, profile: &Profile, sink: &mut Sink<'_>) -> Stop {
     let stop = section.read(sink, "stop_on", stop_on).unwrap_or(Stop::Never);
     if stop == Stop::OnBad && profile.lock.is_none() {
-        let what = "nothing that is known of this model keeps it from scanning";
+        let what = "its profile has no commands that lock it";
         section.fault_at(sink, "stop_on", what);
     }
     stop
@@ -124,7 +124,8 @@ fn link(
         Transport::Folder => {
             let others = ["serial", "port", "connect", "listen", "allow"];
             refuse(section, sink, &others, "a folder has a `path`");
-            let path = section.require(sink, "path", value::path)?;
+            section.missing_such_as(sink, "path", "path = \"/srv/ballot-pictures\"");
+            let path = section.read(sink, "path", value::path)?;
             Some((Link::Folder { path }, "path"))
         }
     }
@@ -147,7 +148,16 @@ fn device_link(
     // A point-of-sale device is a scanner whoever made it.
     let is_told = !profile.usb.is_empty() || profile.transport == Transport::HidPos;
     if !is_told && key.is_none() {
-        section.missing(sink, "path");
+        let such_as = match profile.transport {
+            Transport::Keyboard => "path = \"/dev/input/by-id/usb-...-event-kbd\"",
+            Transport::Camera => "path = \"/dev/v4l/by-id/usb-...-video-index0\"",
+            _ => "path = \"/dev/serial/by-id/usb-...\"",
+        };
+        section.missing_such_as(
+            sink,
+            "path",
+            &format!("{such_as}; or give its `serial` or `port`"),
+        );
         return None;
     }
     let is_lost =
@@ -421,7 +431,7 @@ mod tests {
     fn a_scanner_that_nothing_locks_cannot_stop() {
         let stop = format!("{LEFT}stop_on = 'bad'\n");
         let fault = "c:4:11: [[scanner]] stop_on = 'bad': \
-                     nothing that is known of this model keeps it from scanning\n";
+                     its profile has no commands that lock it\n";
         assert_eq!(read(&stop), Err(fault.to_owned()));
         assert_eq!(read(&stop.replace("bad", "never")), Ok(vec![fits(None, None)]));
     }

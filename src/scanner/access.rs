@@ -179,7 +179,9 @@ fn rule(transport: Transport, UsbId { vendor, product }: UsbId) -> String {
     let (kernel, more) = match transport {
         Transport::Keyboard => (" KERNEL==\"event*\",", ", ENV{LIBINPUT_IGNORE_DEVICE}=\"1\""),
         Transport::Camera => (" KERNEL==\"video*\",", ""),
-        Transport::Serial | Transport::HidPos | Transport::Tcp | Transport::Folder => ("", ""),
+        // ModemManager would send modem commands to it.
+        Transport::Serial => ("", ", ENV{ID_MM_PORT_IGNORE}=\"1\""),
+        Transport::HidPos | Transport::Tcp | Transport::Folder => ("", ""),
     };
     format!(
         "SUBSYSTEM==\"{subsystem}\",{kernel} ATTRS{{idVendor}}==\"{vendor:04x}\", \

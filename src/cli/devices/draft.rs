@@ -2,7 +2,7 @@
 
 use crate::config::ScannerConfig;
 use crate::scanner::plugged::{Plugged, distinction};
-use crate::scanner::profile::{Transport, UsbId};
+use crate::scanner::profile::{Profile, Transport, UsbId};
 use serde::Serialize;
 use std::path::Path;
 
@@ -49,7 +49,7 @@ impl Draft {
 /// A table for a device. `profile` is one that knows it; `like` are all devices of its model.
 pub(super) fn table(
     device: &Plugged,
-    profile: Option<&str>,
+    profile: Option<&Profile>,
     like: &[Plugged],
     scanners: &[ScannerConfig],
 ) -> String {
@@ -58,13 +58,17 @@ pub(super) fn table(
         .map(|number| format!("scanner-{number}"))
         .find(is_free)
         .unwrap_or_else(|| "scanner".to_owned());
-    let named = profile.map(str::to_owned).or_else(|| device.id.map(|id| name(device, id)));
+    // A profile that is for all of a maker's ports is not found by this one's ids.
+    let is_found =
+        profile.is_none_or(|profile| device.id.is_some_and(|id| profile.usb.contains(&id)));
+    let named = profile.map(|profile| profile.name.clone());
+    let named = named.or_else(|| device.id.map(|id| name(device, id)));
     let profile = named.unwrap_or_else(|| general(device.transport).to_owned());
     let is_model_used = scanners.iter().any(|scanner| {
         scanner.profile.transport == device.transport
             && device.id.is_some_and(|id| scanner.profile.usb.contains(&id))
     });
-    let is_alone = device.id.is_some() && like.len() == 1 && !is_model_used;
+    let is_alone = is_found && device.id.is_some() && like.len() == 1 && !is_model_used;
     let mark = if is_alone { None } else { Some(marked(device, like)) };
     let mark = mark.unwrap_or_default();
     format!("[[scanner]]\nname = {}\nprofile = {}\n{mark}", quoted(&scanner), quoted(&profile))
@@ -105,7 +109,7 @@ const fn particular(transport: Transport) -> &'static str {
     match transport {
         Transport::Serial => {
             "in_flight_max = 256\n\n[serial]\nbaud = 9600\n\n[framing]\nterminators = [0x0d, 0x0a]\n\n\
-             # What makes it beep, as bytes; without them the page alone tells.\n\
+             # What makes it beep, as bytes; without them the station's own tones tell.\n\
              #[answers]\n#good = [0x06]\n#bad = [0x15]\n"
         }
         Transport::Keyboard => {
@@ -194,6 +198,12 @@ mod tests {
         assert!(name(&long, ID).len() <= NAME_BYTES_MAX);
     }
 
+    /// A profile that knows the device's ids.
+    fn ts100() -> Profile {
+        let profile = Profile::parse(Profile::built_in("generic-serial").unwrap()).unwrap();
+        Profile { name: "ts100".to_owned(), usb: vec![ID], ..profile }
+    }
+
     #[test]
     fn a_table_says_as_much_as_tells_the_device_apart() {
         let one = device(Transport::Serial);
@@ -202,6 +212,7 @@ mod tests {
         let odd = Plugged { serial: Some("S\u{fffd}".to_owned()), ..one.clone() };
         let none = Plugged { serial: None, port: None, ..one.clone() };
         let built_in = Plugged { id: None, ..none.clone() };
+        let profile = ts100();
         let model = "[[scanner]]\nname = \"scanner-1\"\nprofile = \"ts100\"\n";
         for (device, like, mark) in [
             (&one, vec![&one], ""),
@@ -212,7 +223,15 @@ mod tests {
             (&built_in, vec![&built_in], "path = \"/dev/ttyACM0\"\n"),
         ] {
             let like: Vec<Plugged> = like.into_iter().cloned().collect();
-            assert_eq!(table(device, Some("ts100"), &like, &[]), format!("{model}{mark}"));
+            assert_eq!(table(device, Some(&profile), &like, &[]), format!("{model}{mark}"));
         }
+    }
+
+    #[test]
+    fn a_profile_that_does_not_know_the_ids_does_not_find_the_device() {
+        let one = device(Transport::Serial);
+        let profile = Profile { usb: Vec::new(), ..ts100() };
+        let table = table(&one, Some(&profile), std::slice::from_ref(&one), &[]);
+        assert!(table.contains("\nserial = "), "{table}");
     }
 }

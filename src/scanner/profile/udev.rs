@@ -5,12 +5,13 @@
 use super::{Profile, Transport};
 use std::collections::{BTreeMap, BTreeSet};
 
-const HEADER: &str = r#"# Gives scanners and cameras to the daemon's group, by the USB ids of the profiles in scanners/. Made from them: what a site adds
-# goes into a file of its own. Installed as /usr/lib/udev/rules.d/60-ballot-intake.rules
+const HEADER: &str = r#"# Gives scanners to the daemon's group, by the USB ids of the profiles in scanners/, from which this file is made. The package's own
+# lies in /usr/lib/udev/rules.d; for one with a site's profiles, which then takes its place:
+#   ballot-intake devices --udev-rules >/etc/udev/rules.d/60-ballot-intake.rules
 #
 # A scanner that no profile names by its ids, as the generic ones do not, needs one line in
 # /etc/udev/rules.d/61-ballot-intake.rules, with its vendor and product as lsusb tells them:
-#   SUBSYSTEM=="tty", ATTRS{idVendor}=="1234", ATTRS{idProduct}=="5678", GROUP="ballot-intake", MODE="0660"
+#   SUBSYSTEM=="tty", ATTRS{idVendor}=="1234", ATTRS{idProduct}=="5678", GROUP="ballot-intake", MODE="0660", ENV{ID_MM_PORT_IGNORE}="1"
 #   SUBSYSTEM=="input", KERNEL=="event*", ATTRS{idVendor}=="1234", ATTRS{idProduct}=="5678", GROUP="ballot-intake", MODE="0660", ENV{LIBINPUT_IGNORE_DEVICE}="1"
 #   SUBSYSTEM=="hidraw", ATTRS{idVendor}=="1234", ATTRS{idProduct}=="5678", GROUP="ballot-intake", MODE="0660"
 #   SUBSYSTEM=="video4linux", KERNEL=="video*", ATTRS{idVendor}=="1234", ATTRS{idProduct}=="5678", GROUP="ballot-intake", MODE="0660"

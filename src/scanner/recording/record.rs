@@ -9,9 +9,9 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Map, Value, json};
 use sha2::Sha256;
-use std::fs::{File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, BufWriter, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -70,12 +70,14 @@ impl Recorder {
         payloads: Payloads,
         clock: &Arc<dyn Clock>,
     ) -> Result<Self, RecordError> {
+        let at = |path: &Path, source| RecordError::File { path: path.to_owned(), source };
+        DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|e| at(folder, e))?;
         let began = clock.now().rfc3339();
         let stem: String =
             scanner.chars().map(|c| if c.is_alphanumeric() { c } else { '-' }).collect();
         let path = folder.join(format!("{stem}-{}.jsonl", began.replace(':', "")));
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
-        let file = file.map_err(|source| RecordError::File { path: path.clone(), source })?;
+        let file = file.map_err(|source| at(&path, source))?;
         let mut key = [0; 64];
         getrandom::fill(&mut key).map_err(|e| RecordError::Start(io::Error::other(e)))?;
         let (lines, lines_rx) = bounded(LINES_WAITING_MAX);
