@@ -47,7 +47,9 @@ pub(super) fn udev_rules(common: &Common) -> Result<Exit, Failure> {
     let broken = profiles.broken();
     if !broken.is_empty() {
         // Without its profile a scanner would lose its rule.
-        broken.iter().for_each(|broken| super::complain(&broken.to_string()));
+        for broken in broken {
+            super::complain(&broken.to_string());
+        }
         return Ok(Exit::No);
     }
     io::stdout().lock().write_all(udev::rules(&profiles.usable()).as_bytes())?;

@@ -585,13 +585,13 @@ mod tests {
         // What that attempt still opens, it closes.
         std::fs::remove_file(&maker).unwrap();
         std::fs::write(&maker, "Symbol").unwrap();
-        let opened = loop {
+        let line = loop {
             match opener.open().await {
                 Err(OpenError::Claimed { .. }) => {}
-                opened => break opened,
+                other => break other,
             }
         };
-        assert!(matches!(opened.unwrap(), Opened::Line(Line::Serial(_))));
+        assert!(matches!(line.unwrap(), Opened::Line(Line::Serial(_))));
     }
 
     #[tokio::test]
