@@ -5,7 +5,7 @@
 //! there was told. While a face waits for its verdict nothing is looked at. In hand are one picture as it came, one in gray and the
 //! one that others are compared with.
 
-use super::judging::{Heard, judge, pause};
+use super::judging::{Heard, judge, pause, settle};
 use super::lane::Lane;
 use super::often::Often;
 use super::sightings::{Scene, Sightings};
@@ -114,7 +114,7 @@ impl CameraDriver {
                 if eye.sends == Sends::Presumed {
                     self.say_opened(&*source, &mut said);
                 }
-                self.settle_ready();
+                settle(&mut self.settled);
                 let outcome = self.watch(&mut *source, &mut eye, &mut said);
                 self.say_counts(source.tally(), &mut eye);
                 outcome
@@ -125,7 +125,7 @@ impl CameraDriver {
                 CameraError::Silent(_) | CameraError::Unreadable(_) => Sends::Doubted,
                 _ => Sends::Presumed,
             };
-            self.settle_ready();
+            settle(&mut self.settled);
             if pause(&self.stop, OPEN_AGAIN) {
                 return;
             }
@@ -262,14 +262,6 @@ impl CameraDriver {
                 error = chain(error),
                 "A picture of a camera could not be read; others like it are only counted."
             );
-        }
-    }
-
-    fn settle_ready(&mut self) {
-        if let Some(settled) = self.settled.take()
-            && settled.send(()).is_err()
-        {
-            tracing::debug!("Nobody waits for the scanners any more.");
         }
     }
 

@@ -1,5 +1,6 @@
 //! Drives one scanner that speaks over a line: opens it, feeds its lane, sends its answers, and opens it again when it is gone.
 
+use super::judging::settle;
 use super::lane::Lane;
 use super::often::Often;
 use super::shutdown::Shutdown;
@@ -481,12 +482,4 @@ async fn open(
 fn judged_away(lane: &mut Lane, judged: &Judged) {
     lane.judged(judged);
     lane.gone();
-}
-
-fn settle(settled: &mut Option<oneshot::Sender<()>>) {
-    if let Some(settled) = settled.take()
-        && settled.send(()).is_err()
-    {
-        tracing::debug!("Nobody waits for the scanners any more.");
-    }
 }

@@ -1,11 +1,11 @@
-//! What the drivers of pictures share: to wait, and to have a face judged.
+//! What drivers share: to wait, to say that they are ready, and to have a face judged.
 
 use super::lane::Lane;
 use crate::dedupe::Met;
 use crate::scan::{Judged, Symbol, Tone, Verdict};
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 /// Between two attempts to hand the ledger what found its queue full.
 const PUSH_AGAIN: Duration = Duration::from_millis(1);
@@ -32,6 +32,15 @@ impl Heard {
 /// Waits; whether the daemon stops, which closes `stop`.
 pub(super) fn pause(stop: &Receiver<()>, while_: Duration) -> bool {
     matches!(stop.recv_timeout(while_), Err(RecvTimeoutError::Disconnected))
+}
+
+/// Tells whoever waits, once, that the scanner was opened or reported away.
+pub(super) fn settle(settled: &mut Option<oneshot::Sender<()>>) {
+    if let Some(settled) = settled.take()
+        && settled.send(()).is_err()
+    {
+        tracing::debug!("Nobody waits for the scanners any more.");
+    }
 }
 
 /// Has a face judged, and waits until it is. The scan before it has its verdict: a camera or a folder has one at a time.

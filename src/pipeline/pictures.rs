@@ -4,7 +4,7 @@
 //! judged in the order in which the folder gave them out, one at a time, each after the one before it has its verdict and lies
 //! where it belongs; what was decoded ahead is forgotten when the daemon stops or the ledger did not answer, and is given out again.
 
-use super::judging::{judge, pause};
+use super::judging::{judge, pause, settle};
 use super::lane::Lane;
 use crate::clock::Clock;
 use crate::decode::image::PICTURE_BYTES_MAX;
@@ -61,7 +61,7 @@ impl PictureDriver {
         loop {
             let outcome = Folder::open(&self.path, PICTURE_BYTES_MAX).and_then(|folder| {
                 away = false;
-                self.settle_ready();
+                settle(&mut self.settled);
                 self.say_opened();
                 self.watch(folder)
             });
@@ -70,7 +70,7 @@ impl PictureDriver {
                 Err(error) if !std::mem::replace(&mut away, true) => self.say_lost(&error),
                 Err(_) => {}
             }
-            self.settle_ready();
+            settle(&mut self.settled);
             if self.pause(LOOK_AGAIN) {
                 return;
             }
@@ -94,14 +94,6 @@ impl PictureDriver {
             error = chain(error),
             "A folder cannot be used; it is tried again until it can."
         );
-    }
-
-    fn settle_ready(&mut self) {
-        if let Some(settled) = self.settled.take()
-            && settled.send(()).is_err()
-        {
-            tracing::debug!("Nobody waits for the scanners any more.");
-        }
     }
 
     /// Waits; whether the daemon stops.

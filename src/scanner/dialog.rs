@@ -56,17 +56,21 @@ pub trait Dialog: fmt::Debug + Send {
     /// The deadline has passed: a half symbol is dropped, or a packet is sent again.
     fn expired(&mut self, now: Duration) -> Option<Framed>;
 
-    /// Queues what the scanner is told. Called only while [`Dialog::is_idle`].
-    fn say(&mut self, say: Say, now: Duration);
+    /// Queues what the scanner is told; nothing where nothing can be told. Called only while [`Dialog::is_idle`].
+    fn say(&mut self, _say: Say, _now: Duration) {}
 
     /// The bytes to send next, with a protocol's own replies among them; empty for none.
-    fn outgoing(&self) -> &[u8];
+    fn outgoing(&self) -> &[u8] {
+        &[]
+    }
 
     /// So many of them were taken by the line.
-    fn sent(&mut self, n: usize, now: Duration);
+    fn sent(&mut self, _n: usize, _now: Duration) {}
 
     /// Whether all that was said has left, and was acknowledged where the protocol has that, or was given up.
-    fn is_idle(&self) -> bool;
+    fn is_idle(&self) -> bool {
+        true
+    }
 
     /// Whether what was last said was given up: the scanner did not acknowledge it, or cannot do it.
     fn gave_up(&self) -> bool {

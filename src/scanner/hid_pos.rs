@@ -19,7 +19,7 @@
 mod codes;
 mod report;
 
-use super::dialog::{Dialog, Say};
+use super::dialog::Dialog;
 use super::framing::Framed;
 use crate::scan::{Named, Payload, Symbol, SymbologyIdentifier};
 use report::{More, Prefix, Report};
@@ -191,18 +191,6 @@ impl Dialog for HidPos {
             return None;
         }
         self.fall_silent()
-    }
-
-    fn say(&mut self, _: Say, _: Duration) {}
-
-    fn outgoing(&self) -> &[u8] {
-        &[]
-    }
-
-    fn sent(&mut self, _: usize, _: Duration) {}
-
-    fn is_idle(&self) -> bool {
-        true
     }
 
     fn reset(&mut self) {

@@ -28,7 +28,7 @@ mod keys;
 mod map;
 mod us;
 
-use super::dialog::{Dialog, Say};
+use super::dialog::Dialog;
 use super::framing::{Framed, Framer, Framing};
 use event::{Cutter, Event, Kind};
 use keys::{Keys, Stroke};
@@ -283,18 +283,6 @@ impl Dialog for Keyboard {
         }
         self.before = Before::Silence;
         self.fall_silent()
-    }
-
-    fn say(&mut self, _: Say, _: Duration) {}
-
-    fn outgoing(&self) -> &[u8] {
-        &[]
-    }
-
-    fn sent(&mut self, _: usize, _: Duration) {}
-
-    fn is_idle(&self) -> bool {
-        true
     }
 
     fn reset(&mut self) {
