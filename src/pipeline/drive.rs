@@ -294,23 +294,17 @@ impl Driver {
     fn talk(&mut self, session: &mut Session) {
         if session.hears == Hears::No {
             self.lane.gone();
-            session.speaks = Speaks::No;
             return;
         }
         while self.dialog.is_idle() {
-            if std::mem::replace(&mut session.speaks, Speaks::No) == Speaks::Yes {
-                if self.dialog.gave_up() {
-                    self.lane.unheard();
-                    if session.unheard.may_say(Instant::now()) {
-                        self.warn_of_answers("A scanner does not acknowledge what it is told.");
-                    }
-                } else {
-                    self.lane.answered();
+            if self.lane.is_speaking() && self.dialog.gave_up() {
+                self.lane.unheard();
+                if session.unheard.may_say(Instant::now()) {
+                    self.warn_of_answers("A scanner does not acknowledge what it is told.");
                 }
             }
-            let Some(say) = self.lane.answer() else { return };
+            let Some(say) = self.lane.next_answer() else { return };
             self.dialog.say(say, session.now());
-            session.speaks = Speaks::Yes;
         }
     }
 
@@ -422,7 +416,6 @@ struct Session {
     buffer: [u8; READ_BYTES],
     unread: Range<usize>,
     hears: Hears,
-    speaks: Speaks,
     /// How often lately it was told that what is said is not acknowledged.
     unheard: Often,
 }
@@ -434,18 +427,11 @@ enum Hears {
     No,
 }
 
-/// Whether what the lane wants said is with the dialog.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Speaks {
-    Yes,
-    No,
-}
-
 impl Session {
     fn new(line: Line) -> Self {
         let (since, buffer) = (Instant::now(), [0; READ_BYTES]);
-        let (hears, speaks, unheard) = (Hears::Yes, Speaks::No, Often::new(since));
-        Self { line, since, buffer, unread: 0..0, hears, speaks, unheard }
+        let (hears, unheard) = (Hears::Yes, Often::new(since));
+        Self { line, since, buffer, unread: 0..0, hears, unheard }
     }
 
     /// How long the line has been open: the dialog's time.

@@ -119,6 +119,8 @@ pub struct Lane {
     waiting: Option<Box<Request>>,
     uncounted: Uncounted,
     answers: VecDeque<Answer>,
+    /// What the scanner is being told.
+    speaking: Option<Answer>,
     locked: Locked,
 }
 
@@ -146,6 +148,7 @@ impl Lane {
             waiting: None,
             uncounted: Uncounted::default(),
             answers: VecDeque::new(),
+            speaking: None,
             locked: Locked::No,
         };
         (lane, verdicts_rx)
@@ -334,10 +337,21 @@ impl Lane {
     /// nowhere, or it would take it for the answer to this one.
     pub fn moved_on(&mut self) {
         if self.waits() && self.settings.patience == Patience::Ends {
-            self.answers.retain(|answer| !matches!(answer.say, Say::Tone(_)));
+            self.sound_instead(None);
             for due in &mut self.due {
                 due.to = To::Nobody;
             }
+        }
+    }
+
+    /// Tones that the scanner would take for the answer to something else go nowhere; the station sounds the last of them, `first`
+    /// and those that wait.
+    fn sound_instead(&mut self, first: Option<Say>) {
+        let is_tone = |say: &Say| matches!(say, Say::Tone(_));
+        let waiting = self.answers.iter().map(|answer| answer.say).rfind(is_tone);
+        self.answers.retain(|answer| !is_tone(&answer.say));
+        if let Some(Say::Tone(tone)) = waiting.or(first) {
+            self.sound(tone);
         }
     }
 
@@ -346,28 +360,25 @@ impl Lane {
         self.settings.waits_for_answer == WaitsForAnswer::Yes
     }
 
-    /// What the scanner is to be told next.
-    pub fn answer(&self) -> Option<Say> {
-        self.answers.front().map(|answer| answer.say)
-    }
-
-    /// It was told so.
-    pub fn answered(&mut self) {
-        if let Some(Answer { scan: Some(scan), .. }) = self.answers.pop_front() {
+    /// Takes what the scanner is to be told next. It was told what was taken before.
+    pub fn next_answer(&mut self) -> Option<Say> {
+        if let Some(Answer { scan: Some(scan), .. }) = self.speaking.take() {
             self.repeats.delivered(scan);
         }
+        self.speaking = self.answers.pop_front();
+        self.speaking.map(|answer| answer.say)
     }
 
-    /// The scanner did not take what it was told, nor what is to be told of earlier scans than the last: later it would be taken for
-    /// the answer to another.
+    /// The scanner did not take what it was told; nor does it get what is to be told of other scans: later it would take that for the
+    /// answer to another.
     pub fn unheard(&mut self) {
-        let mut unheard: Vec<Say> = self.answers.pop_front().map(|a| a.say).into_iter().collect();
-        let is_tone = |answer: &Answer| matches!(answer.say, Say::Tone(_));
-        unheard.extend(self.answers.iter().filter(|a| is_tone(a)).map(|answer| answer.say));
-        self.answers.retain(|answer| !is_tone(answer));
-        if let Some(Say::Tone(tone)) = unheard.last() {
-            self.sound(*tone);
-        }
+        let unheard = self.speaking.take().map(|answer| answer.say);
+        self.sound_instead(unheard);
+    }
+
+    /// Whether what was taken is being told.
+    pub fn is_speaking(&self) -> bool {
+        self.speaking.is_some()
     }
 
     /// Whether answers are dropped because the scanner does not take them.
@@ -403,11 +414,104 @@ impl Lane {
         }
     }
 
-    /// The scanner is gone: what it was to be told goes nowhere.
+    /// The scanner is gone: what it was to be told goes nowhere, but that it may scan again. Whether it kept its power nobody knows.
     pub fn gone(&mut self) {
-        self.answers.clear();
+        self.speaking = None;
+        self.answers.retain(|answer| answer.say == Say::Unlock);
         for due in &mut self.due {
             due.to = To::Nobody;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ballot::Mode;
+    use crate::clock::{SystemClock, Zone};
+    use crate::control::roster::Roster;
+    use crate::ledger::Settings;
+
+    /// A lane of a scanner that waits, and gives up; its ledger is never asked for a verdict.
+    fn lane(stop: Stop) -> (tempfile::TempDir, Lane) {
+        let dir = tempfile::tempdir().unwrap();
+        let settings = Settings {
+            path: dir.path().join("ledger.sqlite"),
+            key_file: dir.path().join("signing.key"),
+            facility: "boulder".to_owned(),
+            station: "intake-1".to_owned(),
+            zone: Zone::utc(),
+            election: None,
+            receive_until: None,
+            mode: Mode::Receive,
+            hold_back: Duration::ZERO,
+            announce_imports: Vec::new(),
+        };
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let (ledger, _thread) = Ledger::start(settings, Arc::clone(&clock), 16).unwrap();
+        let settings = LaneSettings {
+            scanner: ScannerId(0),
+            name: "left".into(),
+            method: Method::Scanner,
+            answers: Answers { good: vec![6], notice: vec![7], bad: vec![21], fault: vec![24] },
+            speaker: None,
+            waits_for_answer: WaitsForAnswer::Yes,
+            patience: Patience::Ends,
+            in_flight_max: NonZeroU16::MIN,
+            repeat_window: Duration::from_mins(1),
+            stop,
+        };
+        let (entry, _acknowledged) = Roster::default().enter("left");
+        let formats = Arc::new(Formats::new(None, Vec::new()));
+        (dir, Lane::new(settings, formats, ledger, clock, entry).0)
+    }
+
+    const ALARM: Option<Say> = Some(Say::Tone(Tone::Fault));
+
+    fn scan(lane: &mut Lane, payload: &[u8]) {
+        lane.framed(Framed::Symbol(Symbol::untold(payload)));
+    }
+
+    #[test]
+    fn an_answer_that_leaves_slowly_takes_no_other_with_it() {
+        let (_dir, mut lane) = lane(Stop::Never);
+        scan(&mut lane, b"1");
+        lane.judged(&Judged::fault(ScanId(0)));
+        assert_eq!(lane.next_answer(), ALARM);
+        // It is still on its way when the scanner gives up, and scans twice more.
+        scan(&mut lane, b"2");
+        lane.moved_on();
+        lane.judged(&Judged::fault(ScanId(1)));
+        scan(&mut lane, b"3");
+        lane.judged(&Judged::fault(ScanId(2)));
+        assert!(lane.is_speaking());
+        // The second's answer went nowhere; the third's is said.
+        assert_eq!(lane.next_answer(), ALARM);
+        assert_eq!(lane.next_answer(), None);
+        assert!(!lane.is_speaking());
+    }
+
+    #[test]
+    fn what_was_acknowledged_while_a_scanner_was_away_is_said_when_it_is_back() {
+        let (_dir, mut lane) = lane(Stop::OnBad);
+        scan(&mut lane, b"1");
+        lane.judged(&Judged::fault(ScanId(0)));
+        assert_eq!([lane.next_answer(), lane.next_answer()], [ALARM, Some(Say::Lock)]);
+        lane.gone();
+        lane.acknowledge();
+        lane.gone();
+        lane.opened();
+        assert_eq!([lane.next_answer(), lane.next_answer()], [Some(Say::Unlock), None]);
+    }
+
+    #[test]
+    fn what_is_not_acknowledged_is_dropped_with_the_tones_behind_it() {
+        let (_dir, mut lane) = lane(Stop::OnBad);
+        scan(&mut lane, b"1");
+        lane.judged(&Judged::fault(ScanId(0)));
+        assert_eq!(lane.next_answer(), ALARM);
+        lane.unheard();
+        assert!(!lane.is_speaking());
+        assert_eq!([lane.next_answer(), lane.next_answer()], [Some(Say::Lock), None]);
     }
 }
