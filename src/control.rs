@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::event::{LogEvent, chain};
 use crate::ledger::{
     Counts, ImportRefused, ImportRow, ImportedFile, Ledger, Lock, LockError, Moved, NotKnown,
-    NotMoved, RefusedRow, Reply, Request, SetRequest, Settings, StartError, Unsent,
+    NotMoved, RefusedRow, Reply, Request, SetRequest, Settings, StartError, Unsent, Who,
 };
 use roster::{Roster, ScannerState};
 use serde::{Deserialize, Serialize};
@@ -188,7 +188,7 @@ pub enum Desk {
         /// The lock.
         lock: Lock,
         /// Who asks.
-        by: String,
+        who: Who,
     },
 }
 
@@ -199,7 +199,12 @@ impl Desk {
             Ok(lock) => {
                 let (ledger, thread) =
                     Ledger::start(settings, clock, 0).map_err(ControlError::Ledger)?;
-                Ok(Self::Here { ledger, thread, lock, by: user_name(process_user()) })
+                Ok(Self::Here {
+                    ledger,
+                    thread,
+                    lock,
+                    who: Who::os_user(user_name(process_user())),
+                })
             }
             Err(LockError::Held(holder)) => {
                 let Some(socket) = holder.socket.clone() else {
@@ -234,7 +239,7 @@ impl Desk {
     /// Has a command carried out.
     pub fn ask(&mut self, command: Command) -> Result<Answer, ControlError> {
         match self {
-            Self::Here { ledger, by, .. } => Ok(blocking(ledger, command, by)),
+            Self::Here { ledger, who, .. } => Ok(blocking(ledger, command, who)),
             Self::Daemon { connection, pid, socket } => {
                 exchange(connection, &command).map_err(|source| ControlError::Daemon {
                     pid: *pid,
@@ -283,19 +288,19 @@ enum OfScanners {
 }
 
 /// What a command asks, and of whom; the ledger's answer goes to `reply`.
-fn asked(command: Command, by: &str, reply: oneshot::Sender<Answer>) -> Asked {
-    let by = by.to_owned();
+fn asked(command: Command, who: &Who, reply: oneshot::Sender<Answer>) -> Asked {
+    let who = who.clone();
     Asked::Ledger(match command {
         Command::Scanners {} => return Asked::Scanners(OfScanners::States),
         Command::Acknowledge { scanner } => {
             return Asked::Scanners(OfScanners::Acknowledge(scanner));
         }
         Command::BallotSet { election, ballot, status, reason } => {
-            Request::Set(SetRequest { election, ballot, status, reason, by }, read(reply, moved))
+            Request::Set(SetRequest { election, ballot, status, reason, who }, read(reply, moved))
         }
-        Command::Undo {} => Request::Undo { by, reply: read(reply, moved) },
+        Command::Undo {} => Request::Undo { who, reply: read(reply, moved) },
         Command::OutboxRetry {} => {
-            Request::Retry { by, reply: read(reply, |n| Answer::Retried { n }) }
+            Request::Retry { who, reply: read(reply, |n| Answer::Retried { n }) }
         }
         Command::ImportBegin {} => Request::ImportBegin(read(reply, |begun| match begun {
             Ok(import) => Answer::ImportBegun { import },
@@ -310,7 +315,8 @@ fn asked(command: Command, by: &str, reply: oneshot::Sender<Answer>) -> Asked {
             Request::ImportRows { import, rows, reply }
         }
         Command::ImportCommit { import, file } => {
-            let file = ImportedFile { by, ..file };
+            let Who { by, os_user } = who;
+            let file = ImportedFile { by, os_user, ..file };
             Request::ImportCommit { import, file, reply: read(reply, done) }
         }
         Command::ImportAbandon { import, refused } => {
@@ -351,9 +357,9 @@ fn failed() -> Answer {
 }
 
 /// Carries a command out and waits on this thread, which has no scanners.
-fn blocking(ledger: &Ledger, command: Command, by: &str) -> Answer {
+fn blocking(ledger: &Ledger, command: Command, who: &Who) -> Answer {
     let (reply, answer) = oneshot::channel();
-    match asked(command, by, reply) {
+    match asked(command, who, reply) {
         Asked::Ledger(request) => match ledger.send(request) {
             Some(()) => answer.blocking_recv().unwrap_or_else(|_closed| failed()),
             None => failed(),
@@ -363,9 +369,9 @@ fn blocking(ledger: &Ledger, command: Command, by: &str) -> Answer {
 }
 
 /// Carries a command out on a runtime.
-async fn carried_out(daemon: &Within, command: Command, by: &str) -> Answer {
+async fn carried_out(daemon: &Within, command: Command, who: &Who) -> Answer {
     let (reply, answer) = oneshot::channel();
-    let mut request = match asked(command, by, reply) {
+    let mut request = match asked(command, who, reply) {
         Asked::Ledger(request) => request,
         Asked::Scanners(what) => return of_scanners(&daemon.scanners, what),
     };
@@ -492,7 +498,7 @@ async fn accept(
 
 /// Every command of one connection, each answered. An import that the connection does not decide is given up with it.
 async fn answer_all(stream: tokio::net::UnixStream, daemon: &Within) -> io::Result<()> {
-    let by = user_name(stream.peer_cred()?.uid());
+    let who = Who::os_user(user_name(stream.peer_cred()?.uid()));
     let (read, mut write) = stream.into_split();
     let mut read = tokio::io::BufReader::new(read);
     let mut import = None;
@@ -509,7 +515,7 @@ async fn answer_all(stream: tokio::net::UnixStream, daemon: &Within) -> io::Resu
             Ok(command) => {
                 let ends =
                     matches!(command, Command::ImportCommit { .. } | Command::ImportAbandon { .. });
-                let answer = carried_out(daemon, command, &by).await;
+                let answer = carried_out(daemon, command, &who).await;
                 match &answer {
                     Answer::ImportBegun { import: number } => import = Some(*number),
                     _ if ends => import = None,
@@ -526,7 +532,7 @@ async fn answer_all(stream: tokio::net::UnixStream, daemon: &Within) -> io::Resu
         }
     };
     if let Some(import) = import {
-        carried_out(daemon, Command::ImportAbandon { import, refused: 0 }, &by).await;
+        carried_out(daemon, Command::ImportAbandon { import, refused: 0 }, &who).await;
     }
     outcome
 }

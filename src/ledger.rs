@@ -32,7 +32,7 @@ mod writer;
 
 pub use book::{OpenError, Settings, WriteError};
 pub use correct::{Moved, NotMoved, SetRequest};
-pub use fact::Counts;
+pub use fact::{Counts, Decision, Person, Role, TwoPersonAct, Who, Why};
 pub use import::{ImportRefused, ImportRow, ImportedFile, RefusedRow};
 pub use key::KeyError;
 pub use layout::{

@@ -454,6 +454,14 @@ impl Verdict {
         Self::ALL.into_iter().find(|verdict| verdict.name() == name)
     }
 
+    /// Whether somebody may have to look at the envelope: nothing was moved, and that was not what was asked.
+    pub const fn is_exception(self) -> bool {
+        match self {
+            Self::AlreadyReceived | Self::Held => true,
+            verdict => matches!(verdict.tone(), Tone::Bad),
+        }
+    }
+
     /// The tone it gets. `found` and `command` have tones of their own where a scanner can make them; among the three that
     /// every scanner has they are a notice.
     pub const fn tone(self) -> Tone {

@@ -7,7 +7,7 @@ mod station;
 use ballot_intake::ballot::{Mode, Move, SetMove, Status, import_moves, scan_move, set_move};
 use ballot_intake::clock::{Clock as _, Micros};
 use ballot_intake::delivery::Answer;
-use ballot_intake::ledger::{Counts, ImportRow, Request, SetRequest, rebuild};
+use ballot_intake::ledger::{Counts, ImportRow, Request, SetRequest, Who, rebuild};
 use ballot_intake::scan::Verdict;
 use proptest::prelude::*;
 use station::{HOLD_BACK, Station, row};
@@ -362,14 +362,14 @@ impl Both {
                     ballot: row(*ballot).ballot,
                     status: *status,
                     reason: "by hand".to_owned(),
-                    by: "supervisor".to_owned(),
+                    who: Who::os_user("supervisor".to_owned()),
                 };
                 let set = self.station.ledger().ask(|reply| Request::Set(request, reply)).unwrap();
                 assert_eq!(set.is_ok(), self.model.set(now, *ballot, *status), "{set:?}");
             }
             Action::Undo => {
-                let by = "clerk".to_owned();
-                let undo = |reply| Request::Undo { by, reply };
+                let who = Who::os_user("clerk".to_owned());
+                let undo = |reply| Request::Undo { who, reply };
                 let undone = self.station.ledger().ask(undo).unwrap();
                 assert_eq!(undone.is_ok(), self.model.undo(now), "{undone:?}");
             }
@@ -381,8 +381,8 @@ impl Both {
             Action::Claim => self.claim(now),
             Action::Settle { which, answer } => self.settle(*which, answer),
             Action::Retry => {
-                let by = "supervisor".to_owned();
-                let retry = |reply| Request::Retry { by, reply };
+                let who = Who::os_user("supervisor".to_owned());
+                let retry = |reply| Request::Retry { who, reply };
                 assert_eq!(self.station.ledger().ask(retry).unwrap(), self.model.retry());
             }
             Action::Reopen => self.restart(Stop::Clean),

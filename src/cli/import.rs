@@ -325,6 +325,7 @@ impl Staging<'_> {
                     refused,
                     // Whoever carries the command out knows who asks.
                     by: String::new(),
+                    os_user: None,
                 },
             },
         };

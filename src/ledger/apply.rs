@@ -2,7 +2,9 @@
 //! derived anew.
 
 use super::body::{self, Origin};
-use super::fact::{BatchOpened, Event, Fact, Imported, Release, ScanFact, SetFact};
+use super::fact::{
+    BatchOpened, Checkpointed, Event, Fact, Imported, OperatorAdded, Release, ScanFact, SetFact,
+};
 use super::import::{ImportRow, current_row};
 use super::rows::{self, BallotRow};
 use super::tally::{Scope, Tally};
@@ -25,11 +27,13 @@ pub(super) enum State {
     Delivered = 3,
     /// Corrected while it was held back.
     Withdrawn = 4,
+    /// Given up by a supervisor after the relay had refused it.
+    Dropped = 5,
 }
 
 impl State {
-    pub(super) const ALL: [Self; 5] =
-        [Self::Held, Self::Owed, Self::SetAside, Self::Delivered, Self::Withdrawn];
+    pub(super) const ALL: [Self; 6] =
+        [Self::Held, Self::Owed, Self::SetAside, Self::Delivered, Self::Withdrawn, Self::Dropped];
 
     pub(super) const fn name(self) -> &'static str {
         match self {
@@ -38,6 +42,7 @@ impl State {
             Self::SetAside => "set_aside",
             Self::Delivered => "delivered",
             Self::Withdrawn => "withdrawn",
+            Self::Dropped => "dropped",
         }
     }
 
@@ -78,6 +83,15 @@ impl Projection<'_> {
             Fact::Retried { of, .. } => {
                 of.iter().try_for_each(|seq| self.moved(*seq, State::Owed, None))
             }
+            Fact::Dropped { of, reason, .. } => self.moved(*of, State::Dropped, Some(reason)),
+            Fact::BatchClosed(closed) => self.batch_has("closed", seq, closed.batch),
+            Fact::BatchReversed(reversed) => self.batch_has("reversed", seq, reversed.batch),
+            Fact::OperatorAdded(added) => self.operator_added(seq, added),
+            Fact::OperatorDisabled { operator, .. } => self.operator_disabled(seq, operator),
+            Fact::Proposed { .. } => self.proposed(seq),
+            Fact::Decided(decided) => self.decided(seq, decided.proposal),
+            Fact::Checkpointed(checkpoint) => self.checkpointed(seq, checkpoint),
+            Fact::Witnessed { of } => of.iter().try_for_each(|of| self.witnessed(seq, *of)),
         }
     }
 
@@ -90,6 +104,62 @@ impl Projection<'_> {
         Ok(())
     }
 
+    /// The batch was closed, or reversed, at row `seq`.
+    fn batch_has(&self, what: &'static str, seq: i64, batch: u32) -> rusqlite::Result<()> {
+        self.conn
+            .prepare_cached(&format!("UPDATE batch SET {what} = ? WHERE number = ?"))?
+            .execute(params![seq, batch])?;
+        Ok(())
+    }
+
+    fn operator_added(&self, seq: i64, added: &OperatorAdded) -> rusqlite::Result<()> {
+        self.conn
+            .prepare_cached(
+                "INSERT INTO operator (name, seq, role, password, badge) VALUES (?, ?, ?, ?, ?)",
+            )?
+            .execute(params![
+                added.operator,
+                seq,
+                added.role.name(),
+                added.password,
+                added.badge
+            ])?;
+        Ok(())
+    }
+
+    fn operator_disabled(&self, seq: i64, name: &str) -> rusqlite::Result<()> {
+        self.conn
+            .prepare_cached("UPDATE operator SET disabled = ? WHERE name = ?")?
+            .execute(params![seq, name])?;
+        Ok(())
+    }
+
+    fn proposed(&self, seq: i64) -> rusqlite::Result<()> {
+        self.conn.prepare_cached("INSERT INTO proposal (seq) VALUES (?)")?.execute([seq])?;
+        Ok(())
+    }
+
+    fn decided(&self, seq: i64, proposal: i64) -> rusqlite::Result<()> {
+        self.conn
+            .prepare_cached("UPDATE proposal SET decided = ? WHERE seq = ?")?
+            .execute([seq, proposal])?;
+        Ok(())
+    }
+
+    fn checkpointed(&self, seq: i64, checkpoint: &Checkpointed) -> rusqlite::Result<()> {
+        self.conn
+            .prepare_cached("INSERT INTO checkpoint (seq, of, note) VALUES (?, ?, ?)")?
+            .execute(params![seq, checkpoint.of, checkpoint.note])?;
+        Ok(())
+    }
+
+    fn witnessed(&self, seq: i64, of: i64) -> rusqlite::Result<()> {
+        self.conn
+            .prepare_cached("UPDATE checkpoint SET witnessed = ? WHERE seq = ?")?
+            .execute([seq, of])?;
+        Ok(())
+    }
+
     fn scanned(
         &mut self,
         seq: i64,
@@ -98,6 +168,9 @@ impl Projection<'_> {
         row: Option<&BallotRow>,
     ) -> rusqlite::Result<()> {
         self.tally.add(Scope::Batch(scan.batch), scan.verdict.name(), 1);
+        if scan.verdict.is_exception() {
+            self.excepted(seq, scan, row)?;
+        }
         match (row, scan.to) {
             (Some(row), Some(to)) => {
                 // What a scan moves gets the batch's reason; a `voided` or `refused` reason is not the ballot's.
@@ -108,6 +181,16 @@ impl Projection<'_> {
             (Some(row), None) => self.named(seq, row),
             (None, _) => Ok(()),
         }
+    }
+
+    /// A scan that a supervisor may have to look at.
+    fn excepted(&self, seq: i64, scan: &ScanFact, row: Option<&BallotRow>) -> rusqlite::Result<()> {
+        self.conn
+            .prepare_cached(
+                "INSERT INTO exception (seq, verdict, batch, ballot) VALUES (?, ?, ?, ?)",
+            )?
+            .execute(params![seq, scan.verdict.name(), scan.batch, row.map(|row| row.key)])?;
+        Ok(())
     }
 
     fn set(

@@ -421,6 +421,14 @@ impl Book {
             mode: self.settings.mode,
             received_by: "mail".to_owned(),
             day: Some(day.to_owned()),
+            received_at: None,
+            reason: None,
+            postmarked: false,
+            attention: None,
+            place: None,
+            seals: Vec::new(),
+            cap: None,
+            who: None,
         });
         self.append(at, fact, None)?;
         Ok(last + 1)

@@ -2,7 +2,7 @@
 
 use super::apply::State;
 use super::book::{Book, WriteError};
-use super::fact::{By, Event, Fact, ScanFact, SetFact};
+use super::fact::{By, Event, Fact, ScanFact, SetFact, Who};
 use super::rows::{self, BallotRow};
 use crate::ballot::{BallotId, ElectionId, SetMove, Status, set_move};
 use crate::clock::Micros;
@@ -64,7 +64,7 @@ pub struct SetRequest {
     /// Why.
     pub reason: String,
     /// Who asks.
-    pub by: String,
+    pub who: Who,
 }
 
 impl Book {
@@ -87,7 +87,7 @@ impl Book {
         };
         let reason = Some(request.reason.clone());
         let fact = self.set_fact(&row, *status, corrected.as_ref())?;
-        let fact = SetFact { reason, method: By::Supervisor, by: request.by.clone(), ..fact };
+        let fact = SetFact { reason, method: By::Supervisor, who: request.who.clone(), ..fact };
         self.moved_by(now, &row, fact).map(Ok)
     }
 
@@ -95,7 +95,7 @@ impl Book {
     pub(super) fn undo(
         &mut self,
         now: Micros,
-        by: &str,
+        who: Who,
     ) -> Result<Result<Moved, NotMoved>, WriteError> {
         let Some(last) = self.last_scan_not_taken_back()? else {
             return Ok(Err(NotMoved::NothingToUndo));
@@ -108,8 +108,7 @@ impl Book {
             return Ok(Err(NotMoved::MovedSince(row.ballot, row.status)));
         };
         let fact = self.set_fact(&row, from, Some(&(seq, event)))?;
-        let fact =
-            SetFact { reason: scan.from_reason, method: By::Manual, by: by.to_owned(), ..fact };
+        let fact = SetFact { reason: scan.from_reason, method: By::Manual, who, ..fact };
         self.moved_by(now, &row, fact).map(Ok)
     }
 
@@ -160,7 +159,8 @@ impl Book {
             to,
             reason: None,
             method: By::Supervisor,
-            by: String::new(),
+            who: Who::station(),
+            confirmed_by: None,
             corrects: corrected.map(|(_, event)| event.id.clone()),
             unheard,
             withdraws,

@@ -1,6 +1,15 @@
 //! What an event says: the bodies of the ledger's rows, from which everything else in it derives.
 
-use crate::ballot::{BallotId, ElectionId, Mode, Status};
+mod batch;
+mod people;
+mod proof;
+
+pub(super) use self::batch::{BatchClosed, BatchOpened, BatchReversed};
+pub(super) use self::people::{Decided, OperatorAdded};
+pub use self::people::{Decision, Person, Role, TwoPersonAct, Who};
+pub(super) use self::proof::Checkpointed;
+pub use self::proof::Why;
+use crate::ballot::{BallotId, ElectionId, Status};
 use crate::clock::Micros;
 use crate::scan::{Method, Verdict};
 use serde::{Deserialize, Serialize};
@@ -74,7 +83,50 @@ pub(super) enum Fact {
         /// Row numbers of the changes.
         of: Vec<i64>,
         /// Who.
-        by: String,
+        #[serde(flatten)]
+        who: Who,
+    },
+    /// A supervisor gave a change up that was set aside: the relay never gets it.
+    Dropped {
+        /// Row number of the change.
+        of: i64,
+        /// Why.
+        reason: String,
+        /// Who.
+        #[serde(flatten)]
+        who: Who,
+    },
+    /// A batch was closed.
+    BatchClosed(BatchClosed),
+    /// A batch was reversed.
+    BatchReversed(BatchReversed),
+    /// There is a new operator.
+    OperatorAdded(OperatorAdded),
+    /// An operator may do nothing any more.
+    OperatorDisabled {
+        /// Their name.
+        operator: String,
+        /// Who disabled them.
+        #[serde(flatten)]
+        who: Who,
+    },
+    /// Somebody proposed what takes two.
+    Proposed {
+        /// What.
+        #[serde(flatten)]
+        what: TwoPersonAct,
+        /// Who.
+        #[serde(flatten)]
+        who: Who,
+    },
+    /// Somebody else decided on it.
+    Decided(Decided),
+    /// The head of the chain was signed.
+    Checkpointed(Checkpointed),
+    /// The relay keeps these checkpoints as a witness.
+    Witnessed {
+        /// Row numbers of the checkpoints.
+        of: Vec<i64>,
     },
 }
 
@@ -98,20 +150,6 @@ pub(super) struct Opened {
     pub station: String,
     /// The station's Ed25519 public key, 64 hexadecimal digits.
     pub public_key: String,
-}
-
-/// How a batch begins.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct BatchOpened {
-    /// Its number at this station, from 1.
-    pub batch: u32,
-    /// What its scans do.
-    pub mode: Mode,
-    /// How its envelopes came: `mail`, `drop_box`, `in_person` or `other`.
-    pub received_by: String,
-    /// The local date of the station's running batch.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub day: Option<String>,
 }
 
 /// A scan and its verdict. What names an issued ballot keeps its code; anything else keeps symbology, length and MAC only.
@@ -251,8 +289,12 @@ pub(super) struct SetFact {
     pub reason: Option<String>,
     /// What kind of act it was.
     pub method: By,
-    /// Who: the name of the operating system's user, or the import's number.
-    pub by: String,
+    /// Who, or the import's number.
+    #[serde(flatten)]
+    pub who: Who,
+    /// The operator who confirmed it, where it took two.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirmed_by: Option<String>,
     /// The id of the event it says was wrong.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub corrects: Option<String>,
@@ -278,8 +320,9 @@ pub(super) struct Imported {
     pub file_sha256: String,
     /// The layout it was read by.
     pub layout: String,
-    /// Who: the name of the operating system's user.
-    pub by: String,
+    /// Who.
+    #[serde(flatten)]
+    pub who: Who,
     /// What became of its rows.
     pub counts: Counts,
     /// SHA-256 over the canonical rows of the ballots it issued, in order, a line feed after each; hexadecimal.

@@ -8,7 +8,7 @@
 
 use super::apply::Change;
 use super::book::{Book, WriteError};
-use super::fact::{By, Counts, Fact, Imported, SetFact};
+use super::fact::{By, Counts, Fact, Imported, SetFact, Who};
 use super::key::hex;
 use super::rows::{self, BallotRow};
 use super::tally::{Scope, Tally};
@@ -89,6 +89,9 @@ pub struct ImportedFile {
     pub refused: u64,
     /// Who imports.
     pub by: String,
+    /// The operating system's user, where `by` is an operator.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub os_user: Option<String>,
 }
 
 /// An import that is being staged.
@@ -192,7 +195,7 @@ impl Book {
                 file: file.file.clone(),
                 file_sha256: file.sha256.clone(),
                 layout: file.layout.clone(),
-                by: file.by.clone(),
+                who: Who { by: file.by.clone(), os_user: file.os_user.clone() },
                 counts,
                 issued_sha256: hex(&staged.issued.finalize()),
                 changed_sha256: hex(&staged.changed.finalize()),
@@ -382,7 +385,8 @@ impl Book {
             to: change.status,
             reason: change.reason,
             method: By::Import,
-            by: format!("import {number}"),
+            who: Who { by: format!("import {number}"), os_user: None },
+            confirmed_by: None,
             corrects: None,
             unheard: false,
             withdraws: None,

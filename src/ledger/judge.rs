@@ -292,7 +292,7 @@ impl Book {
             Fact::Scan(scan) => {
                 Some(Earlier { at: event.at, by: scan.scanner, batch: Some(scan.batch) })
             }
-            Fact::Set(set) => Some(Earlier { at: event.at, by: set.by, batch: None }),
+            Fact::Set(set) => Some(Earlier { at: event.at, by: set.who.by, batch: None }),
             _ => None,
         })
     }

@@ -2,7 +2,7 @@
 
 use super::apply::State;
 use super::book::{Book, WriteError};
-use super::fact::{Fact, Release};
+use super::fact::{Fact, Release, Who};
 use super::rows;
 use crate::clock::Micros;
 use crate::delivery::{Answer, Delivery};
@@ -191,7 +191,7 @@ impl Book {
     }
 
     /// Owes again what was set aside; how many that is.
-    pub(super) fn retry(&mut self, now: Micros, by: &str) -> Result<usize, WriteError> {
+    pub(super) fn retry(&mut self, now: Micros, who: Who) -> Result<usize, WriteError> {
         let of: Vec<i64> = self
             .conn
             .prepare_cached("SELECT seq FROM outbox WHERE state = 2 AND state < 3 ORDER BY seq")?
@@ -199,7 +199,7 @@ impl Book {
             .collect::<rusqlite::Result<_>>()?;
         let n = of.len();
         if n > 0 {
-            self.append(now, Fact::Retried { of, by: by.to_owned() }, None)?;
+            self.append(now, Fact::Retried { of, who }, None)?;
         }
         Ok(n)
     }

@@ -382,7 +382,7 @@ fn chapter(station: &str, fact: Fact) -> Option<Chapter> {
             from: Some(set.from),
             to: Some(set.to),
             reason: set.reason,
-            by: set.by,
+            by: set.who.by,
             corrects: set.corrects,
             ..Chapter::blank()
         }),

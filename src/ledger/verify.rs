@@ -70,7 +70,11 @@ const DERIVED: &[(&str, &str)] = &[
         "ballot",
         "key, election, ballot, voter, imb, style, mailed, receive_until, status, reason, status_seq, last_seq, owed_seq, sent",
     ),
-    ("batch", "number, seq, mode, received_by, day"),
+    ("batch", "number, seq, mode, received_by, day, closed, reversed"),
+    ("exception", "seq, verdict, batch, ballot"),
+    ("operator", "name, seq, role, password, badge, disabled"),
+    ("proposal", "seq, decided"),
+    ("checkpoint", "seq, of, note, witnessed"),
     ("outbox", "seq, ballot, prev, state, sequence, CASE WHEN state < 3 THEN body END"),
     ("event", "seq, ballot_prev"),
     ("tally", "scope, name, n"),
@@ -462,6 +466,14 @@ impl Anew {
                  ON CONFLICT (number) DO UPDATE SET seq = excluded.seq;
              DELETE FROM old.batch;
              INSERT INTO old.batch SELECT * FROM main.batch;
+             DELETE FROM old.exception;
+             INSERT INTO old.exception SELECT * FROM main.exception;
+             DELETE FROM old.operator;
+             INSERT INTO old.operator SELECT * FROM main.operator;
+             DELETE FROM old.proposal;
+             INSERT INTO old.proposal SELECT * FROM main.proposal;
+             DELETE FROM old.checkpoint;
+             INSERT INTO old.checkpoint SELECT * FROM main.checkpoint;
              UPDATE main.outbox SET due = kept.due, attempts = kept.attempts, last_error = kept.last_error
                  FROM old.outbox AS kept WHERE kept.seq = main.outbox.seq;
              DELETE FROM old.outbox;

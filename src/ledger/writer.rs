@@ -7,7 +7,7 @@
 
 use super::book::{Book, OpenError, Settings, WriteError};
 use super::correct::{Moved, NotMoved, SetRequest};
-use super::fact::Counts;
+use super::fact::{Counts, Who};
 use super::import::{ImportRefused, ImportRow, ImportedFile, RefusedRow};
 use super::judge::REPEATS;
 use super::tally::Scope;
@@ -91,14 +91,14 @@ pub enum Request {
     /// Take back the last scan that changed something.
     Undo {
         /// Who asks.
-        by: String,
+        who: Who,
         /// What came of it.
         reply: Reply<Result<Moved, NotMoved>>,
     },
     /// Owe again what was set aside, and ask the relay at once.
     Retry {
         /// Who asks.
-        by: String,
+        who: Who,
         /// How many.
         reply: Reply<usize>,
     },
@@ -628,8 +628,8 @@ impl Desk<'_> {
                 (when_durable(reply), done)
             }
             Request::Set(request, reply) => self.with(reply, |book| book.set(now, &request)),
-            Request::Undo { by, reply } => self.with(reply, |book| book.undo(now, &by)),
-            Request::Retry { by, reply } => self.with(reply, |book| book.retry(now, &by)),
+            Request::Undo { who, reply } => self.with(reply, |book| book.undo(now, who)),
+            Request::Retry { who, reply } => self.with(reply, |book| book.retry(now, who)),
             Request::ImportBegin(reply) => self.with(reply, Book::import_begin),
             Request::ImportRows { import, rows, reply } => {
                 self.with(reply, |book| book.import_stage(import, &rows))

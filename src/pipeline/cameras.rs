@@ -610,6 +610,7 @@ mod tests {
             layout: "generic".to_owned(),
             refused: 0,
             by: "clerk".to_owned(),
+            os_user: None,
         };
         let import = ledger.ask(Request::ImportBegin).unwrap().unwrap();
         ledger.ask(|reply| Request::ImportRows { import, rows, reply }).unwrap().unwrap();

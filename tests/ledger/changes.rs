@@ -4,7 +4,7 @@ use crate::station::{HOLD_BACK, NOON, Station, row};
 use ballot_intake::ballot::{Mode, Status};
 use ballot_intake::clock::Micros;
 use ballot_intake::delivery::{Answer, Delivery};
-use ballot_intake::ledger::{ImportRow, Moved, NotMoved, Request, SetRequest};
+use ballot_intake::ledger::{ImportRow, Moved, NotMoved, Request, SetRequest, Who};
 use ballot_intake::scan::Verdict;
 use std::time::Duration;
 
@@ -19,7 +19,10 @@ fn station_with(n: u32) -> Station {
 }
 
 fn undo(station: &Station) -> Result<Moved, NotMoved> {
-    station.ledger().ask(|reply| Request::Undo { by: "clerk".to_owned(), reply }).unwrap()
+    station
+        .ledger()
+        .ask(|reply| Request::Undo { who: Who::os_user("clerk".to_owned()), reply })
+        .unwrap()
 }
 
 fn set(station: &Station, n: u32, status: Status) -> Result<Moved, NotMoved> {
@@ -28,7 +31,7 @@ fn set(station: &Station, n: u32, status: Status) -> Result<Moved, NotMoved> {
         ballot: row(n).ballot,
         status,
         reason: "by hand".to_owned(),
-        by: "supervisor".to_owned(),
+        who: Who::os_user("supervisor".to_owned()),
     };
     station.ledger().ask(|reply| Request::Set(request, reply)).unwrap()
 }
@@ -267,7 +270,10 @@ fn a_later_change_waits_for_an_earlier_one_whatever_became_of_it() {
 }
 
 fn retry(station: &Station) -> usize {
-    station.ledger().ask(|reply| Request::Retry { by: "supervisor".to_owned(), reply }).unwrap()
+    station
+        .ledger()
+        .ask(|reply| Request::Retry { who: Who::os_user("supervisor".to_owned()), reply })
+        .unwrap()
 }
 
 /// What was withdrawn is settled, but what stood before it may not be: a change after it once went out before the first.

@@ -2,7 +2,7 @@
 
 use crate::station::{HOLD_BACK, Station, capture, row};
 use ballot_intake::ballot::Status;
-use ballot_intake::ledger::{Counts, ImportRefused, ImportRow, NotMoved, RefusedRow, Request};
+use ballot_intake::ledger::{Counts, ImportRefused, ImportRow, NotMoved, RefusedRow, Request, Who};
 use ballot_intake::scan::{CodeKind, Face, Verdict};
 
 fn stage(
@@ -18,7 +18,7 @@ fn voided(n: u32) -> ImportRow {
 }
 
 fn undo(station: &Station) -> Status {
-    let undo = |reply| Request::Undo { by: "clerk".to_owned(), reply };
+    let undo = |reply| Request::Undo { who: Who::os_user("clerk".to_owned()), reply };
     station.ledger().ask(undo).unwrap().unwrap().status
 }
 
@@ -160,7 +160,9 @@ fn an_undo_meets_what_the_file_made_of_the_ballot() {
     station.import(&[row(1)]);
     station.scan_ballot("left", 1);
     station.import(&[voided(1)]);
-    let undo = station.ledger().ask(|reply| Request::Undo { by: "clerk".to_owned(), reply });
+    let undo = station
+        .ledger()
+        .ask(|reply| Request::Undo { who: Who::os_user("clerk".to_owned()), reply });
     assert_eq!(undo.unwrap(), Err(NotMoved::MovedSince(row(1).ballot, Status::Voided)));
     assert!(station.verify().ok);
 }

@@ -3,7 +3,7 @@
 use crate::station::{HOLD_BACK, Station, row};
 use ballot_intake::ballot::Status;
 use ballot_intake::delivery::Answer;
-use ballot_intake::ledger::{ImportRow, Request, Verified, rebuild, verify};
+use ballot_intake::ledger::{ImportRow, Request, Verified, Who, rebuild, verify};
 use ballot_intake::scan::Verdict;
 use proptest::prelude::*;
 use rusqlite::Connection;
@@ -18,7 +18,7 @@ fn day() -> Station {
     for n in [1, 2, 3, 99] {
         station.scan_ballot("left", n);
     }
-    let undo = |reply| Request::Undo { by: "clerk".to_owned(), reply };
+    let undo = |reply| Request::Undo { who: Who::os_user("clerk".to_owned()), reply };
     station.ledger().ask(undo).unwrap().unwrap();
     station.pass(HOLD_BACK);
     let claimed = station.claim();
@@ -274,7 +274,7 @@ proptest! {
             ballot: row(1).ballot,
             status: Status::Received,
             reason,
-            by,
+            who: Who::os_user(by),
         };
         let set = station.ledger().ask(|reply| Request::Set(request, reply)).unwrap();
         prop_assert!(set.is_ok());

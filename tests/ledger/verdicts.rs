@@ -262,7 +262,14 @@ fn the_report_has_every_status_and_verdict_and_its_sums_hold() {
         assert_eq!(report.scans[verdict], 1, "{verdict}");
     }
     let outbox: Vec<_> = report.outbox.into_iter().collect();
-    let zeros = [("delivered", 0), ("held", 1), ("owed", 0), ("set_aside", 0), ("withdrawn", 0)];
+    let zeros = [
+        ("delivered", 0),
+        ("dropped", 0),
+        ("held", 1),
+        ("owed", 0),
+        ("set_aside", 0),
+        ("withdrawn", 0),
+    ];
     assert_eq!(outbox, zeros);
 }
 

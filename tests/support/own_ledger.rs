@@ -164,6 +164,7 @@ impl Station {
             layout: "generic".to_owned(),
             refused: 0,
             by: "clerk".to_owned(),
+            os_user: None,
         };
         self.ledger().ask(|reply| Request::ImportCommit { import, file, reply }).unwrap().unwrap()
     }

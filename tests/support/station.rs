@@ -143,6 +143,7 @@ impl Station {
             layout: "generic".to_owned(),
             refused: 0,
             by: "clerk".to_owned(),
+            os_user: None,
         };
         let done = desk.ask(Asked::ImportCommit { import, file }).unwrap();
         assert!(matches!(&done, Answer::ImportDone(counts) if counts.issued == u64::from(n)));

@@ -1,0 +1,147 @@
+//! Events about the people who work with the ledger: who they are, and what takes two of them.
+
+use crate::ballot::{BallotId, ElectionId, Status};
+use serde::{Deserialize, Serialize};
+
+/// Who did it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Who {
+    /// The operator who signed in; else the operating system's user; `station` where nobody asked.
+    pub by: String,
+    /// The operating system's user, where `by` is an operator.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub os_user: Option<String>,
+}
+
+impl Who {
+    /// The station itself: nobody asked.
+    pub fn station() -> Self {
+        Self::os_user("station".to_owned())
+    }
+
+    /// A user of the operating system, who signed in as nobody.
+    pub const fn os_user(name: String) -> Self {
+        Self { by: name, os_user: None }
+    }
+}
+
+/// What an operator may do; each may do what those before may, but for the auditor, who only reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Reads everything and changes nothing.
+    Auditor,
+    /// Opens and closes batches, scans, takes the last scan back.
+    Clerk,
+    /// Sets ballots, opens batches that were received earlier, proposes and confirms what takes two.
+    Supervisor,
+    /// Adds and disables operators.
+    Administrator,
+}
+
+impl Role {
+    /// Every role.
+    pub const ALL: [Self; 4] = [Self::Auditor, Self::Clerk, Self::Supervisor, Self::Administrator];
+
+    /// The name on the command line and in the ledger.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Auditor => "auditor",
+            Self::Clerk => "clerk",
+            Self::Supervisor => "supervisor",
+            Self::Administrator => "administrator",
+        }
+    }
+
+    /// The role of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.name() == name)
+    }
+}
+
+/// Somebody who asks for something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Person {
+    /// Who it is.
+    pub who: Who,
+    /// What they may do, once they signed in as an operator.
+    pub role: Option<Role>,
+}
+
+impl Person {
+    /// A user of the operating system, who signed in as nobody.
+    pub const fn os_user(name: String) -> Self {
+        Self { who: Who::os_user(name), role: None }
+    }
+
+    /// Whether this is an operator who may do what that role may; an auditor only reads.
+    pub fn may(&self, role: Role) -> bool {
+        self.role.is_some_and(|own| own >= role)
+    }
+}
+
+/// An operator, from here on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::ledger) struct OperatorAdded {
+    /// Their name.
+    pub operator: String,
+    /// What they may do.
+    pub role: Role,
+    /// Argon2id hash of the password, in the PHC string format.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<String>,
+    /// HMAC-SHA256 of the badge's code under the station's key; hexadecimal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub badge: Option<String>,
+    /// Who added them.
+    #[serde(flatten)]
+    pub who: Who,
+}
+
+/// What one operator proposes and another must confirm.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "act", rename_all = "snake_case")]
+pub enum TwoPersonAct {
+    /// A ballot leaves `accepted`, `rejected` or `voided`.
+    SetBallot {
+        /// The ballot's election.
+        election: ElectionId,
+        /// The ballot.
+        ballot: BallotId,
+        /// Where it stood when this was proposed.
+        from: Status,
+        /// Where it shall stand.
+        to: Status,
+        /// Why.
+        reason: String,
+    },
+    /// All that a batch's scans moved is taken back.
+    ReverseBatch {
+        /// The batch's number.
+        batch: u32,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// What came of a proposal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::ledger) struct Decided {
+    /// Row number of the proposal.
+    pub proposal: i64,
+    /// Whether it is done; the events that follow in the same transaction do it.
+    pub decision: Decision,
+    /// Who decided.
+    #[serde(flatten)]
+    pub who: Who,
+}
+
+/// What the second person says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Decision {
+    /// It is right: it is done now.
+    Confirmed,
+    /// It is not: nothing is done. Whoever proposed may say so too.
+    Declined,
+}
