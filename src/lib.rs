@@ -19,8 +19,8 @@
 //!
 //! # Code map
 //!
-//! - Words: [`scan`], [`ballot`], [`imb`], [`clock`], [`event`], [`delivery`]: values and pure rules. The table of all moves of a
-//!   ballot is in [`ballot`], the verdicts are in [`scan`].
+//! - Words: [`scan`], [`ballot`], [`reason`], [`imb`], [`clock`], [`event`], [`delivery`]: values and pure rules. The table of
+//!   all moves of a ballot is in [`ballot`], the verdicts are in [`scan`], why a ballot stands where it stands is in [`reason`].
 //! - Stages: [`scanner`] (profiles, dialogs, lines, cameras, folders, what is plugged in), [`decode`] (pictures to symbols), [`envelope`] (payload to ballot),
 //!   [`dedupe`] (repeats), [`ledger`] (the record and what derives from it), [`forward`] (the relay). None imports another.
 //! - What a scanner says becomes symbols in a [`scanner::dialog::Dialog`]: `text`, `ssi`, `keyboard` or `hid_pos`, by its profile.
@@ -59,6 +59,7 @@ pub mod clock;
 pub mod delivery;
 pub mod event;
 pub mod imb;
+pub mod reason;
 pub mod scan;
 
 // Stages, in the order of the flow: none imports another.
