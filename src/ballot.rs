@@ -207,6 +207,41 @@ impl Mode {
     }
 }
 
+/// How the envelopes of a batch came into the building.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReceivedBy {
+    /// The Postal Service brought them.
+    #[default]
+    Mail,
+    /// They lay in a drop box.
+    DropBox,
+    /// Voters handed them over.
+    InPerson,
+    /// Another way.
+    Other,
+}
+
+impl ReceivedBy {
+    /// Every way.
+    pub const ALL: [Self; 4] = [Self::Mail, Self::DropBox, Self::InPerson, Self::Other];
+
+    /// The name on the command line and in events.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Mail => "mail",
+            Self::DropBox => "drop_box",
+            Self::InPerson => "in_person",
+            Self::Other => "other",
+        }
+    }
+
+    /// The way of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|way| way.name() == name)
+    }
+}
+
 /// What a scan in some mode does to a ballot of some status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Move {

@@ -7,6 +7,7 @@ pub mod read;
 
 mod annotate;
 mod ask;
+mod batch;
 mod deck;
 mod demo;
 mod devices;
@@ -126,6 +127,9 @@ enum Command {
     /// Look at one ballot, or set where it stands.
     #[command(subcommand)]
     Ballot(BallotCommand),
+    /// Open, close and look at batches of envelopes.
+    #[command(subcommand)]
+    Batch(batch::BatchCommand),
     /// Take back the station's last scan that changed something.
     Undo,
     /// List every device that could be a scanner, and why one is not read: with the lines to write for it.
@@ -290,6 +294,7 @@ fn dispatch(Arguments { command, common }: Arguments) -> Result<Exit, Failure> {
         Command::Ballot(BallotCommand::Set { ballot, status, reason }) => {
             ask::ballot_set(&place, &common, ask::Wanted { ballot, status, reason })
         }
+        Command::Batch(command) => batch::batch(&place, &common, command),
         Command::Undo => ask::undo(&place, &common),
         Command::Devices { udev_rules: true } => profiles::udev_rules(&common),
         Command::Devices { udev_rules: false } => devices::devices(&place, &common),

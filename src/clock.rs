@@ -1,6 +1,7 @@
 //! Time as an argument: what a stage may know of now, and how instants are stored and spoken.
 
-use jiff::{Timestamp, civil, tz::TimeZone};
+use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
+use jiff::{Timestamp, civil};
 use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
@@ -119,6 +120,27 @@ pub enum CivilError {
     /// The zone has no such instant that can be stored.
     #[error("that time cannot be placed in the zone")]
     Place(#[source] jiff::Error),
+    /// Not to the minute, or with an offset.
+    #[error("it is not a local time to the minute, such as 2026-11-03T19:00")]
+    Shape,
+    /// The clock is set back over it.
+    #[error("the clock shows it twice that night: {first} or {second}")]
+    Twice {
+        /// With the offset before the change.
+        first: String,
+        /// With the offset after it.
+        second: String,
+    },
+    /// The clock is set forward over it.
+    #[error(
+        "the clock skips it that night; with the offsets before and after it is {first} or {second}"
+    )]
+    Skipped {
+        /// With the offset before the change.
+        first: String,
+        /// With the offset after it.
+        second: String,
+    },
 }
 
 /// The facility's time zone: deadlines are written, and reports are read, in local civil time.
@@ -144,6 +166,32 @@ impl Zone {
         Ok(Micros(zoned.timestamp().as_microsecond()))
     }
 
+    /// The instant of `YYYY-MM-DDTHH:MM`, with or without seconds, if the clock shows it once: a deadline is one instant. A date
+    /// alone would be its first midnight, and an offset would be ignored: neither is what a deadline means.
+    pub fn exact(&self, local: &str) -> Result<Micros, CivilError> {
+        if !is_to_the_minute(local) {
+            return Err(CivilError::Shape);
+        }
+        let local: civil::DateTime = local.parse().map_err(CivilError::Form)?;
+        let of = |offset: Offset| {
+            let instant = offset.to_timestamp(local).map_err(CivilError::Place)?;
+            Ok(Micros(instant.as_microsecond()))
+        };
+        match self.0.to_ambiguous_timestamp(local).offset() {
+            AmbiguousOffset::Unambiguous { offset } => of(offset),
+            AmbiguousOffset::Fold { before, after } => {
+                let (first, second) = (of(before)?, of(after)?);
+                let (first, second) = (self.date_time(first), self.date_time(second));
+                Err(CivilError::Twice { first, second })
+            }
+            AmbiguousOffset::Gap { before, after } => {
+                let (first, second) = (of(before)?, of(after)?);
+                let (first, second) = (self.date_time(first), self.date_time(second));
+                Err(CivilError::Skipped { first, second })
+            }
+        }
+    }
+
     /// The local date, `2026-11-03`.
     pub fn date(&self, at: Micros) -> String {
         self.zoned(at).map_or_else(String::new, |zoned| zoned.date().to_string())
@@ -162,6 +210,11 @@ impl Zone {
             .ok()
             .map(|instant| instant.to_zoned_datetime(self.0.clone()))
     }
+}
+
+fn is_to_the_minute(text: &str) -> bool {
+    let shape: String = text.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+    matches!(shape.as_str(), "0000-00-00T00:00" | "0000-00-00T00:00:00")
 }
 
 #[cfg(test)]
@@ -185,6 +238,31 @@ mod tests {
         assert_eq!(denver.date_time(fold), "2026-11-01T01:30:00-06:00");
         let gap = denver.instant("2027-03-14T02:30").unwrap();
         assert_eq!(denver.date_time(gap), "2027-03-14T03:30:00-06:00");
+    }
+
+    #[test]
+    fn a_deadline_is_one_instant_or_says_which_two() {
+        let denver = Zone::named("America/Denver").unwrap();
+        let said = |text| match denver.exact(text) {
+            Ok(instant) => denver.date_time(instant),
+            Err(error) => error.to_string(),
+        };
+        for (text, expected) in [
+            ("2026-11-03T19:00", "2026-11-03T19:00:00-07:00"),
+            ("2026-11-01T00:59:59", "2026-11-01T00:59:59-06:00"),
+            ("2026-11-01T02:00", "2026-11-01T02:00:00-07:00"),
+            ("2027-03-14T03:00", "2027-03-14T03:00:00-06:00"),
+        ] {
+            assert_eq!(said(text), expected);
+        }
+        let twice = "twice that night: 2026-11-01T01:30:00-06:00 or 2026-11-01T01:30:00-07:00";
+        assert!(said("2026-11-01T01:30").ends_with(twice));
+        let skipped = "2027-03-14T03:30:00-06:00 or 2027-03-14T01:30:00-07:00";
+        assert!(said("2027-03-14T02:30").ends_with(skipped));
+        for text in ["2026-11-03", "2026-11-03T19:00-07:00", "2026-11-03T19:00Z", "2026-11-03 19"] {
+            assert!(said(text).contains("to the minute"), "{text}: {}", said(text));
+        }
+        assert!(said("2026-11-31T19:00").starts_with("it is not a local time such as"));
     }
 
     #[test]

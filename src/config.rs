@@ -11,7 +11,7 @@ mod syntax;
 mod value;
 
 use crate::ballot::{ElectionId, Mode, Status};
-use crate::clock::{Micros, Zone};
+use crate::clock::{CivilError, Micros, Zone};
 use crate::envelope::Format;
 use crate::scanner::plugged::Which;
 use crate::scanner::profile::Profile;
@@ -32,6 +32,8 @@ pub const DOCUMENTED: &str = include_str!("../deploy/config.toml");
 pub const CONFIG_BYTES_MAX: usize = 1 << 20;
 /// Longest window in which a scanner's same payload is a repeat: an envelope scanned a minute later is news.
 pub const REPEAT_WINDOW_MAX: Duration = Duration::from_mins(1);
+/// Most scans that a batch may hold before the clerk is warned; nobody counts more by hand.
+pub const BATCH_CAP_MAX: u32 = 1_000_000;
 /// Longest time for which a change is held back from the relay.
 pub const HOLD_BACK_MAX: Duration = Duration::from_hours(24);
 
@@ -76,6 +78,8 @@ pub struct Station {
     pub page: Page,
     /// The device that sounds tones for scanners that cannot.
     pub speaker: Option<PathBuf>,
+    /// Scans of a batch from which on the clerk is warned, where its opening says nothing else; 0 for no bound.
+    pub batch_cap: u32,
     /// How long after its last sight a scanner's same payload is a repeat; at most [`REPEAT_WINDOW_MAX`].
     pub repeat_window: Duration,
 }
@@ -96,6 +100,17 @@ pub struct Election {
     pub id: ElectionId,
     /// Until when ballots that have no deadline of their own may come in.
     pub receive_until: Option<Micros>,
+    /// Until when those may that were postmarked in time.
+    pub postmarked_receive_until: Option<Micros>,
+    /// Until when a voter may cure what a ballot lacks.
+    pub cure_until: Option<Micros>,
+}
+
+impl Election {
+    /// An election whose ballots may come in at any time.
+    pub const fn without_deadlines(id: ElectionId) -> Self {
+        Self { id, receive_until: None, postmarked_receive_until: None, cure_until: None }
+    }
 }
 
 /// Where the ledger lies.
@@ -318,6 +333,7 @@ static STATION: Table = Table {
     keys: &[
         Key { name: "id", example: "\"intake-1\"" },
         Key { name: "mode", example: "\"receive\"" },
+        Key { name: "batch_cap", example: "100" },
         Key { name: "page", example: "\"127.0.0.1:8760\"" },
         Key { name: "repeat_window", example: "\"2s\"" },
         Key { name: "speaker", example: "\"/dev/input/by-path/platform-pcspkr-event-spkr\"" },
@@ -330,6 +346,8 @@ static ELECTION: Table = Table {
     keys: &[
         Key { name: "id", example: "\"202611\"" },
         Key { name: "receive_until", example: "\"2026-11-03T19:00\"" },
+        Key { name: "postmarked_receive_until", example: "\"2026-11-10T19:00\"" },
+        Key { name: "cure_until", example: "\"2026-11-12T23:59\"" },
     ],
 };
 
@@ -361,6 +379,8 @@ const PAGE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8760);
 const KEY: &str = "signing.key";
 /// Where udev has the speaker that most workstations have built in.
 const SPEAKER: &str = "/dev/input/by-path/platform-pcspkr-event-spkr";
+/// Scans of a batch from which on the clerk is warned.
+const BATCH_CAP: u32 = 100;
 const REPEAT_WINDOW: Duration = Duration::from_secs(2);
 /// How long a change waits for its correction where nothing else is configured.
 pub const HOLD_BACK: Duration = Duration::from_mins(10);
@@ -386,10 +406,12 @@ fn station(section: &Section<'_, '_>, sink: &mut Sink<'_>) -> Station {
     let window =
         section.read(sink, "repeat_window", |text| value::duration(text, REPEAT_WINDOW_MAX));
     let speaker = section.read(sink, "speaker", speaker);
+    let batch_cap = section.read_number(sink, "batch_cap", BATCH_CAP_MAX);
     Station {
         speaker: speaker.unwrap_or_else(|| Some(PathBuf::from(SPEAKER))),
         id: id.unwrap_or_else(|| STATION_ID.to_owned()),
         mode: mode.unwrap_or(Mode::Receive),
+        batch_cap: batch_cap.unwrap_or(BATCH_CAP),
         page: page.unwrap_or(Page::Listen(PAGE)),
         repeat_window: window.unwrap_or(REPEAT_WINDOW),
     }
@@ -417,11 +439,22 @@ fn election(section: &Section<'_, '_>, zone: &Zone, sink: &mut Sink<'_>) -> Opti
     let id = section.require(sink, "id", |text| {
         ElectionId::new(text).map_err(|error| Misfit::new(error.to_string()))
     });
-    let receive_until = section.read(sink, "receive_until", |text| match zone.instant(text) {
-        Ok(instant) if value::is_local_time(text) => Ok(instant),
-        _ => Err(Misfit::new("not a local time of the facility, such as 2026-11-03T19:00")),
-    });
-    Some(Election { id: id?, receive_until })
+    let mut time = |key| section.read(sink, key, |text| local_time(zone, text));
+    let receive_until = time("receive_until");
+    let postmarked_receive_until = time("postmarked_receive_until");
+    let cure_until = time("cure_until");
+    Some(Election { id: id?, receive_until, postmarked_receive_until, cure_until })
+}
+
+fn local_time(zone: &Zone, text: &str) -> Result<Micros, Misfit> {
+    zone.exact(text).map_err(|error| match error {
+        CivilError::Twice { .. } | CivilError::Skipped { .. } => {
+            Misfit::new(format!("{error}; give another time"))
+        }
+        CivilError::Form(_) | CivilError::Place(_) | CivilError::Shape => {
+            Misfit::new("not a local time of the facility, such as 2026-11-03T19:00")
+        }
+    })
 }
 
 fn ledger(section: &Section<'_, '_>, state_dir: &Path, sink: &mut Sink<'_>) -> LedgerConfig {

@@ -5,6 +5,7 @@
 //! With a daemon a command goes through its Unix socket, found through the ledger's lock; without one the command takes the
 //! lock and runs the ledger's thread itself. Either way the same function carries it out. One line of JSON each way.
 
+pub mod batch;
 pub mod roster;
 
 use crate::ballot::{BallotId, ElectionId, Status};
@@ -12,8 +13,9 @@ use crate::clock::Clock;
 use crate::event::{LogEvent, chain};
 use crate::ledger::{
     Counts, ImportRefused, ImportRow, ImportedFile, Ledger, Lock, LockError, Moved, NotKnown,
-    NotMoved, RefusedRow, Reply, Request, SetRequest, Settings, StartError, Unsent, Who,
+    NotMoved, Person, RefusedRow, Reply, Request, SetRequest, Settings, StartError, Unsent, Who,
 };
+use batch::{BatchAnswer, BatchCommand};
 use roster::{Roster, ScannerState};
 use serde::{Deserialize, Serialize};
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
@@ -59,6 +61,8 @@ pub enum Command {
         /// Why.
         reason: String,
     },
+    /// `batch`.
+    Batch(BatchCommand),
     /// `undo`.
     Undo {},
     /// `outbox retry`.
@@ -107,6 +111,8 @@ pub enum Answer {
         /// Why.
         why: String,
     },
+    /// A batch was opened or closed.
+    Batch(BatchAnswer),
     /// So many changes are owed again.
     Retried {
         /// How many.
@@ -298,6 +304,7 @@ fn asked(command: Command, who: &Who, reply: oneshot::Sender<Answer>) -> Asked {
         Command::BallotSet { election, ballot, status, reason } => {
             Request::Set(SetRequest { election, ballot, status, reason, who }, read(reply, moved))
         }
+        Command::Batch(command) => Request::Batch(command.asked(Person { who, role: None }, reply)),
         Command::Undo {} => Request::Undo { who, reply: read(reply, moved) },
         Command::OutboxRetry {} => {
             Request::Retry { who, reply: read(reply, |n| Answer::Retried { n }) }

@@ -185,14 +185,17 @@ fn take_commands(
 
 /// The ledger's part of the configuration.
 pub fn ledger_settings(config: &Config) -> Settings {
+    let election = config.election.as_ref();
     Settings {
         path: config.ledger.path.clone(),
         key_file: config.ledger.signing_key_file.clone(),
         facility: config.facility.id.clone(),
         station: config.station.id.clone(),
         zone: config.facility.timezone.clone(),
-        election: config.election.as_ref().map(|election| election.id.clone()),
-        receive_until: config.election.as_ref().and_then(|election| election.receive_until),
+        election: election.map(|election| election.id.clone()),
+        receive_until: election.and_then(|election| election.receive_until),
+        postmarked_receive_until: election.and_then(|election| election.postmarked_receive_until),
+        cure_until: election.and_then(|election| election.cure_until),
         mode: config.station.mode,
         hold_back: config.relay.as_ref().map_or(crate::config::HOLD_BACK, |relay| relay.hold_back),
         announce_imports: config

@@ -53,6 +53,8 @@ log_events! {
     RecordingCut = "A recording of a scanner lacks lines or ends early: the disk was too slow or full, or it is as long as one may be.",
     /// The station cannot sound its tones.
     SpeakerAway = "The station's own speaker cannot be used; scanners without tones of their own are silent.",
+    /// A batch has as many scans as it may.
+    BatchFull = "A batch has as many scans as it was opened for; it is to be closed, and its envelopes counted.",
     /// A picture could not be read.
     PictureFailed = "A picture could not be read; one of a folder was moved to `failed`.",
     /// Somebody connected who is not allowed.

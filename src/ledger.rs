@@ -12,6 +12,7 @@
 //!   named constant in its file.
 
 mod apply;
+mod batches;
 mod body;
 mod book;
 mod correct;
@@ -30,6 +31,10 @@ mod unanswered;
 mod verify;
 mod writer;
 
+pub use batches::{
+    BatchRequest, BatchScan, BatchStory, ClosedBatch, Closing, Contents, Difference, LeftAlone,
+    NewBatch, NotBatched, NotReversed, OpenBatch, Reversed,
+};
 pub use book::{OpenError, Settings, WriteError};
 pub use correct::{Moved, NotMoved, SetRequest};
 pub use fact::{Counts, Decision, Person, Role, TwoPersonAct, Who, Why};

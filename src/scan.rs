@@ -321,6 +321,20 @@ pub struct Judged {
     pub batch: u32,
     /// Its position there, from 1; 0 for none.
     pub position: i64,
+    /// Whether the batch has room for another.
+    pub fill: Fill,
+}
+
+/// How full a batch is with a scan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Fill {
+    /// It has room, or no bound.
+    #[default]
+    Room,
+    /// With this scan it is full: the clerk is warned.
+    Full,
+    /// It was full before.
+    Over,
 }
 
 impl Judged {
@@ -335,6 +349,7 @@ impl Judged {
             earlier: None,
             batch: 0,
             position: 0,
+            fill: Fill::Room,
         }
     }
 }

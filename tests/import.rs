@@ -59,6 +59,8 @@ impl Station {
             zone: self.rules().zone,
             election: self.rules().election,
             receive_until: None,
+            postmarked_receive_until: None,
+            cure_until: None,
             mode: Mode::Receive,
             hold_back: Duration::from_mins(10),
             announce_imports: vec![Status::Voided],

@@ -1,6 +1,8 @@
 //! The ledger through its public face: verdicts, changes on their way to the relay, imports, and the proof of all of it.
 #![cfg(test)]
 
+#[path = "ledger/batches.rs"]
+mod batches;
 #[path = "ledger/changes.rs"]
 mod changes;
 #[path = "ledger/imports.rs"]

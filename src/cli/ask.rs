@@ -346,7 +346,11 @@ fn not_verified(config: &Config, error: VerifyError) -> Failure {
 }
 
 /// Has the daemon, or this process, carry a command out.
-fn have_done(place: &Place, config: &Config, command: Command) -> Result<Answer, Failure> {
+pub(super) fn have_done(
+    place: &Place,
+    config: &Config,
+    command: Command,
+) -> Result<Answer, Failure> {
     must_exist(&config.ledger.path)?;
     let mut desk = find_desk(place, config)?;
     let answer = desk.ask(command).map_err(control_failure)?;
@@ -372,7 +376,7 @@ pub(super) fn control_failure(error: ControlError) -> Failure {
     Failure::new(exit, error)
 }
 
-fn unexpected(answer: &Answer) -> Failure {
+pub(super) fn unexpected(answer: &Answer) -> Failure {
     Failure::new(Exit::Away, anyhow!("the daemon answered {answer:?}"))
 }
 

@@ -172,7 +172,7 @@ impl Bench {
         config.relay = None;
         config.station.speaker = None;
         if let Some(id) = &common.election {
-            config.election = Some(Election { id: id.clone(), receive_until: None });
+            config.election = Some(Election::without_deadlines(id.clone()));
         }
         config.scanners = vec![ScannerConfig {
             name: SCANNER.to_owned(),

@@ -1,4 +1,4 @@
-//! Reads tables of strings and of lists of strings by hand, so that every fault is found and none hides another.
+//! Reads tables of strings, numbers and lists of strings by hand, so that every fault is found and none hides another.
 
 use super::fault::{Sink, nearest};
 use super::value::{self, is_private};
@@ -190,6 +190,21 @@ impl<'a, 'i> Section<'a, 'i> {
         }
     }
 
+    /// The whole number of `key`, from 0 to `max`; nothing when it is not written or does not do.
+    pub(super) fn read_number(&self, sink: &mut Sink<'_>, key: &str, max: u32) -> Option<u32> {
+        let value = self.entry(key)?;
+        let DeValue::Integer(written) = value.get_ref() else {
+            self.wrong_type(sink, key, value);
+            return None;
+        };
+        let number = u32::from_str_radix(written.as_str(), written.radix()).ok();
+        let number = number.filter(|number| *number <= max);
+        if number.is_none() {
+            self.fault_at(sink, key, &format!("not a whole number from 0 to {max}"));
+        }
+        number
+    }
+
     /// As [`Section::read`], and a fault when it is not written.
     pub(super) fn require<T>(
         &self,
@@ -270,7 +285,11 @@ impl<'a, 'i> Section<'a, 'i> {
 
     fn wrong_type(&self, sink: &mut Sink<'_>, key: &str, value: &Spanned<DeValue<'_>>) {
         let example = self.example(key);
-        let wanted = if example.starts_with('[') { "a list of strings" } else { "a string" };
+        let wanted = match example.chars().next() {
+            Some('[') => "a list of strings",
+            Some('0'..='9') => "a whole number",
+            _ => "a string",
+        };
         let what = format!("{}, not {wanted}; such as {example}", type_name(value.get_ref()));
         self.fault_at(sink, key, &what);
     }

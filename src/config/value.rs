@@ -175,13 +175,6 @@ pub(super) fn mailer_id(text: &str) -> Result<String, Misfit> {
     Err(Misfit::new("not a mailer id: 9 digits that begin with a 9, or 6 that do not"))
 }
 
-/// `YYYY-MM-DDTHH:MM`, with or without seconds. A date alone would be its first midnight, and an offset would be ignored: neither
-/// is what a deadline means.
-pub(super) fn is_local_time(text: &str) -> bool {
-    let shape: String = text.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
-    matches!(shape.as_str(), "0000-00-00T00:00" | "0000-00-00T00:00:00")
-}
-
 fn no_duration() -> Misfit {
     Misfit::new("not a duration: a whole number and ms, s, m or h, such as 500ms or 2s")
 }
@@ -291,14 +284,6 @@ mod tests {
         }
         assert!(!is_private("https://relay.example.gov/events"));
         assert!(secret_source("whsec_MfKQ9r8GKYqrTwjUPD8ILPZI").is_err());
-    }
-
-    #[test]
-    fn a_deadline_is_to_the_minute_and_without_offset() {
-        assert!(is_local_time("2026-11-03T19:00") && is_local_time("2026-11-03T19:00:00"));
-        for text in ["2026-11-03", "2026-11-03T19:00-07:00", "2026-11-03T19:00Z", "2026-11-03 19"] {
-            assert!(!is_local_time(text), "{text}");
-        }
     }
 
     #[test]

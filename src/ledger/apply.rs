@@ -84,8 +84,8 @@ impl Projection<'_> {
                 of.iter().try_for_each(|seq| self.moved(*seq, State::Owed, None))
             }
             Fact::Dropped { of, reason, .. } => self.moved(*of, State::Dropped, Some(reason)),
-            Fact::BatchClosed(closed) => self.batch_has("closed", seq, closed.batch),
-            Fact::BatchReversed(reversed) => self.batch_has("reversed", seq, reversed.batch),
+            Fact::BatchClosed(closed) => self.batch_closed(seq, closed.batch),
+            Fact::BatchReversed(reversed) => self.batch_reversed(seq, reversed.batch),
             Fact::OperatorAdded(added) => self.operator_added(seq, added),
             Fact::OperatorDisabled { operator, .. } => self.operator_disabled(seq, operator),
             Fact::Proposed { .. } => self.proposed(seq),
@@ -104,10 +104,16 @@ impl Projection<'_> {
         Ok(())
     }
 
-    /// The batch was closed, or reversed, at row `seq`.
-    fn batch_has(&self, what: &'static str, seq: i64, batch: u32) -> rusqlite::Result<()> {
+    fn batch_closed(&self, seq: i64, batch: u32) -> rusqlite::Result<()> {
         self.conn
-            .prepare_cached(&format!("UPDATE batch SET {what} = ? WHERE number = ?"))?
+            .prepare_cached("UPDATE batch SET closed = ? WHERE number = ?")?
+            .execute(params![seq, batch])?;
+        Ok(())
+    }
+
+    fn batch_reversed(&self, seq: i64, batch: u32) -> rusqlite::Result<()> {
+        self.conn
+            .prepare_cached("UPDATE batch SET reversed = ? WHERE number = ?")?
             .execute(params![seq, batch])?;
         Ok(())
     }

@@ -1,8 +1,9 @@
 //! The open ledger: the one writing connection, the head of the chain, and what must be remembered between scans.
 
 use super::apply::Projection;
+use super::batches::Batch;
 use super::body::Origin;
-use super::fact::{BODY_VERSION, BatchOpened, Event, Fact, Opened};
+use super::fact::{BODY_VERSION, Event, Fact, Opened};
 use super::import::Staging;
 use super::key::{KeyError, StationKey};
 use super::rows::{self, BallotRow};
@@ -28,12 +29,6 @@ const REOPENED: &str = "reopened";
 /// Pages that one event adds to the write-ahead log, about.
 const PAGES_PER_EVENT: i64 = 6;
 
-/// How near to midnight the end of the running batch's day is placed.
-const MIDNIGHT: Duration = Duration::from_secs(1);
-
-/// More than the longest day.
-const DAY_MAX: Duration = Duration::from_hours(26);
-
 /// Whose ledger it is and by which rules it judges.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -51,6 +46,10 @@ pub struct Settings {
     pub election: Option<ElectionId>,
     /// The election's deadline, for ballots that have none of their own.
     pub receive_until: Option<Micros>,
+    /// The later deadline of envelopes that were postmarked in time.
+    pub postmarked_receive_until: Option<Micros>,
+    /// Until when a ballot that needs its voter's attention may be cured.
+    pub cure_until: Option<Micros>,
     /// What scans do when no batch says otherwise.
     pub mode: Mode,
     /// How long a change waits for its correction before it is owed to the relay.
@@ -153,18 +152,6 @@ impl Head {
     }
 }
 
-/// The batch that scans go to.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Batch {
-    pub(super) number: u32,
-    pub(super) mode: Mode,
-    /// Scans in it so far.
-    pub(super) scans: i64,
-    /// From this instant until the next the local date is that of the batch.
-    from: Micros,
-    until: Micros,
-}
-
 /// The open ledger.
 pub(super) struct Book {
     pub(super) conn: Connection,
@@ -183,7 +170,8 @@ pub(super) struct Book {
     pub(super) next_due: Option<Micros>,
     /// Pages in the write-ahead log since it was last copied into the ledger, about.
     pub(super) wal_pages: i64,
-    batch: Option<Batch>,
+    /// The batch that scans go to, once it is known.
+    pub(super) batch: Option<Batch>,
     origin: Origin,
     random: Vec<u8>,
 }
@@ -242,8 +230,7 @@ impl Book {
                 .map_err(at.clone())?
                 .max(book.head.seq - unanswered::ROWS_MAX),
         };
-        book.unanswered =
-            Unanswered::read(&book.conn, from, book.settings.mode).map_err(at.clone())?;
+        book.unanswered = Unanswered::read(&book.conn, from).map_err(at.clone())?;
         book.resume_imports().map_err(at.clone())?;
         book.next_due = book.first_due().map_err(at)?;
         Ok(book)
@@ -371,81 +358,6 @@ impl Book {
             hold_back: self.settings.hold_back,
             origin: &self.origin,
         }
-    }
-
-    /// The batch that a scan of this moment goes to: the station's running batch of the local day and mode.
-    pub(super) fn batch(&mut self, at: Micros) -> Result<Batch, WriteError> {
-        match self.batch {
-            Some(batch) if batch.from <= at && at < batch.until => Ok(batch),
-            _ => {
-                let batch = self.running_batch(at)?;
-                self.batch = Some(batch);
-                Ok(batch)
-            }
-        }
-    }
-
-    /// One more scan in the batch; its position.
-    pub(super) fn count_scan(&mut self) -> i64 {
-        self.batch.as_mut().map_or(0, |batch| {
-            batch.scans += 1;
-            batch.scans
-        })
-    }
-
-    fn running_batch(&mut self, at: Micros) -> Result<Batch, WriteError> {
-        let day = self.settings.zone.date(at);
-        let mode = self.settings.mode;
-        let found: Option<u32> = self
-            .conn
-            .prepare_cached(
-                "SELECT number FROM batch WHERE day = ? AND mode = ? ORDER BY number DESC LIMIT 1",
-            )?
-            .query_row([day.as_str(), mode.name()], |row| row.get(0))
-            .optional()?;
-        let number = match found {
-            Some(number) => number,
-            None => self.open_running_batch(at, &day)?,
-        };
-        self.tally.flush(&self.conn)?;
-        let scans = super::tally::read(&self.conn, &Scope::Batch(number))?.values().sum();
-        Ok(Batch { number, mode, scans, from: at, until: self.end_of_day(at, &day) })
-    }
-
-    fn open_running_batch(&mut self, at: Micros, day: &str) -> Result<u32, WriteError> {
-        let last: u32 =
-            self.conn
-                .query_row("SELECT coalesce(max(number), 0) FROM batch", [], |row| row.get(0))?;
-        let fact = Fact::BatchOpened(BatchOpened {
-            batch: last + 1,
-            mode: self.settings.mode,
-            received_by: "mail".to_owned(),
-            day: Some(day.to_owned()),
-            received_at: None,
-            reason: None,
-            postmarked: false,
-            attention: None,
-            place: None,
-            seals: Vec::new(),
-            cap: None,
-            who: None,
-        });
-        self.append(at, fact, None)?;
-        Ok(last + 1)
-    }
-
-    /// A moment up to which the local date stays `day`: midnight, or a little before.
-    fn end_of_day(&self, at: Micros, day: &str) -> Micros {
-        let (mut low, mut high) = (at, at.plus(DAY_MAX));
-        while high.since(low) > MIDNIGHT {
-            let middle = low.plus(high.since(low) / 2);
-            if self.settings.zone.date(middle) == day {
-                low = middle;
-            } else {
-                high = middle;
-            }
-        }
-        low
     }
 
     /// A `UUIDv7` of that moment.

@@ -112,7 +112,7 @@ impl Book {
         self.moved_by(now, &row, fact).map(Ok)
     }
 
-    fn moved_by(
+    pub(super) fn moved_by(
         &mut self,
         now: Micros,
         row: &BallotRow,
@@ -135,7 +135,7 @@ impl Book {
 
     /// A move to `to`. When it corrects a change that is still held back, that one is never sent; and when this leaves the
     /// ballot where the relay believes it to be, the relay is owed nothing.
-    fn set_fact(
+    pub(super) fn set_fact(
         &self,
         row: &BallotRow,
         to: Status,

@@ -1,6 +1,7 @@
 //! The verdict on a scan: which ballot its codes name, whether they agree, and what the mode does to it.
 
-use super::book::{Batch, Book, WriteError};
+use super::batches::Batch;
+use super::book::{Book, Settings, WriteError};
 use super::fact::{Event, Fact, ScanFact};
 use super::rows::{self, BallotRow};
 use super::tally::Scope;
@@ -8,11 +9,15 @@ use super::unanswered::Committed;
 use crate::ballot::{Mode, Move, Status, scan_move};
 use crate::clock::Micros;
 use crate::scan::{
-    Capture, CodeKind, Direction, Earlier, Face, Judged, Scan, Symbol, Unreadable, Verdict,
+    Capture, CodeKind, Direction, Earlier, Face, Fill, Judged, Scan, Symbol, Unreadable, Verdict,
 };
+use rusqlite::OptionalExtension as _;
 
 /// The name under which repeats are counted.
 pub(super) const REPEATS: &str = "repeats";
+
+/// Events of a ballot that are looked back over for the batch in which its envelope lies.
+const EARLIER_EVENTS_MAX: usize = 16;
 
 /// What the codes on a face come to.
 enum Named {
@@ -54,26 +59,31 @@ impl Ruling {
     fn because(verdict: Verdict, reason: impl Into<String>) -> Self {
         Self { verdict, reason: Some(reason.into()), to: None }
     }
+
+    const fn moves(verdict: Verdict, to: Status) -> Self {
+        Self { verdict, reason: None, to: Some(to) }
+    }
 }
 
 impl Book {
     /// Judges a scan, appends it, and says what the clerk is told once all of it is durable.
     pub(super) fn scan(&mut self, scan: &Scan) -> Result<Judged, WriteError> {
-        if let Some(committed) = self.unanswered.take(scan, &self.key)
+        let batch = self.batch(scan.at)?;
+        if let Some(committed) = self.unanswered.take(scan, batch.purpose, &self.key)
             && self.still_stands(&committed)?
         {
             self.tally.add(Scope::Working, REPEATS, 1);
             return self.judged_before(scan, &committed.event);
         }
-        let batch = self.batch(scan.at)?;
-        let ruled = self.rule(scan, batch)?;
-        let fact = self.scan_fact(scan, batch, &ruled);
+        let ruled = self.rule(scan, &batch)?;
+        let fact = self.scan_fact(scan, &batch, &ruled);
         let Ruled { ruling, row, capture: _ } = ruled;
         let earlier = match (ruling.verdict, &row) {
             (Verdict::AlreadyReceived, Some(row)) => self.earlier(row)?,
             _ => None,
         };
         self.append(scan.at, Fact::Scan(fact), row.as_ref())?;
+        let (position, fill) = self.count_scan();
         Ok(Judged {
             id: scan.id,
             verdict: ruling.verdict,
@@ -82,11 +92,12 @@ impl Book {
             reason: ruling.reason,
             earlier,
             batch: batch.number,
-            position: self.count_scan(),
+            position,
+            fill,
         })
     }
 
-    fn rule(&mut self, scan: &Scan, batch: Batch) -> Result<Ruled, WriteError> {
+    fn rule(&mut self, scan: &Scan, batch: &Batch) -> Result<Ruled, WriteError> {
         let captures = match &scan.face {
             Face::Names(captures) => captures,
             Face::WrongElection(format) => {
@@ -111,24 +122,26 @@ impl Book {
             Named::One(row, capture) => {
                 let outbound = captures.iter().find(|c| c.direction == Direction::Outbound);
                 let direction = outbound.map_or(Direction::Return, |c| c.direction);
-                let ruling = self.rule_on(&row, batch.mode, direction, scan.at)?;
+                let ruling = self.rule_on(&row, batch, direction, scan.at)?;
                 return Ok(Ruled { ruling, row: Some(*row), capture: Some(capture) });
             }
         };
         Ok(Ruled::on_none(ruling))
     }
 
-    /// What the mode does to this ballot.
+    /// What the batch does to this ballot.
     fn rule_on(
         &mut self,
         row: &BallotRow,
-        mode: Mode,
+        batch: &Batch,
         direction: Direction,
         at: Micros,
     ) -> Result<Ruling, WriteError> {
+        let mode = batch.mode;
         if direction == Direction::Outbound && !matches!(mode, Mode::Undeliverable | Mode::Lookup) {
             return Ok(Ruling::plain(Verdict::OutboundPiece));
         }
+        let received_at = batch.received_at.unwrap_or(at);
         Ok(match scan_move(mode, row.status) {
             Move::Look => Ruling::because(Verdict::Found, row.status.name()),
             Move::Voided => Ruling { reason: row.reason.clone(), ..Ruling::plain(Verdict::Voided) },
@@ -137,51 +150,80 @@ impl Book {
                 let why = format!("{} does not allow {}", row.status, mode.name());
                 Ruling::because(Verdict::Refused, why)
             }
-            Move::To(Status::Received) => self.rule_on_receipt(row, at)?,
-            Move::To(to) => {
-                let verdict = match to {
-                    Status::Accepted => Verdict::Accepted,
-                    Status::NeedsAttention => Verdict::NeedsAttention,
-                    _ => Verdict::Undeliverable,
-                };
-                Ruling { to: Some(to), ..Ruling::plain(verdict) }
+            Move::To(Status::Received) => {
+                let deadline = self.deadline(row, batch).filter(|until| received_at > *until);
+                self.rule_on_time("was due", deadline)
+                    .map_or_else(|| self.rule_on_receipt(row), Ok)?
             }
+            Move::To(Status::Accepted) => {
+                let deadline = self.cure_deadline(row).filter(|until| received_at > *until);
+                self.rule_on_time("was to be cured until", deadline)
+                    .map_or_else(|| self.rule_on_acceptance(row), Ok)?
+            }
+            Move::To(Status::NeedsAttention) => Ruling {
+                reason: batch.attention.as_deref().map(str::to_owned),
+                ..Ruling::moves(Verdict::NeedsAttention, Status::NeedsAttention)
+            },
+            Move::To(to) => Ruling::moves(Verdict::Undeliverable, to),
         })
     }
 
-    /// Received, unless it came too late or another ballot of the voter is out or in.
-    fn rule_on_receipt(&mut self, row: &BallotRow, at: Micros) -> Result<Ruling, WriteError> {
-        if let Some(deadline) = self.deadline(row)
-            && at > deadline
-        {
-            let until = self.settings.zone.date_time(deadline);
-            return Ok(Ruling::because(Verdict::Late, format!("was due {until}")));
-        }
-        let received = Ruling { to: Some(Status::Received), ..Ruling::plain(Verdict::Received) };
+    /// Too late, where a deadline was missed.
+    fn rule_on_time(&self, what: &str, missed: Option<Micros>) -> Option<Ruling> {
+        let until = self.settings.zone.date_time(missed?);
+        Some(Ruling::because(Verdict::Late, format!("{what} {until}")))
+    }
+
+    /// Received, unless another ballot of the voter is out or in.
+    fn rule_on_receipt(&mut self, row: &BallotRow) -> Result<Ruling, WriteError> {
+        let other = self.another(row, |other| other != Status::Voided)?;
+        Ok(held_for(other).unwrap_or_else(|| Ruling::moves(Verdict::Received, Status::Received)))
+    }
+
+    /// Accepted, unless another ballot of the voter is in and may count.
+    fn rule_on_acceptance(&mut self, row: &BallotRow) -> Result<Ruling, WriteError> {
+        let may_count = |other: Status| other.is_in() && other != Status::Rejected;
+        let other = self.another(row, may_count)?;
+        Ok(held_for(other).unwrap_or_else(|| Ruling::moves(Verdict::Accepted, Status::Accepted)))
+    }
+
+    /// Another ballot of the voter that stands so.
+    fn another(
+        &mut self,
+        row: &BallotRow,
+        stands: impl Fn(Status) -> bool,
+    ) -> Result<Option<BallotRow>, WriteError> {
         if self.applying.is_none() && !rows::has_another(&self.conn, row)? {
-            return Ok(received);
+            return Ok(None);
         }
         let others = self.rows_named(row.election.as_str(), &CodeKind::Voter, &row.voter)?;
-        let other = others.into_iter().find(|other| {
-            other.key != row.key
-                && Some(other.since) != self.staging
-                && other.status != Status::Voided
-        });
-        Ok(match other {
-            Some(other) => {
-                let why = format!("ballot {} of this voter is {}", other.ballot, other.status);
-                Ruling::because(Verdict::Held, why)
-            }
-            None => received,
-        })
+        Ok(others.into_iter().find(|other| {
+            other.key != row.key && Some(other.since) != self.staging && stands(other.status)
+        }))
     }
 
-    fn deadline(&self, row: &BallotRow) -> Option<Micros> {
-        row.receive_until.or_else(|| {
-            self.settings
-                .receive_until
-                .filter(|_| self.settings.election.as_ref() == Some(&row.election))
-        })
+    /// Until when the ballot may be received; in a batch of postmarked envelopes, the later of the two deadlines.
+    fn deadline(&self, row: &BallotRow, batch: &Batch) -> Option<Micros> {
+        let plain = row.receive_until.or_else(|| self.of_this_election(row, |s| s.receive_until));
+        let postmarked = self
+            .of_this_election(row, |s| s.postmarked_receive_until.filter(|_| batch.is_postmarked));
+        plain.map(|plain| postmarked.map_or(plain, |later| plain.max(later)))
+    }
+
+    /// Until when the ballot may be cured, where it needs that.
+    fn cure_deadline(&self, row: &BallotRow) -> Option<Micros> {
+        self.of_this_election(row, |settings| settings.cure_until)
+            .filter(|_| row.status == Status::NeedsAttention)
+    }
+
+    /// What is configured for the election, for a ballot of it.
+    fn of_this_election(
+        &self,
+        row: &BallotRow,
+        configured: impl Fn(&Settings) -> Option<Micros>,
+    ) -> Option<Micros> {
+        configured(&self.settings)
+            .filter(|_| self.settings.election.as_ref() == Some(&row.election))
     }
 
     /// Which ballot the captures name. A voter's id says which only where nothing else does. A code that names none is passed
@@ -248,7 +290,7 @@ impl Book {
         Ok(rows::named(&self.conn, election, names, code)?)
     }
 
-    fn scan_fact(&self, scan: &Scan, batch: Batch, ruled: &Ruled) -> ScanFact {
+    fn scan_fact(&self, scan: &Scan, batch: &Batch, ruled: &Ruled) -> ScanFact {
         let Ruled { ruling, row, capture } = ruled;
         let row = row.as_ref();
         let symbol = scan.symbols.first();
@@ -282,19 +324,39 @@ impl Book {
         }
     }
 
-    /// What put the ballot where it stands; nothing when its import did.
+    /// What put the ballot where it stands; nothing when the import that issued it did. Set by hand, its envelope lies in the
+    /// batch of its last scan.
     fn earlier(&self, row: &BallotRow) -> Result<Option<Earlier>, WriteError> {
         if row.status_seq == 0 {
             return Ok(None);
         }
         let event = rows::event(&self.conn, row.status_seq)?;
-        Ok(match event.fact {
-            Fact::Scan(scan) => {
-                Some(Earlier { at: event.at, by: scan.scanner, batch: Some(scan.batch) })
+        let (by, batch) = match event.fact {
+            Fact::Scan(scan) => (scan.scanner, Some(scan.batch)),
+            Fact::Set(set) => (set.who.by, self.last_batch(row.status_seq)?),
+            Fact::Imported(imported) => (imported.file, None),
+            _ => return Ok(None),
+        };
+        Ok(Some(Earlier { at: event.at, by, batch }))
+    }
+
+    /// The batch of the ballot's last scan before its event of row `seq`.
+    fn last_batch(&self, seq: i64) -> rusqlite::Result<Option<u32>> {
+        let mut before = self.conn.prepare_cached(
+            "SELECT event.seq, event.body ->> 'batch' FROM event AS later \
+             JOIN event ON event.seq = later.ballot_prev WHERE later.seq = ?",
+        )?;
+        let mut seq = seq;
+        for _ in 0..EARLIER_EVENTS_MAX {
+            let found: Option<(i64, Option<u32>)> =
+                before.query_row([seq], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+            match found {
+                None => break,
+                Some((_, Some(batch))) => return Ok(Some(batch)),
+                Some((before, None)) => seq = before,
             }
-            Fact::Set(set) => Some(Earlier { at: event.at, by: set.who.by, batch: None }),
-            _ => None,
-        })
+        }
+        Ok(None)
     }
 
     /// Whether the verdict of a scan that was perhaps never answered is still what that scan would be told: no good tone for
@@ -333,8 +395,16 @@ impl Book {
             earlier: None,
             batch: fact.batch,
             position: 0,
+            fill: Fill::Room,
         })
     }
+}
+
+/// Held, for there is this other ballot of the voter.
+fn held_for(other: Option<BallotRow>) -> Option<Ruling> {
+    let other = other?;
+    let why = format!("ballot {} of this voter is {}", other.ballot, other.status);
+    Some(Ruling::because(Verdict::Held, why))
 }
 
 /// Whether the ballot has another code of that kind than the one on the face.

@@ -38,9 +38,9 @@ pub enum ReadError {
 /// The ledger, opened to read.
 #[derive(Debug)]
 pub struct Reader {
-    conn: Connection,
+    pub(super) conn: Connection,
     path: PathBuf,
-    zone: Zone,
+    pub(super) zone: Zone,
 }
 
 /// The station's report.
@@ -176,7 +176,10 @@ impl Reader {
     }
 
     /// All that `ask` reads is of one moment.
-    fn snapshot<T>(&self, ask: impl FnOnce() -> rusqlite::Result<T>) -> Result<T, ReadError> {
+    pub(super) fn snapshot<T>(
+        &self,
+        ask: impl FnOnce() -> rusqlite::Result<T>,
+    ) -> Result<T, ReadError> {
         let read = || {
             self.conn.execute_batch("BEGIN")?;
             let answer = ask();
@@ -235,7 +238,7 @@ impl Reader {
         Ok(reports)
     }
 
-    fn station(&self) -> rusqlite::Result<String> {
+    pub(super) fn station(&self) -> rusqlite::Result<String> {
         let first = self
             .conn
             .query_row("SELECT body FROM event WHERE seq = 1", [], |row| rows::event_in(row, 0))

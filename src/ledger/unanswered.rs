@@ -4,7 +4,7 @@
 //! gets the verdict that it would have had, and no second row. What a scanner may have in flight is bounded, so is this; and
 //! it is over for a scanner with the first scan that is none of them.
 
-use super::fact::{Event, Fact, ScanFact};
+use super::fact::{BatchOpened, Event, Fact, ScanFact};
 use super::key::StationKey;
 use super::rows;
 use crate::ballot::Mode;
@@ -18,10 +18,30 @@ const IN_FLIGHT_MAX: usize = 256;
 /// Rows looked at from the end, where it is not known what was answered.
 pub(super) const ROWS_MAX: i64 = 4_096;
 
+/// For what an envelope is scanned: only for the same purpose is the same envelope the same scan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// A running batch, of whichever day, that does this.
+    Running(Mode),
+    /// This batch, which was opened by hand.
+    Batch(u32),
+}
+
+impl Purpose {
+    /// That of a batch; a running one has a day.
+    pub(super) const fn of(opened: &BatchOpened) -> Self {
+        match opened.day {
+            Some(_) => Self::Running(opened.mode),
+            None => Self::Batch(opened.batch),
+        }
+    }
+}
+
 /// A committed scan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Committed {
     pub(super) seq: i64,
+    pub(super) purpose: Purpose,
     pub(super) event: Event,
 }
 
@@ -34,17 +54,21 @@ pub(super) struct Unanswered {
 }
 
 impl Unanswered {
-    /// Reads them from the end of the ledger, after row `from`: those of mode `mode`, for in another mode the same envelope is
-    /// scanned for another purpose.
-    pub(super) fn read(conn: &Connection, from: i64, mode: Mode) -> rusqlite::Result<Self> {
+    /// Reads them from the end of the ledger, after row `from`.
+    pub(super) fn read(conn: &Connection, from: i64) -> rusqlite::Result<Self> {
         let mut all = Self::default();
         let mut rows = conn.prepare(
-            "SELECT seq, body FROM event WHERE seq > ? AND body ->> 'batch' IN \
-             (SELECT number FROM batch WHERE mode = ?) ORDER BY seq DESC LIMIT ?",
+            "SELECT scan.seq, scan.body, opening.body FROM event AS scan \
+             JOIN batch ON batch.number = scan.body ->> 'batch' \
+             JOIN event AS opening ON opening.seq = batch.seq \
+             WHERE scan.seq > ? AND scan.body ->> 'kind' = 'scan' ORDER BY scan.seq DESC LIMIT ?",
         )?;
-        let mut rows = rows.query(params![from, mode.name(), ROWS_MAX])?;
+        let mut rows = rows.query(params![from, ROWS_MAX])?;
         while let Some(row) = rows.next()? {
-            all.add(Committed { seq: row.get(0)?, event: rows::event_in(row, 1)? });
+            if let Fact::BatchOpened(opened) = rows::event_in(row, 2)?.fact {
+                let (seq, event) = (row.get(0)?, rows::event_in(row, 1)?);
+                all.add(Committed { seq, purpose: Purpose::of(&opened), event });
+            }
         }
         Ok(all)
     }
@@ -72,11 +96,18 @@ impl Unanswered {
     }
 
     /// The committed scan that this one repeats, if it does. Those before it were answered, then; if it repeats none, all were.
-    pub(super) fn take(&mut self, scan: &Scan, key: &StationKey) -> Option<Committed> {
+    pub(super) fn take(
+        &mut self,
+        scan: &Scan,
+        purpose: Purpose,
+        key: &StationKey,
+    ) -> Option<Committed> {
         let scans = self.by_scanner.get_mut(&*scan.scanner_name)?;
         let mac = scan.symbols.first().map(|symbol| key.mac(&symbol.payload.0));
         let found = scans.iter().position(|committed| match &committed.event.fact {
-            Fact::Scan(fact) => is_same(fact, &scan.face, mac.as_deref()),
+            Fact::Scan(fact) => {
+                committed.purpose == purpose && is_same(fact, &scan.face, mac.as_deref())
+            }
             _ => false,
         });
         let over = found.map_or(scans.len(), |position| position + 1);
@@ -132,6 +163,7 @@ mod tests {
         let id = seq.to_string();
         Committed {
             seq,
+            purpose: Purpose::Running(Mode::Receive),
             event: Event { v: BODY_VERSION, id, at: Micros(0), fact: Fact::Scan(scan) },
         }
     }

@@ -5,6 +5,7 @@
 //! again by a checkpoint on new file handles, and the same envelope scanned again gets the verdict that it would have had.
 //! Until the ledger can be opened every scan is answered with the alarm.
 
+use super::batches::BatchRequest;
 use super::book::{Book, OpenError, Settings, WriteError};
 use super::correct::{Moved, NotMoved, SetRequest};
 use super::fact::{Counts, Who};
@@ -131,6 +132,8 @@ pub enum Request {
         /// What would have become of its rows.
         reply: Reply<Result<Counts, ImportRefused>>,
     },
+    /// Open, close or reverse a batch.
+    Batch(BatchRequest),
     /// Make a transaction, for the watchdog.
     Probe(oneshot::Sender<()>),
 }
@@ -290,14 +293,18 @@ pub enum StartError {
 }
 
 /// An answer that waits for the commit.
-enum Waiting {
+pub(super) enum Waiting {
     Scan { scan: Box<Scan>, verdicts: mpsc::Sender<Judged>, judged: Option<Judged> },
     Claim { max: usize, reply: oneshot::Sender<Vec<Delivery>> },
     Other(Box<dyn FnOnce(Outcome) + Send>),
 }
 
+/// What became of a request: its answer in either case, and why the transaction is lost if it is.
+pub(super) type Taken = (Waiting, Result<(), WriteError>);
+
+/// What became of a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Outcome {
+pub(super) enum Outcome {
     Durable,
     NotKnown,
 }
@@ -607,14 +614,14 @@ fn checkpoint(book: &mut Book) {
 }
 
 /// One request within the open transaction. Without a book the transaction is lost, and everything is only answered.
-struct Desk<'a> {
+pub(super) struct Desk<'a> {
     book: Option<&'a mut Book>,
     in_flight: &'a mut HashSet<i64>,
     clock: &'a dyn Clock,
 }
 
 impl Desk<'_> {
-    fn take(&mut self, request: Request) -> (Waiting, Result<(), WriteError>) {
+    fn take(&mut self, request: Request) -> Taken {
         let now = self.clock.now();
         match request {
             Request::Scan { scan, verdicts } => self.scan(scan, verdicts),
@@ -640,15 +647,12 @@ impl Desk<'_> {
             Request::ImportAbandon { import, refused, reply } => {
                 self.with(reply, |book| Ok(book.import_abandon(import, refused)))
             }
+            Request::Batch(request) => request.take(now, self),
             Request::Probe(reply) => (when_durable(reply), Ok(())),
         }
     }
 
-    fn scan(
-        &mut self,
-        scan: Box<Scan>,
-        verdicts: mpsc::Sender<Judged>,
-    ) -> (Waiting, Result<(), WriteError>) {
+    fn scan(&mut self, scan: Box<Scan>, verdicts: mpsc::Sender<Judged>) -> Taken {
         match self.book.as_mut().map(|book| book.scan(&scan)) {
             Some(Ok(judged)) => (Waiting::Scan { scan, verdicts, judged: Some(judged) }, Ok(())),
             Some(Err(error)) => (Waiting::Scan { scan, verdicts, judged: None }, Err(error)),
@@ -656,7 +660,7 @@ impl Desk<'_> {
         }
     }
 
-    fn count(&mut self, uncounted: Uncounted) -> (Waiting, Result<(), WriteError>) {
+    fn count(&mut self, uncounted: Uncounted) -> Taken {
         if let Some(book) = &mut self.book {
             book.tally.add(Scope::Working, REPEATS, i64::from(uncounted.repeats));
             book.tally.add(Scope::Working, NO_READS, i64::from(uncounted.no_reads));
@@ -664,11 +668,12 @@ impl Desk<'_> {
         (Waiting::Other(Box::new(|_| ())), Ok(()))
     }
 
-    fn with<T: Send + 'static>(
+    /// Acts on the ledger; what came of it is answered once it is durable.
+    pub(super) fn with<T: Send + 'static>(
         &mut self,
         reply: Reply<T>,
         act: impl FnOnce(&mut Book) -> Result<T, WriteError>,
-    ) -> (Waiting, Result<(), WriteError>) {
+    ) -> Taken {
         let (value, done) = match self.book.as_mut().map(|book| act(book)) {
             Some(Ok(value)) => (Some(value), Ok(())),
             Some(Err(error)) => (None, Err(error)),

@@ -585,6 +585,8 @@ mod tests {
             zone: Zone::utc(),
             election: ElectionId::new("202611").ok(),
             receive_until: None,
+            postmarked_receive_until: None,
+            cure_until: None,
             mode: Mode::Receive,
             hold_back: Duration::from_mins(10),
             announce_imports: Vec::new(),

@@ -9,8 +9,9 @@ use crate::config::Stop;
 use crate::control::roster::Entry;
 use crate::dedupe::{Delivery, Met, Repeats};
 use crate::envelope::Formats;
+use crate::event::LogEvent;
 use crate::ledger::{Ledger, Request, Uncounted, Unsent};
-use crate::scan::{Judged, Method, Scan, ScanId, ScannerId, Symbol, Tone};
+use crate::scan::{Fill, Judged, Method, Scan, ScanId, ScannerId, Symbol, Tone};
 use crate::scanner::dialog::Say;
 use crate::scanner::framing::Framed;
 use crate::scanner::profile::{Answers, WaitsForAnswer};
@@ -302,6 +303,22 @@ impl Lane {
             due.tone = Some(tone);
         }
         self.send_answers();
+        if judged.fill == Fill::Full {
+            self.warn_of_full_batch(judged);
+        }
+    }
+
+    /// The scan that filled the batch has its own answer, and the scanner hears nothing else: a second answer would be taken for that
+    /// to the next scan. So it is the station that warns.
+    fn warn_of_full_batch(&self, judged: &Judged) {
+        tracing::warn!(
+            event = LogEvent::BatchFull.name(),
+            scanner = self.name(),
+            batch = judged.batch,
+            scans = judged.position,
+            "The batch is full."
+        );
+        self.sound(Tone::Notice);
     }
 
     fn send_answers(&mut self) {
@@ -443,6 +460,8 @@ mod tests {
             zone: Zone::utc(),
             election: None,
             receive_until: None,
+            postmarked_receive_until: None,
+            cure_until: None,
             mode: Mode::Receive,
             hold_back: Duration::ZERO,
             announce_imports: Vec::new(),

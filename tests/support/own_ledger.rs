@@ -53,6 +53,8 @@ impl Station {
             zone: Zone::named("America/Denver").unwrap(),
             election: ElectionId::new("202611").ok(),
             receive_until: None,
+            postmarked_receive_until: None,
+            cure_until: None,
             mode: Mode::Receive,
             hold_back: HOLD_BACK,
             announce_imports: Vec::new(),

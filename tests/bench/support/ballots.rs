@@ -25,6 +25,8 @@ pub(crate) fn settings(dir: &Path) -> anyhow::Result<Settings> {
         zone: Zone::named("America/Denver").context("no time zones")?,
         election: Some(ElectionId::new(ELECTION)?),
         receive_until: None,
+        postmarked_receive_until: None,
+        cure_until: None,
         mode: Mode::Receive,
         hold_back: Duration::from_mins(10),
         announce_imports: Vec::new(),
