@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 use ballot_intake::ballot::{Mode, Status};
+use ballot_intake::clock::Micros;
 use ballot_intake::config::{
     Config, ConfigWorld, Faults, Link, Page, ProfileLookup, RelayConfig, SecretSource,
 };
@@ -68,6 +69,11 @@ fn every_key_arrives_as_it_was_written() {
     assert_eq!(election.id.as_str(), "202611");
     let deadline = election.receive_until.map(|until| config.facility.timezone.date_time(until));
     assert_eq!(deadline.as_deref(), Some("2026-11-03T19:00:00-07:00"));
+    let later = election.postmarked_receive_until.map(Micros::rfc3339);
+    assert_eq!(later.as_deref(), Some("2026-11-11T02:00:00.000000Z"));
+    let cured = election.cure_until.map(Micros::rfc3339);
+    assert_eq!(cured.as_deref(), Some("2026-11-13T06:59:59.000000Z"));
+    assert_eq!(config.station.batch_cap, 0);
     assert_eq!(config.ledger.path, Path::new("/srv/ballots/ledger.sqlite"));
     assert_eq!(config.ledger.signing_key_file, Path::new("/srv/ballots/signing.key"));
     assert_eq!(config.envelopes.len(), 2);

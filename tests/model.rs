@@ -5,19 +5,27 @@
 mod station;
 
 use ballot_intake::ballot::{Mode, Move, SetMove, Status, import_moves, scan_move, set_move};
-use ballot_intake::clock::{Clock as _, Micros};
+use ballot_intake::clock::{Clock as _, Micros, Zone};
 use ballot_intake::delivery::Answer;
-use ballot_intake::ledger::{Counts, ImportRow, Request, SetRequest, Who, rebuild};
+use ballot_intake::ledger::{
+    BatchRequest, Closing, Counts, ImportRow, NewBatch, Person, Request, Role, SetRequest, Who,
+    rebuild,
+};
 use ballot_intake::scan::Verdict;
 use proptest::prelude::*;
-use station::{HOLD_BACK, Station, row};
-use std::collections::BTreeMap;
+use station::{HOLD_BACK, NOON, Station, row};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// Ballots that a file may issue; scans go a little beyond.
 const BALLOTS: u32 = 4;
 
 const SCANNERS: [&str; 2] = ["left", "right"];
+
+/// Deadlines that a run may pass, and come back behind.
+const RECEIVE_UNTIL: Micros = Micros(NOON.0 + 900_000_000);
+const CURE_UNTIL: Micros = Micros(NOON.0 + 1_200_000_000);
+const POSTMARKED_UNTIL: Micros = Micros(NOON.0 + 1_800_000_000);
 
 #[derive(Debug, Clone)]
 enum Action {
@@ -30,8 +38,28 @@ enum Action {
     Claim,
     Settle { which: usize, answer: Answer },
     Retry,
+    Open(Pile),
+    Close { counted: Counted },
+    Reverse { which: u32 },
     Reopen,
     Crash,
+}
+
+/// A batch that is opened.
+#[derive(Debug, Clone, Copy)]
+struct Pile {
+    mode: Mode,
+    /// Hours before it is opened at which its envelopes were received.
+    earlier: Option<i64>,
+    postmarked: bool,
+}
+
+/// What is said of the count when a batch is closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Counted {
+    Right,
+    Wrong,
+    Explained,
 }
 
 /// What a line of a file says of its ballot.
@@ -89,10 +117,31 @@ struct Moving {
     ballot: u32,
     from: Status,
     change: usize,
+    batch: u32,
 }
 
-/// Which ballot, what was said of it, and how it was left.
-type Scanned = (u32, Verdict, Left);
+/// Which ballot in which purpose, what was said of it, and how it was left.
+type Scanned = (u32, Purpose, Verdict, Left);
+
+/// A batch by hand; none for the running ones.
+type Purpose = Option<u32>;
+
+/// Which ballot, and whether it was issued: before that nobody knows its envelope again.
+type Envelope = (u32, bool);
+
+/// A batch.
+#[derive(Debug, Clone)]
+struct Batch {
+    /// Of a running one, its day.
+    day: Option<String>,
+    mode: Mode,
+    received_at: Option<Micros>,
+    postmarked: bool,
+    /// What its scans were taken for, and the changes that they made.
+    scans: Vec<(Envelope, Option<usize>)>,
+    closed: bool,
+    reversed: bool,
+}
 
 /// How a scan left its ballot: while that holds, its verdict holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,53 +168,155 @@ struct Model {
     unanswered: BTreeMap<usize, Vec<Scanned>>,
     repeats: i64,
     imports: usize,
+    /// Numbered from 1.
+    batches: Vec<Batch>,
+    /// Scans that were taken back, by the change that they had made.
+    taken_back: Vec<usize>,
     /// The last number of each ballot that the relay took.
     relay: BTreeMap<u32, u32>,
 }
 
 impl Model {
-    fn scan(&mut self, now: Micros, scanner: usize, n: u32) -> Verdict {
+    /// The verdict, the batch and the position there; none of a repeat.
+    fn scan(&mut self, now: Micros, scanner: usize, n: u32) -> (Verdict, Option<(u32, usize)>) {
+        let batch = self.batch(now);
+        let purpose = self.batches[batch].day.is_none().then_some(u32::try_from(batch).unwrap());
         let mut unanswered = self.unanswered.remove(&scanner).unwrap_or_default();
-        if let Some(position) = unanswered.iter().position(|(other, ..)| *other == n) {
-            let (_, verdict, left) = unanswered.drain(..=position).next_back().unwrap();
+        if let Some(position) =
+            unanswered.iter().position(|(other, for_, ..)| (*other, *for_) == (n, purpose))
+        {
+            let (.., verdict, left) = unanswered.drain(..=position).next_back().unwrap();
             self.unanswered.insert(scanner, unanswered);
             if left == self.left(n, verdict) {
                 self.repeats += 1;
-                return verdict;
+                return (verdict, None);
             }
         }
-        let verdict = self.judge(now, n);
-        let answer = (n, verdict, self.left(n, verdict));
+        let verdict = self.judge(now, n, batch);
+        let left = self.left(n, verdict);
+        let answer = (n, purpose, verdict, left);
         self.scans.entry(scanner).or_default().push(answer);
         self.since_stop.entry(scanner).or_default().push(answer);
-        verdict
+        let change = if let Left::Moved(change) = left { change } else { None };
+        let scans = &mut self.batches[batch].scans;
+        scans.push(((n, verdict != Verdict::NotIssued), change));
+        (verdict, Some((u32::try_from(batch).unwrap() + 1, scans.len())))
+    }
+
+    /// Where the batch is that a scan goes to.
+    fn batch(&mut self, now: Micros) -> usize {
+        let day = Some(denver().date(now));
+        let is_open = |batch: &Batch, day: &Option<String>| !batch.closed && batch.day == *day;
+        let mut batches = self.batches.iter();
+        if let Some(by_hand) = batches.position(|batch| is_open(batch, &None)) {
+            return by_hand;
+        }
+        let running = self.batches.iter().rposition(|batch| is_open(batch, &day));
+        running.unwrap_or_else(|| {
+            let (mode, received_at, scans) = (Mode::Receive, None, Vec::new());
+            let (postmarked, closed, reversed) = (false, false, false);
+            let batch = Batch { day, mode, received_at, postmarked, scans, closed, reversed };
+            self.batches.push(batch);
+            self.batches.len() - 1
+        })
     }
 
     fn left(&self, n: u32, verdict: Verdict) -> Left {
         match verdict {
             Verdict::NotIssued => Left::Unknown(self.imports),
-            Verdict::Received => Left::Moved(self.ballots[&n].last),
+            Verdict::Received | Verdict::Accepted => Left::Moved(self.ballots[&n].last),
             _ => Left::At(self.ballots[&n].status),
         }
     }
 
-    fn judge(&mut self, now: Micros, n: u32) -> Verdict {
+    fn judge(&mut self, now: Micros, n: u32, batch: usize) -> Verdict {
         let Some(from) = self.ballots.get(&n).map(|ballot| ballot.status) else {
             return Verdict::NotIssued;
         };
+        let Batch { mode, received_at, postmarked, .. } = self.batches[batch];
+        let received_at = received_at.unwrap_or(now);
+        let deadline = if postmarked { POSTMARKED_UNTIL } else { RECEIVE_UNTIL };
         let other = BTreeMap::from([(1, 2), (2, 1)]).get(&n).and_then(|n| self.ballots.get(n));
-        match scan_move(Mode::Receive, from) {
-            Move::Voided => Verdict::Voided,
-            Move::To(_) if other.is_some_and(|other| other.status != Status::Voided) => {
-                Verdict::Held
+        let other = other.map(|other| other.status);
+        let to = match scan_move(mode, from) {
+            Move::To(to) => to,
+            Move::Voided => return Verdict::Voided,
+            Move::Already => return Verdict::AlreadyReceived,
+            Move::Refused => return Verdict::Refused,
+            Move::Look => return Verdict::Found,
+        };
+        let verdict = match to {
+            Status::Received if received_at > deadline => return Verdict::Late,
+            Status::Received if other.is_some_and(|other| other != Status::Voided) => {
+                return Verdict::Held;
             }
-            Move::To(to) => {
-                self.moves(now, n, from, to);
-                self.moving.push(Moving { ballot: n, from, change: self.changes.len() - 1 });
-                Verdict::Received
+            Status::Received => Verdict::Received,
+            _ if from == Status::NeedsAttention && received_at > CURE_UNTIL => {
+                return Verdict::Late;
             }
-            _ => Verdict::AlreadyReceived,
+            _ if other.is_some_and(|other| other.is_in() && other != Status::Rejected) => {
+                return Verdict::Held;
+            }
+            _ => Verdict::Accepted,
+        };
+        self.moves(now, n, from, to);
+        let batch = u32::try_from(batch).unwrap();
+        self.moving.push(Moving { ballot: n, from, change: self.changes.len() - 1, batch });
+        verdict
+    }
+
+    /// Whether the batch was opened.
+    fn open(&mut self, now: Micros, pile: Pile) -> bool {
+        if self.batches.iter().any(|batch| batch.day.is_none() && !batch.closed) {
+            return false;
         }
+        self.batches.push(Batch {
+            day: None,
+            mode: pile.mode,
+            received_at: pile.earlier.map(|hours| earlier(now, hours)),
+            postmarked: pile.postmarked,
+            scans: Vec::new(),
+            closed: false,
+            reversed: false,
+        });
+        true
+    }
+
+    /// The last batch that was opened, and how many envelopes are in it.
+    fn last_batch(&self) -> Option<(u32, u32)> {
+        let batch = self.batches.last()?;
+        let stays = |(_, change): &&(Envelope, Option<usize>)| {
+            change.is_none_or(|change| !self.taken_back.contains(&change))
+        };
+        let envelopes: BTreeSet<_> =
+            batch.scans.iter().filter(stays).map(|(envelope, _)| envelope).collect();
+        Some((u32::try_from(self.batches.len()).unwrap(), u32::try_from(envelopes.len()).unwrap()))
+    }
+
+    /// Whether the batch was closed.
+    fn close(&mut self, counted: Counted) -> bool {
+        let Some(batch) = self.batches.last_mut() else { return false };
+        let closes = !batch.closed && counted != Counted::Wrong;
+        batch.closed |= closes;
+        closes
+    }
+
+    /// How many ballots stand again where they stood; none when it is not reversed.
+    fn reverse(&mut self, now: Micros, batch: u32) -> Option<u32> {
+        let batch = batch.checked_sub(1)?;
+        let reversed = self.batches.get_mut(batch as usize)?;
+        if !reversed.closed || reversed.reversed {
+            return None;
+        }
+        reversed.reversed = true;
+        let mut n = 0;
+        for moving in self.moving.clone().into_iter().filter(|moving| moving.batch == batch) {
+            if self.ballots[&moving.ballot].last == Some(moving.change) {
+                self.corrects(now, moving.ballot, moving.from);
+                n += 1;
+            }
+        }
+        Some(n)
     }
 
     /// The ballot stands at `to`, and the relay, which believes it at `previous`, is owed the difference.
@@ -211,6 +362,7 @@ impl Model {
             return false;
         }
         self.corrects(now, moving.ballot, moving.from);
+        self.taken_back.push(moving.change);
         true
     }
 
@@ -333,6 +485,14 @@ impl Model {
     }
 }
 
+fn earlier(now: Micros, hours: i64) -> Micros {
+    Micros(now.0 - hours * 3_600_000_000)
+}
+
+fn denver() -> Zone {
+    Zone::named("America/Denver").unwrap()
+}
+
 /// How a run of the ledger ended.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stop {
@@ -352,8 +512,11 @@ impl Both {
         let now = self.station.clock.now();
         match action {
             Action::Scan { scanner, ballot } => {
-                let verdict = self.station.scan_ballot(SCANNERS[*scanner], *ballot).verdict;
-                assert_eq!(verdict, self.model.scan(now, *scanner, *ballot));
+                let judged = self.station.scan_ballot(SCANNERS[*scanner], *ballot);
+                let place = (judged.batch, usize::try_from(judged.position).unwrap());
+                let (verdict, expected) = self.model.scan(now, *scanner, *ballot);
+                assert_eq!(judged.verdict, verdict);
+                assert_eq!(Some(place).filter(|(_, position)| *position > 0), expected);
             }
             Action::Import(lines) => self.import(now, lines),
             Action::Set { ballot, status } => {
@@ -385,6 +548,9 @@ impl Both {
                 let retry = |reply| Request::Retry { who, reply };
                 assert_eq!(self.station.ledger().ask(retry).unwrap(), self.model.retry());
             }
+            Action::Open(pile) => self.open(now, *pile),
+            Action::Close { counted } => self.close(*counted),
+            Action::Reverse { which } => self.reverse(now, *which),
             Action::Reopen => self.restart(Stop::Clean),
             Action::Crash => self.restart(Stop::Crash),
         }
@@ -398,6 +564,50 @@ impl Both {
         let import = self.station.begin_import();
         let abandon = |reply| Request::ImportAbandon { import, refused: 0, reply };
         assert_eq!(self.station.ledger().ask(abandon).unwrap(), Ok(Counts::default()));
+    }
+
+    fn open(&mut self, now: Micros, pile: Pile) {
+        let wanted = NewBatch {
+            mode: Some(pile.mode),
+            received_at: pile.earlier.map(|hours| earlier(now, hours)),
+            reason: Some("drop box".to_owned()),
+            postmarked: pile.postmarked,
+            ..NewBatch::default()
+        };
+        let who = Who::os_user("supervisor".to_owned());
+        let person = Person { who, role: Some(Role::Supervisor) };
+        let open = |reply| Request::Batch(BatchRequest::Open { wanted, person, reply });
+        let opened = self.station.ledger().ask(open).unwrap();
+        assert_eq!(opened.is_ok(), self.model.open(now, pile), "{opened:?}");
+    }
+
+    fn close(&mut self, counted: Counted) {
+        let (batch, envelopes) = self.model.last_batch().unwrap_or((1, 0));
+        let explanation = (counted == Counted::Explained).then(|| "torn".to_owned());
+        let by_hand = envelopes + u32::from(counted != Counted::Right);
+        let closing = Closing { batch, counted: by_hand, explanation };
+        let person = Person::os_user("clerk".to_owned());
+        let close = |reply| Request::Batch(BatchRequest::Close { closing, person, reply });
+        let closed = self.station.ledger().ask(close).unwrap();
+        assert_eq!(closed.is_ok(), self.model.close(counted), "{closed:?}");
+        if let Ok(closed) = closed {
+            assert_eq!(closed.envelopes, envelopes);
+        }
+    }
+
+    fn reverse(&mut self, now: Micros, batch: u32) {
+        let reverse = |reply| {
+            Request::Batch(BatchRequest::Reverse {
+                batch,
+                reason: "wrong pile".to_owned(),
+                who: Who::os_user("supervisor".to_owned()),
+                confirmed_by: "second".to_owned(),
+                reply,
+            })
+        };
+        let reversed = self.station.ledger().ask(reverse).unwrap();
+        let moved = reversed.ok().map(|reversed| reversed.moved);
+        assert_eq!(moved, self.model.reverse(now, batch));
     }
 
     fn claim(&mut self, now: Micros) {
@@ -470,6 +680,11 @@ fn action() -> impl Strategy<Value = Action> {
         proptest::sample::select(vec![Status::Mailed, Status::NeedsAttention, Status::Received]);
     let status =
         prop_oneof![3 => back_and_forth, 1 => proptest::sample::select(Status::ALL.to_vec())];
+    let mode = proptest::sample::select(vec![Mode::Receive, Mode::Accept, Mode::Lookup]);
+    let pile = (mode, prop::option::of(0_i64..30), any::<bool>())
+        .prop_map(|(mode, earlier, postmarked)| Pile { mode, earlier, postmarked });
+    let counted =
+        proptest::sample::select(vec![Counted::Right, Counted::Wrong, Counted::Explained]);
     let answer = prop_oneof![
         4 => Just(Answer::Delivered),
         1 => Just(Answer::RelayAway { why: "503".to_owned(), retry_after: None }),
@@ -485,6 +700,9 @@ fn action() -> impl Strategy<Value = Action> {
         4 => Just(Action::Claim),
         6 => (0_usize..8, answer).prop_map(|(which, answer)| Action::Settle { which, answer }),
         1 => Just(Action::Retry),
+        3 => pile.prop_map(Action::Open),
+        4 => counted.prop_map(|counted| Action::Close { counted }),
+        2 => (0_u32..6).prop_map(|which| Action::Reverse { which }),
         1 => Just(Action::Reopen),
         1 => Just(Action::Crash),
     ]
@@ -499,7 +717,12 @@ proptest! {
 
     #[test]
     fn the_ledger_does_what_its_model_does(actions in prop::collection::vec(action(), 1..40)) {
-        let station = Station::with(|settings| settings.announce_imports = vec![Status::Voided]);
+        let station = Station::with(|settings| {
+            settings.announce_imports = vec![Status::Voided];
+            settings.receive_until = Some(RECEIVE_UNTIL);
+            settings.postmarked_receive_until = Some(POSTMARKED_UNTIL);
+            settings.cure_until = Some(CURE_UNTIL);
+        });
         let mut both = Both { station, model: Model::default(), in_flight: Vec::new() };
         both.act(&Action::Import((1..=3).map(|n| (n, Line::Mailed)).collect()));
         for action in &actions {

@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 
 /// What somebody wants done with a batch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "batch", rename_all = "snake_case")]
+#[serde(tag = "act", rename_all = "snake_case")]
 pub enum BatchCommand {
     /// `batch open`.
     Open(NewBatch),
