@@ -11,6 +11,7 @@ mod batch;
 mod deck;
 mod demo;
 mod devices;
+mod people;
 mod place;
 mod player;
 mod profiles;
@@ -19,11 +20,12 @@ mod run;
 mod scratch;
 mod slideshow;
 mod stand;
+mod story;
 
 use crate::ballot::{BallotId, ElectionId, Status};
 use crate::daemon::Record;
 use crate::event::chain;
-use crate::ledger::Layout;
+use crate::ledger::{Decision, Layout, Role};
 use crate::scanner::recording::Payloads;
 use clap::{Args, Parser, Subcommand};
 use std::ffi::OsString;
@@ -80,6 +82,9 @@ struct Common {
     /// The election; else the configured one.
     #[arg(long, global = true, value_name = "ID", value_parser = ElectionId::new)]
     election: Option<ElectionId>,
+    /// Who signs in, of commands that change something: the password or badge is asked for, or is a line of standard input.
+    #[arg(long, global = true, value_name = "NAME")]
+    operator: Option<String>,
     /// Answer in JSON: one object, or one a line where there are many.
     #[arg(long, global = true)]
     json: bool,
@@ -130,6 +135,12 @@ enum Command {
     /// Open, close and look at batches of envelopes.
     #[command(subcommand)]
     Batch(batch::BatchCommand),
+    /// Who may sign in.
+    #[command(subcommand)]
+    Operators(OperatorsCommand),
+    /// What waits for a second operator.
+    #[command(subcommand)]
+    Proposals(ProposalsCommand),
     /// Take back the station's last scan that changed something.
     Undo,
     /// List every device that could be a scanner, and why one is not read: with the lines to write for it.
@@ -196,9 +207,50 @@ enum BallotCommand {
         /// Where it shall stand: received, accepted, `needs_attention`, rejected, undeliverable, voided, mailed, issued.
         #[arg(value_parser = status)]
         status: Status,
-        /// Why.
+        /// Why: a code of the configuration's [reasons], one of the reasons that they name, or other words.
         #[arg(long)]
         reason: String,
+        /// The second operator, who confirms there and then what takes two; needs --operator.
+        #[arg(long, value_name = "NAME")]
+        confirmed_by: Option<String>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum OperatorsCommand {
+    /// Add an operator; the first is an administrator, and adds the others.
+    Add {
+        /// Their name, under which they sign in.
+        name: String,
+        /// What they may do: auditor, clerk, supervisor, administrator.
+        #[arg(long, value_parser = role)]
+        role: Role,
+        /// Make them a badge instead of asking for a password: its code is printed once.
+        #[arg(long)]
+        badge: bool,
+    },
+    /// Let an operator do nothing any more. The name is not used again.
+    Disable {
+        /// Their name.
+        name: String,
+    },
+    /// List all operators.
+    List,
+}
+
+#[derive(Debug, Subcommand)]
+enum ProposalsCommand {
+    /// List what waits for a second operator.
+    List,
+    /// Have it done.
+    Confirm {
+        /// The proposal's number.
+        proposal: i64,
+    },
+    /// Leave it undone for good.
+    Decline {
+        /// The proposal's number.
+        proposal: i64,
     },
 }
 
@@ -216,11 +268,23 @@ enum OutboxCommand {
     List,
     /// Owe again what was set aside, and ask the relay at once.
     Retry,
+    /// Give up a change that the relay refused: it never gets that one, and what waits behind it goes on.
+    Drop {
+        /// The change's number, as `outbox list` shows it.
+        change: i64,
+        /// Why.
+        #[arg(long)]
+        reason: String,
+    },
 }
 
 fn status(text: &str) -> Result<Status, String> {
     Status::from_name(text)
         .ok_or_else(|| format!("one of {}", Status::ALL.map(Status::name).join(", ")))
+}
+
+fn role(text: &str) -> Result<Role, String> {
+    Role::from_name(text).ok_or_else(|| format!("one of {}", Role::ALL.map(Role::name).join(", ")))
 }
 
 fn jobs(text: &str) -> Result<NonZeroUsize, String> {
@@ -291,10 +355,13 @@ fn dispatch(Arguments { command, common }: Arguments) -> Result<Exit, Failure> {
         Command::Ballot(BallotCommand::Show { ballot, voter }) => {
             ask::ballot_show(&place, &common, ballot.as_deref(), voter.as_deref())
         }
-        Command::Ballot(BallotCommand::Set { ballot, status, reason }) => {
-            ask::ballot_set(&place, &common, ask::Wanted { ballot, status, reason })
+        Command::Ballot(BallotCommand::Set { ballot, status, reason, confirmed_by }) => {
+            let wanted = ask::Wanted { ballot, status, reason, confirmed_by };
+            ask::ballot_set(&place, &common, wanted)
         }
         Command::Batch(command) => batch::batch(&place, &common, command),
+        Command::Operators(command) => operators(&place, &common, command),
+        Command::Proposals(command) => proposals(&place, &common, &command),
         Command::Undo => ask::undo(&place, &common),
         Command::Devices { udev_rules: true } => profiles::udev_rules(&common),
         Command::Devices { udev_rules: false } => devices::devices(&place, &common),
@@ -304,6 +371,9 @@ fn dispatch(Arguments { command, common }: Arguments) -> Result<Exit, Failure> {
         Command::Ledger(LedgerCommand::Rebuild) => ask::rebuild(&place, &common),
         Command::Outbox(OutboxCommand::List) => ask::outbox_list(&place, &common),
         Command::Outbox(OutboxCommand::Retry) => ask::outbox_retry(&place, &common),
+        Command::Outbox(OutboxCommand::Drop { change, reason }) => {
+            people::outbox_drop(&place, &common, change, reason)
+        }
         Command::Replay { recordings, ballots, pace: is_paced } => {
             let when = if is_paced { replay::Pace::Recorded } else { replay::Pace::Answers };
             let wanted = replay::Wanted { recordings, ballots, pace: when };
@@ -311,6 +381,42 @@ fn dispatch(Arguments { command, common }: Arguments) -> Result<Exit, Failure> {
         }
         Command::Read { images, annotate, jobs } => {
             run::read(&place, &common, &run::Pictures { images, annotate, jobs })
+        }
+    }
+}
+
+fn operators(
+    place: &place::Place,
+    common: &Common,
+    command: OperatorsCommand,
+) -> Result<Exit, Failure> {
+    match command {
+        OperatorsCommand::Add { name, role, badge: true } => people::operators_add(
+            place,
+            common,
+            people::New { name, role, with: people::With::Badge },
+        ),
+        OperatorsCommand::Add { name, role, badge: false } => {
+            let with = people::With::Password;
+            people::operators_add(place, common, people::New { name, role, with })
+        }
+        OperatorsCommand::Disable { name } => people::operators_disable(place, common, name),
+        OperatorsCommand::List => people::operators_list(place, common),
+    }
+}
+
+fn proposals(
+    place: &place::Place,
+    common: &Common,
+    command: &ProposalsCommand,
+) -> Result<Exit, Failure> {
+    match command {
+        ProposalsCommand::List => people::proposals_list(place, common),
+        ProposalsCommand::Confirm { proposal } => {
+            people::decide(place, common, *proposal, Decision::Confirmed)
+        }
+        ProposalsCommand::Decline { proposal } => {
+            people::decide(place, common, *proposal, Decision::Declined)
         }
     }
 }

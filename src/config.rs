@@ -6,6 +6,7 @@
 mod envelopes;
 mod fault;
 mod read;
+mod reasons;
 mod scanners;
 mod syntax;
 mod value;
@@ -24,6 +25,7 @@ use std::time::Duration;
 use toml::de::DeTable;
 
 pub use fault::{Fault, Faults};
+pub use reasons::Reasons;
 
 /// The documented configuration, every key with its default: what a package installs.
 pub const DOCUMENTED: &str = include_str!("../deploy/config.toml");
@@ -54,6 +56,8 @@ pub struct Config {
     pub scanners: Vec<ScannerConfig>,
     /// Where changes are sent; without it nothing is forwarded.
     pub relay: Option<RelayConfig>,
+    /// The county's own codes of reasons.
+    pub reasons: Reasons,
 }
 
 /// The building in which the stations stand.
@@ -308,6 +312,7 @@ impl Config {
             envelopes: envelopes::read(&sections, sink),
             scanners: scanners::read(&sections, world, sink),
             relay: sections.optional(&RELAY, sink).and_then(|section| relay(&section, sink)),
+            reasons: reasons::read(&sections, sink),
             facility,
         };
         judge_page(&config, &station_section, sink);
@@ -315,8 +320,16 @@ impl Config {
     }
 }
 
-static TABLES: [&Table; 7] =
-    [&FACILITY, &STATION, &ELECTION, &LEDGER, &envelopes::ENVELOPE, &scanners::SCANNER, &RELAY];
+static TABLES: [&Table; 8] = [
+    &FACILITY,
+    &STATION,
+    &ELECTION,
+    &LEDGER,
+    &envelopes::ENVELOPE,
+    &scanners::SCANNER,
+    &RELAY,
+    &reasons::REASONS,
+];
 
 static FACILITY: Table = Table {
     name: "facility",

@@ -4,19 +4,30 @@
 //!
 //! With a daemon a command goes through its Unix socket, found through the ledger's lock; without one the command takes the
 //! lock and runs the ledger's thread itself. Either way the same function carries it out. One line of JSON each way.
+//!
+//! Whoever asks is a user of the operating system, and from `sign_in` on an operator, for as long as the connection lasts.
 
 pub mod batch;
 pub mod roster;
 
+mod password;
+mod people;
+mod socket;
+
+pub use password::PASSWORD_BYTES_MAX;
+pub use people::{Guests, Hand};
+pub use socket::{Socket, Within};
+
 use crate::ballot::{BallotId, ElectionId, Status};
 use crate::clock::Clock;
-use crate::event::{LogEvent, chain};
 use crate::ledger::{
-    Counts, ImportRefused, ImportRow, ImportedFile, Ledger, Lock, LockError, Moved, NotKnown,
-    NotMoved, Person, RefusedRow, Reply, Request, SetRequest, Settings, StartError, Unsent, Who,
+    Counts, Decision, Done, Dropped, ImportRefused, ImportRow, ImportedFile, Ledger, Lock,
+    LockError, Moved, NotDone, NotKnown, NotMoved, Party, PeopleRequest, RefusedRow, Reply,
+    Request, Reversed, Role, Secret, SetRequest, Settings, StartError, Who,
 };
 use batch::{BatchAnswer, BatchCommand};
-use roster::{Roster, ScannerState};
+use people::Slow;
+use roster::ScannerState;
 use serde::{Deserialize, Serialize};
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
@@ -24,27 +35,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
 
 /// Longest command or answer, in bytes; a piece of an import is the longest.
 pub const LINE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
-/// Commands carried out at a time.
-const CONNECTIONS_MAX: usize = 16;
-
-/// How long the daemon waits for a connection's next command, and for it to take an answer: whoever does neither must not keep
-/// others out.
-const COMMAND_TIMEOUT: Duration = Duration::from_secs(10);
-
 /// How long a command waits for the daemon's answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_mins(1);
-
-/// Between two attempts to hand the ledger a command that found its queue full.
-const SEND_AGAIN: Duration = Duration::from_millis(5);
-
-/// Between two attempts to accept when the operating system refuses.
-const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
 /// What somebody wants done, or told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,6 +60,51 @@ pub enum Command {
     },
     /// `batch`.
     Batch(BatchCommand),
+    /// `--operator`: what follows on this connection is asked, or confirmed, by that operator.
+    SignIn {
+        /// Their name; a badge says it, too.
+        operator: Option<String>,
+        /// The password, or the badge's code.
+        secret: Secret,
+        /// Who asks, or who confirms.
+        #[serde(default)]
+        hand: Hand,
+    },
+    /// `operators add`.
+    OperatorAdd {
+        /// Their name.
+        operator: String,
+        /// What they may do.
+        role: Role,
+        /// The password, or the badge's code.
+        secret: Secret,
+    },
+    /// `operators disable`.
+    OperatorDisable {
+        /// Their name.
+        operator: String,
+    },
+    /// `batch reverse`.
+    BatchReverse {
+        /// The batch's number.
+        batch: u32,
+        /// Why.
+        reason: String,
+    },
+    /// `proposals confirm` and `proposals decline`.
+    Decide {
+        /// The proposal.
+        proposal: i64,
+        /// What the second person says.
+        decision: Decision,
+    },
+    /// `outbox drop`.
+    OutboxDrop {
+        /// Row number of the change.
+        change: i64,
+        /// Why.
+        reason: String,
+    },
     /// `undo`.
     Undo {},
     /// `outbox retry`.
@@ -106,6 +148,39 @@ pub enum Command {
 pub enum Answer {
     /// The ballot was moved.
     Moved(Moved),
+    /// It waits for a second operator.
+    Proposed {
+        /// Its number.
+        proposal: i64,
+    },
+    /// The proposal was declined; nothing is done.
+    Declined {
+        /// Its number.
+        proposal: i64,
+    },
+    /// The batch was reversed.
+    Reversed(Reversed),
+    /// The relay never gets that change.
+    Dropped(Dropped),
+    /// It is that operator.
+    SignedIn {
+        /// Their name.
+        operator: String,
+        /// What they may do.
+        role: Role,
+    },
+    /// There is a new operator.
+    OperatorAdded {
+        /// Their name.
+        operator: String,
+        /// What they may do.
+        role: Role,
+    },
+    /// That operator may do nothing any more.
+    OperatorDisabled {
+        /// Their name.
+        operator: String,
+    },
     /// The rules do not allow it; nothing changed.
     Refused {
         /// Why.
@@ -194,7 +269,7 @@ pub enum Desk {
         /// The lock.
         lock: Lock,
         /// Who asks.
-        who: Who,
+        guests: Box<Guests>,
     },
 }
 
@@ -209,7 +284,7 @@ impl Desk {
                     ledger,
                     thread,
                     lock,
-                    who: Who::os_user(user_name(process_user())),
+                    guests: Box::new(Guests::os_user(user_name(process_user()))),
                 })
             }
             Err(LockError::Held(holder)) => {
@@ -245,7 +320,7 @@ impl Desk {
     /// Has a command carried out.
     pub fn ask(&mut self, command: Command) -> Result<Answer, ControlError> {
         match self {
-            Self::Here { ledger, who, .. } => Ok(blocking(ledger, command, who)),
+            Self::Here { ledger, guests, .. } => Ok(blocking(ledger, command, guests)),
             Self::Daemon { connection, pid, socket } => {
                 exchange(connection, &command).map_err(|source| ControlError::Daemon {
                     pid: *pid,
@@ -283,8 +358,12 @@ fn exchange(connection: &mut BufReader<UnixStream>, command: &Command) -> io::Re
 enum Asked {
     /// The ledger, which sends its answer to where the request says.
     Ledger(Request),
+    /// Whoever has time.
+    Slow(Slow),
     /// Whoever has the scanners.
     Scanners(OfScanners),
+    /// Nobody.
+    Refused(&'static str),
 }
 
 /// What is asked about scanners.
@@ -294,21 +373,42 @@ enum OfScanners {
 }
 
 /// What a command asks, and of whom; the ledger's answer goes to `reply`.
-fn asked(command: Command, who: &Who, reply: oneshot::Sender<Answer>) -> Asked {
-    let who = who.clone();
-    Asked::Ledger(match command {
-        Command::Scanners {} => return Asked::Scanners(OfScanners::States),
-        Command::Acknowledge { scanner } => {
-            return Asked::Scanners(OfScanners::Acknowledge(scanner));
+fn asked(command: Command, party: &Party, reply: oneshot::Sender<Answer>) -> Asked {
+    match command {
+        Command::Scanners {} => Asked::Scanners(OfScanners::States),
+        Command::SignIn { operator, secret, hand } => {
+            Asked::Slow(Slow::SignIn { operator, secret, hand })
         }
-        Command::BallotSet { election, ballot, status, reason } => {
-            Request::Set(SetRequest { election, ballot, status, reason, who }, read(reply, moved))
+        _ if party.by.role == Some(Role::Auditor) => {
+            Asked::Refused("an auditor reads everything and changes nothing")
         }
-        Command::Batch(command) => Request::Batch(command.asked(Person { who, role: None }, reply)),
-        Command::Undo {} => Request::Undo { who, reply: read(reply, moved) },
+        Command::Acknowledge { scanner } => Asked::Scanners(OfScanners::Acknowledge(scanner)),
+        Command::OperatorAdd { operator, role, secret } => {
+            Asked::Slow(Slow::Add { operator, role, secret })
+        }
+        Command::BallotSet { .. }
+        | Command::OperatorDisable { .. }
+        | Command::BatchReverse { .. }
+        | Command::Decide { .. }
+        | Command::OutboxDrop { .. } => of_people(command, party, reply),
+        Command::Undo {} => {
+            let who = party.by.who.clone();
+            Asked::Ledger(Request::Undo { who, reply: read(reply, moved) })
+        }
+        Command::Batch(command) => {
+            Asked::Ledger(Request::Batch(command.asked(party.by.clone(), reply)))
+        }
         Command::OutboxRetry {} => {
-            Request::Retry { who, reply: read(reply, |n| Answer::Retried { n }) }
+            let who = party.by.who.clone();
+            Asked::Ledger(Request::Retry { who, reply: read(reply, |n| Answer::Retried { n }) })
         }
+        command => of_import(command, &party.by.who, reply),
+    }
+}
+
+/// What an import asks of the ledger.
+fn of_import(command: Command, who: &Who, reply: oneshot::Sender<Answer>) -> Asked {
+    Asked::Ledger(match command {
         Command::ImportBegin {} => Request::ImportBegin(read(reply, |begun| match begun {
             Ok(import) => Answer::ImportBegun { import },
             Err(ImportRefused::Busy) => Answer::ImportBusy {},
@@ -322,14 +422,50 @@ fn asked(command: Command, who: &Who, reply: oneshot::Sender<Answer>) -> Asked {
             Request::ImportRows { import, rows, reply }
         }
         Command::ImportCommit { import, file } => {
-            let Who { by, os_user } = who;
+            let Who { by, os_user } = who.clone();
             let file = ImportedFile { by, os_user, ..file };
             Request::ImportCommit { import, file, reply: read(reply, done) }
         }
         Command::ImportAbandon { import, refused } => {
             Request::ImportAbandon { import, refused, reply: read(reply, done) }
         }
+        _ => return Asked::Refused("this is no command of an import"),
     })
+}
+
+/// What is asked of the ledger where it matters who asks.
+fn of_people(command: Command, party: &Party, reply: oneshot::Sender<Answer>) -> Asked {
+    let by = party.by.clone();
+    Asked::Ledger(Request::People(match command {
+        Command::BallotSet { election, ballot, status, reason } => {
+            let party = party.clone();
+            let request = SetRequest { election, ballot, status, reason, party };
+            return Asked::Ledger(Request::Set(request, read(reply, decided)));
+        }
+        Command::OperatorDisable { operator } => {
+            let name = operator.clone();
+            let reply = read(reply, |disabled| match disabled {
+                Ok(()) => Answer::OperatorDisabled { operator: name },
+                Err(why) => refused(&why),
+            });
+            PeopleRequest::Disable { operator, by, reply }
+        }
+        Command::BatchReverse { batch, reason } => {
+            let (party, reply) = (party.clone(), read(reply, decided));
+            PeopleRequest::ReverseBatch { batch, reason, party, reply }
+        }
+        Command::Decide { proposal, decision } => {
+            PeopleRequest::Decide { proposal, decision, by, reply: read(reply, decided) }
+        }
+        Command::OutboxDrop { change, reason } => {
+            let reply = read(reply, |dropped| match dropped {
+                Ok(dropped) => Answer::Dropped(dropped),
+                Err(why) => refused::<NotDone>(&why),
+            });
+            PeopleRequest::Drop { change, reason, by, reply }
+        }
+        _ => return Asked::Refused("this is no command of people"),
+    }))
 }
 
 /// Sends the ledger's answer on as `reads` reads it.
@@ -352,6 +488,20 @@ fn moved(moved: Result<Moved, NotMoved>) -> Answer {
     }
 }
 
+fn decided(done: Result<Done, NotDone>) -> Answer {
+    match done {
+        Ok(Done::Moved(moved)) => Answer::Moved(moved),
+        Ok(Done::Reversed(reversed)) => Answer::Reversed(reversed),
+        Ok(Done::Proposed(proposal)) => Answer::Proposed { proposal },
+        Ok(Done::Declined(proposal)) => Answer::Declined { proposal },
+        Err(why) => refused(&why),
+    }
+}
+
+fn refused<E: std::error::Error>(why: &E) -> Answer {
+    Answer::Refused { why: why.to_string() }
+}
+
 fn done(done: Result<Counts, ImportRefused>) -> Answer {
     match done {
         Ok(counts) => Answer::ImportDone(counts),
@@ -364,190 +514,16 @@ fn failed() -> Answer {
 }
 
 /// Carries a command out and waits on this thread, which has no scanners.
-fn blocking(ledger: &Ledger, command: Command, who: &Who) -> Answer {
+fn blocking(ledger: &Ledger, command: Command, guests: &mut Guests) -> Answer {
     let (reply, answer) = oneshot::channel();
-    match asked(command, who, reply) {
+    match asked(command, &guests.party, reply) {
         Asked::Ledger(request) => match ledger.send(request) {
             Some(()) => answer.blocking_recv().unwrap_or_else(|_closed| failed()),
             None => failed(),
         },
+        Asked::Slow(slow) => people::carry_out(ledger, slow, guests),
         Asked::Scanners(_) => Answer::Refused { why: "no daemon runs".to_owned() },
-    }
-}
-
-/// Carries a command out on a runtime.
-async fn carried_out(daemon: &Within, command: Command, who: &Who) -> Answer {
-    let (reply, answer) = oneshot::channel();
-    let mut request = match asked(command, who, reply) {
-        Asked::Ledger(request) => request,
-        Asked::Scanners(what) => return of_scanners(&daemon.scanners, what),
-    };
-    loop {
-        match daemon.ledger.try_send(request) {
-            Ok(()) => return answer.await.unwrap_or_else(|_closed| failed()),
-            Err(Unsent::Full(again)) => request = *again,
-            Err(Unsent::Closed) => return failed(),
-        }
-        tokio::time::sleep(SEND_AGAIN).await;
-    }
-}
-
-fn of_scanners(roster: &Roster, what: OfScanners) -> Answer {
-    match what {
-        OfScanners::States => Answer::Scanners { scanners: roster.states() },
-        OfScanners::Acknowledge(scanner) => match roster.acknowledge(scanner.as_deref()) {
-            Some(n) => Answer::Acknowledged { n },
-            None => Answer::Refused { why: "there is no scanner of that name".to_owned() },
-        },
-    }
-}
-
-/// What a running daemon has, for commands.
-#[derive(Debug, Clone)]
-pub struct Within {
-    /// The ledger.
-    pub ledger: Ledger,
-    /// The scanners.
-    pub scanners: Roster,
-}
-
-/// The daemon's socket.
-#[derive(Debug)]
-pub struct Socket {
-    listener: tokio::net::UnixListener,
-    path: PathBuf,
-}
-
-impl Socket {
-    /// Listens in systemd's runtime directory, else beside the ledger, else, where a file system takes no sockets or the path is
-    /// too long for one, in the directory for temporary files. The caller holds the ledger's lock, so what lies there is
-    /// nobody's.
-    pub fn bind(ledger: &Path, runtime_dir: Option<&Path>) -> io::Result<Self> {
-        let of_this_process = format!("ballot-intake-{}.sock", std::process::id());
-        let place = runtime_dir
-            .map_or_else(|| ledger.with_extension("sock"), |dir| dir.join("control.sock"));
-        Self::bind_at(place)
-            .or_else(|_elsewhere| Self::bind_at(std::env::temp_dir().join(of_this_process)))
-    }
-
-    fn bind_at(path: PathBuf) -> io::Result<Self> {
-        match std::fs::remove_file(&path) {
-            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
-            _ => {}
-        }
-        let listener = tokio::net::UnixListener::bind(&path)?;
-        let socket = Self { listener, path };
-        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o660);
-        std::fs::set_permissions(&socket.path, mode)?;
-        Ok(socket)
-    }
-
-    /// Where it listens.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// Takes commands until `shutdown` completes.
-    pub async fn serve(self, daemon: Within, shutdown: impl Future<Output = ()>) {
-        let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-        let mut connections = tokio::task::JoinSet::new();
-        tokio::pin!(shutdown);
-        loop {
-            let accepted = tokio::select! {
-                biased;
-                () = &mut shutdown => break,
-                Some(_) = connections.join_next(), if !connections.is_empty() => continue,
-                accepted = accept(&self.listener, &room) => accepted,
-            };
-            match accepted {
-                Ok((stream, permit)) => {
-                    let daemon = daemon.clone();
-                    connections.spawn(async move {
-                        if let Err(error) = answer_all(stream, &daemon).await {
-                            tracing::warn!(
-                                event = LogEvent::CommandFailed.name(),
-                                error = chain(&error),
-                                "A command could not be carried out."
-                            );
-                        }
-                        drop(permit);
-                    });
-                }
-                Err(error) => {
-                    tracing::warn!(
-                        event = LogEvent::CommandFailed.name(),
-                        error = chain(&error),
-                        "No command can be taken."
-                    );
-                    tokio::time::sleep(ACCEPT_AGAIN).await;
-                }
-            }
-        }
-    }
-}
-
-impl Drop for Socket {
-    fn drop(&mut self) {
-        if std::fs::remove_file(&self.path).is_err() {
-            tracing::debug!("The socket was gone already.");
-        }
-    }
-}
-
-async fn accept(
-    listener: &tokio::net::UnixListener,
-    room: &Arc<Semaphore>,
-) -> io::Result<(tokio::net::UnixStream, tokio::sync::OwnedSemaphorePermit)> {
-    let permit = Arc::clone(room).acquire_owned().await.map_err(io::Error::other)?;
-    let (stream, _) = listener.accept().await?;
-    Ok((stream, permit))
-}
-
-/// Every command of one connection, each answered. An import that the connection does not decide is given up with it.
-async fn answer_all(stream: tokio::net::UnixStream, daemon: &Within) -> io::Result<()> {
-    let who = Who::os_user(user_name(stream.peer_cred()?.uid()));
-    let (read, mut write) = stream.into_split();
-    let mut read = tokio::io::BufReader::new(read);
-    let mut import = None;
-    let mut line = String::new();
-    let outcome = loop {
-        line.clear();
-        let mut bounded = (&mut read).take(LINE_BYTES_MAX);
-        match in_time(bounded.read_line(&mut line)).await {
-            Ok(0) => break Ok(()),
-            Ok(_) => {}
-            Err(error) => break Err(error),
-        }
-        let answer = match serde_json::from_str::<Command>(&line) {
-            Ok(command) => {
-                let ends =
-                    matches!(command, Command::ImportCommit { .. } | Command::ImportAbandon { .. });
-                let answer = carried_out(daemon, command, &who).await;
-                match &answer {
-                    Answer::ImportBegun { import: number } => import = Some(*number),
-                    _ if ends => import = None,
-                    _ => {}
-                }
-                answer
-            }
-            Err(error) => Answer::Failed { why: format!("this is no command: {error}") },
-        };
-        let mut text = serde_json::to_string(&answer).map_err(io::Error::other)?;
-        text.push('\n');
-        if let Err(error) = in_time(write.write_all(text.as_bytes())).await {
-            break Err(error);
-        }
-    };
-    if let Some(import) = import {
-        carried_out(daemon, Command::ImportAbandon { import, refused: 0 }, &who).await;
-    }
-    outcome
-}
-
-async fn in_time<T>(done: impl Future<Output = io::Result<T>>) -> io::Result<T> {
-    match tokio::time::timeout(COMMAND_TIMEOUT, done).await {
-        Ok(outcome) => outcome,
-        Err(_) => Err(io::ErrorKind::TimedOut.into()),
+        Asked::Refused(why) => Answer::Refused { why: why.to_owned() },
     }
 }
 

@@ -77,6 +77,8 @@ log_events! {
     VoidingOvertaken = "A file voids a ballot that was accepted or rejected while it was imported; the ballot stays, and somebody must look.",
     /// A thread panicked.
     Panicked = "A thread panicked, which is a fault of this program; a decoder lives on, all else stops the daemon.",
+    /// Somebody could not sign in.
+    SignInRefused = "Somebody gave a wrong password or badge, or tried too often; after five failures nobody can sign in as that operator for ten minutes.",
     /// A command from the socket failed.
     CommandFailed = "A command that came over the socket could not be carried out.",
 }

@@ -22,7 +22,9 @@ mod judge;
 mod key;
 mod layout;
 mod lock;
+mod operators;
 mod outbox;
+mod proposals;
 mod report;
 mod rows;
 mod schema;
@@ -44,8 +46,14 @@ pub use layout::{
     Generic, Header, Layout, LayoutError, Origin, Piece, Refused, RefusedRows, Rules,
 };
 pub use lock::{Holder, Lock, LockError};
-pub use outbox::OutboxEntry;
+pub use operators::{
+    Challenge, Claim, NewOperator, NotAllowed, OPERATOR_BYTES_MAX, OperatorEntry, Proof, Secret,
+};
+pub use outbox::{Dropped, OutboxEntry};
+pub use proposals::{Done, NotDone, Party, Proposal};
 pub use report::{BallotStory, BatchReport, Chapter, ReadError, Reader, Report};
 pub use schema::SchemaError;
 pub use verify::{Verified, VerifyError, VerifyFault, rebuild, verify};
-pub use writer::{Ledger, News, NotKnown, Reply, Request, StartError, Told, Uncounted, Unsent};
+pub use writer::{
+    Ledger, News, NotKnown, PeopleRequest, Reply, Request, StartError, Told, Uncounted, Unsent,
+};

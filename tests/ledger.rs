@@ -7,6 +7,8 @@ mod batches;
 mod changes;
 #[path = "ledger/imports.rs"]
 mod imports;
+#[path = "ledger/people.rs"]
+mod people;
 #[path = "ledger/plans.rs"]
 mod plans;
 #[path = "ledger/proof.rs"]

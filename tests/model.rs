@@ -8,8 +8,8 @@ use ballot_intake::ballot::{Mode, Move, SetMove, Status, import_moves, scan_move
 use ballot_intake::clock::{Clock as _, Micros, Zone};
 use ballot_intake::delivery::Answer;
 use ballot_intake::ledger::{
-    BatchRequest, Closing, Counts, ImportRow, NewBatch, Person, Request, Role, SetRequest, Who,
-    rebuild,
+    BatchRequest, Closing, Counts, ImportRow, NewBatch, Party, Person, Request, Role, SetRequest,
+    Who, rebuild,
 };
 use ballot_intake::scan::Verdict;
 use proptest::prelude::*;
@@ -525,7 +525,7 @@ impl Both {
                     ballot: row(*ballot).ballot,
                     status: *status,
                     reason: "by hand".to_owned(),
-                    who: Who::os_user("supervisor".to_owned()),
+                    party: Party::of(Person::os_user("supervisor".to_owned())),
                 };
                 let set = self.station.ledger().ask(|reply| Request::Set(request, reply)).unwrap();
                 assert_eq!(set.is_ok(), self.model.set(now, *ballot, *status), "{set:?}");

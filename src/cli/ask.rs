@@ -1,6 +1,7 @@
 //! Commands that ask the ledger, or have the daemon change it.
 
 use super::import::{ImportError, ImportRequest, Progress, Run};
+use super::people::{self, Signers};
 use super::place::Place;
 use super::read::Output;
 use super::{Common, Exit, Failure, print_json};
@@ -9,8 +10,8 @@ use crate::config::Config;
 use crate::control::{Answer, Command, ControlError, Desk};
 use crate::daemon::ledger_settings;
 use crate::ledger::{
-    BallotStory, Counts, Layout, Lock, LockError, Moved, OutboxEntry, ReadError, Reader, Report,
-    Rules, SchemaError, Verified, VerifyError,
+    BallotStory, Counts, Layout, Lock, LockError, OutboxEntry, ReadError, Reader, Report, Rules,
+    SchemaError, Verified, VerifyError,
 };
 use anyhow::anyhow;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -21,6 +22,7 @@ pub(super) struct Wanted {
     pub(super) ballot: BallotId,
     pub(super) status: Status,
     pub(super) reason: String,
+    pub(super) confirmed_by: Option<String>,
 }
 
 /// What `import` is asked for.
@@ -62,7 +64,9 @@ pub(super) fn import_into(
         output: if common.json { Output::Json } else { Output::Text },
         progress: if err.is_terminal() { Progress::Shown } else { Progress::Hidden },
     };
+    let signings = Signers::of(common).read()?;
     let mut desk = find_desk(place, config)?;
+    people::sign_in(&mut desk, signings)?;
     let imported = super::import::import(&mut desk, &request, out, &mut err);
     desk.close();
     imported.map(|imported| imported.counts).map_err(|error| {
@@ -99,87 +103,38 @@ pub(super) fn ballot_show(
     if stories.is_empty() {
         return Err(Failure::new(Exit::No, anyhow!("no such ballot in election {election}")));
     }
+    let proposals = reader.proposals().map_err(|e| Failure::new(Exit::Ledger, e))?;
     for story in &stories {
         if common.json {
             print_json(story)?;
         } else {
-            print_story(story)?;
+            super::story::tell(&mut io::stdout().lock(), story, &proposals)?;
         }
     }
     Ok(Exit::Done)
 }
 
-fn print_story(story: &BallotStory) -> Result<(), Failure> {
-    let mut out = io::stdout().lock();
-    let because = story.reason.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
-    writeln!(
-        out,
-        "ballot {} of voter {} in election {}: {}{because}",
-        story.ballot, story.voter, story.election, story.status
-    )?;
-    for (kind, code) in &story.codes {
-        writeln!(out, "  {kind} {code}")?;
-    }
-    for chapter in &story.history {
-        let verdict = chapter.verdict.map(|v| format!(", {v}")).unwrap_or_default();
-        let moved = match (chapter.from, chapter.to) {
-            (Some(from), Some(to)) => format!(": {from} to {to}"),
-            (None, Some(to)) => format!(": {to}"),
-            (_, None) => String::new(),
-        };
-        let reason = chapter.reason.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
-        let batch = chapter.batch.as_ref().map(|b| format!(" in batch {b}")).unwrap_or_default();
-        let relay = chapter.relay.map(|state| format!("; relay: {state}")).unwrap_or_default();
-        writeln!(
-            out,
-            "  {} {} by {}{batch}{verdict}{moved}{reason}{relay}",
-            chapter.at, chapter.what, chapter.by
-        )?;
-    }
-    Ok(())
-}
-
 /// `ballot-intake ballot set`.
-pub(super) fn ballot_set(
-    place: &Place,
-    common: &Common,
-    Wanted { ballot, status, reason }: Wanted,
-) -> Result<Exit, Failure> {
+pub(super) fn ballot_set(place: &Place, common: &Common, wanted: Wanted) -> Result<Exit, Failure> {
+    let Wanted { ballot, status, reason, confirmed_by } = wanted;
     let config = place.config(common)?;
     let election = election(&config, common)?;
-    let answer =
-        have_done(place, &config, Command::BallotSet { election, ballot, status, reason })?;
-    say_moved(common, answer)
+    let reason = config.reasons.name_of(&reason);
+    let signers = Signers { confirmed_by, ..Signers::of(common) };
+    let command = Command::BallotSet { election, ballot, status, reason };
+    people::say_decided(common, have_done_by(place, &config, &signers, command)?)
 }
 
 /// `ballot-intake undo`.
 pub(super) fn undo(place: &Place, common: &Common) -> Result<Exit, Failure> {
     let config = place.config(common)?;
-    let answer = have_done(place, &config, Command::Undo {})?;
-    say_moved(common, answer)
-}
-
-fn say_moved(common: &Common, answer: Answer) -> Result<Exit, Failure> {
-    match answer {
-        Answer::Moved(moved) if common.json => print_json(&moved)?,
-        Answer::Moved(moved) => print_moved(&moved)?,
-        Answer::Refused { why } => return Err(Failure::new(Exit::No, anyhow!(why))),
-        other => return Err(unexpected(&other)),
+    match have_done(place, common, &config, Command::Undo {})? {
+        Answer::Moved(moved) if !common.json => {
+            write!(io::stdout().lock(), "took the last scan back: ")?;
+            people::say_decided(common, Answer::Moved(moved))
+        }
+        answer => people::say_decided(common, answer),
     }
-    Ok(Exit::Done)
-}
-
-fn print_moved(moved: &Moved) -> Result<(), Failure> {
-    let told = if moved.withdrawn { "; the relay never heard of it" } else { "" };
-    writeln!(
-        io::stdout().lock(),
-        "ballot {} in election {}: {} to {}{told}",
-        moved.ballot,
-        moved.election,
-        moved.previous,
-        moved.status
-    )?;
-    Ok(())
 }
 
 /// `ballot-intake acknowledge`.
@@ -207,11 +162,12 @@ pub(super) fn acknowledge(
 /// `ballot-intake outbox retry`.
 pub(super) fn outbox_retry(place: &Place, common: &Common) -> Result<Exit, Failure> {
     let config = place.config(common)?;
-    match have_done(place, &config, Command::OutboxRetry {})? {
+    match have_done(place, common, &config, Command::OutboxRetry {})? {
         Answer::Retried { n } if common.json => print_json(&serde_json::json!({ "retried": n }))?,
         Answer::Retried { n } => {
             writeln!(io::stdout().lock(), "{n} changes are owed again; the relay is asked now")?;
         }
+        Answer::Refused { why } => return Err(Failure::new(Exit::No, anyhow!(why))),
         other => return Err(unexpected(&other)),
     }
     Ok(Exit::Done)
@@ -345,17 +301,31 @@ fn not_verified(config: &Config, error: VerifyError) -> Failure {
     Failure::new(exit, error)
 }
 
-/// Has the daemon, or this process, carry a command out.
+/// Has the daemon, or this process, carry a command out, asked by the operator whom the arguments name.
 pub(super) fn have_done(
     place: &Place,
+    common: &Common,
     config: &Config,
     command: Command,
 ) -> Result<Answer, Failure> {
+    have_done_by(place, config, &Signers::of(common), command)
+}
+
+/// The same, for these operators.
+pub(super) fn have_done_by(
+    place: &Place,
+    config: &Config,
+    signers: &Signers,
+    command: Command,
+) -> Result<Answer, Failure> {
     must_exist(&config.ledger.path)?;
+    // People type slowly: neither the ledger's lock nor the daemon waits for them.
+    let signings = signers.read()?;
     let mut desk = find_desk(place, config)?;
-    let answer = desk.ask(command).map_err(control_failure)?;
+    let answer = people::sign_in(&mut desk, signings)
+        .and_then(|()| desk.ask(command).map_err(control_failure));
     desk.close();
-    match answer {
+    match answer? {
         Answer::Failed { why } => Err(Failure::new(Exit::Ledger, anyhow!(why))),
         answer => Ok(answer),
     }

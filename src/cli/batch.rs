@@ -1,6 +1,7 @@
 //! `ballot-intake batch`: opens, closes and shows batches.
 
 use super::ask::{have_done, open_reader, unexpected};
+use super::people;
 use super::place::Place;
 use super::{Common, Exit, Failure, print_json};
 use crate::ballot::{Mode, ReceivedBy};
@@ -37,6 +38,17 @@ pub(super) enum BatchCommand {
         /// Why that is not what was scanned.
         #[arg(long, value_name = "TEXT")]
         explain: Option<String>,
+    },
+    /// Take back all that a closed batch's scans moved; takes two operators.
+    Reverse {
+        /// Its name, <station>-<n>, or its number.
+        batch: String,
+        /// Why.
+        #[arg(long)]
+        reason: String,
+        /// The second operator, who confirms there and then; needs --operator.
+        #[arg(long, value_name = "NAME")]
+        confirmed_by: Option<String>,
     },
 }
 
@@ -96,6 +108,11 @@ pub(super) fn batch(
             let batch = number(&config, &batch)?;
             close(place, &config, common, Closing { batch, counted, explanation })
         }
+        BatchCommand::Reverse { batch, reason, confirmed_by } => {
+            let batch = number(&config, &batch)?;
+            let wanted = people::Reversal { batch, reason, confirmed_by };
+            people::batch_reverse(place, &config, common, wanted)
+        }
     }
 }
 
@@ -139,7 +156,7 @@ fn open(place: &Place, config: &Config, common: &Common, wanted: Open) -> Result
         seals: wanted.seals,
         cap: Some(wanted.cap.unwrap_or(config.station.batch_cap)).filter(|cap| *cap > 0),
     };
-    match have_done(place, config, Command::Batch(Asked::Open(wanted.clone())))? {
+    match have_done(place, common, config, Command::Batch(Asked::Open(wanted.clone())))? {
         Answer::Batch(BatchAnswer::Opened(open)) if common.json => print_json(&Opened {
             open: &open,
             received_by: wanted.received_by,
@@ -172,7 +189,7 @@ fn close(
     common: &Common,
     closing: Closing,
 ) -> Result<Exit, Failure> {
-    match have_done(place, config, Command::Batch(Asked::Close(closing)))? {
+    match have_done(place, common, config, Command::Batch(Asked::Close(closing)))? {
         Answer::Batch(BatchAnswer::Closed(closed)) if common.json => print_json(&closed)?,
         Answer::Batch(BatchAnswer::Closed(closed)) => {
             let because = closed.explanation.map(|why| format!(" ({why})")).unwrap_or_default();

@@ -110,6 +110,36 @@ impl<'a, 'i> Sections<'a, 'i> {
         Some(Section::new(table, entries, value.span(), sink))
     }
 
+    /// The words of a table whose keys are the file's own, each with what its string stands for.
+    pub(super) fn words<T>(
+        &self,
+        table: &'static Table,
+        sink: &mut Sink<'_>,
+        parse: impl Fn(&str, &str) -> Result<T, Misfit>,
+    ) -> Vec<(String, T)> {
+        let Some((key, value)) = self.root.get_key_value(table.name) else { return Vec::new() };
+        let DeValue::Table(entries) = value.get_ref() else {
+            sink.fault_of_whole(key.span().start, wrong_table(table));
+            return Vec::new();
+        };
+        let mut words = Vec::new();
+        for (key, value) in entries {
+            let word = key.get_ref().as_ref();
+            let made = match value.get_ref().as_str() {
+                None => Err(Misfit::new(format!("{}, not a string", type_name(value.get_ref())))),
+                Some(text) => parse(word, text),
+            };
+            match made {
+                Ok(made) => words.push((word.to_owned(), made)),
+                Err(Misfit(what)) => {
+                    let shown = printable(word);
+                    sink.fault(value.span(), format!("{} {shown}: {what}", table.header()));
+                }
+            }
+        }
+        words
+    }
+
     /// The tables of an array, in their order.
     pub(super) fn many(&self, table: &'static Table, sink: &mut Sink<'_>) -> Vec<Section<'a, 'i>> {
         let Some((key, value)) = self.root.get_key_value(table.name) else {

@@ -83,7 +83,7 @@ impl Projection<'_> {
             Fact::Retried { of, .. } => {
                 of.iter().try_for_each(|seq| self.moved(*seq, State::Owed, None))
             }
-            Fact::Dropped { of, reason, .. } => self.moved(*of, State::Dropped, Some(reason)),
+            Fact::Dropped { of, reason, .. } => self.dropped(*of, reason),
             Fact::BatchClosed(closed) => self.batch_closed(seq, closed.batch),
             Fact::BatchReversed(reversed) => self.batch_reversed(seq, reversed.batch),
             Fact::OperatorAdded(added) => self.operator_added(seq, added),
@@ -263,20 +263,71 @@ impl Projection<'_> {
     }
 
     fn released(&mut self, release: Release) -> rusqlite::Result<()> {
-        let ballot: i64 = self
+        let row = self.ballot_of(release.of)?;
+        self.moved(release.of, State::Owed, None)?;
+        self.freeze(release.of, &row, release.sequence)?;
+        self.sent(row.key, release.sequence)
+    }
+
+    /// The relay never gets the change of row `of`. Numbers of what is sent have no gap, so those of what waits behind it, of
+    /// which nothing was sent yet, become one lower.
+    fn dropped(&mut self, of: i64, reason: &str) -> rusqlite::Result<()> {
+        let row = self.ballot_of(of)?;
+        self.moved(of, State::Dropped, Some(reason))?;
+        self.conn
+            .prepare_cached("UPDATE outbox SET sequence = NULL WHERE seq = ?")?
+            .execute([of])?;
+        let behind: Vec<(i64, u32)> = self
+            .conn
+            .prepare_cached(
+                "SELECT seq, sequence FROM outbox WHERE state IN (1, 2) AND state < 3 AND ballot = ? AND seq > ?",
+            )?
+            .query_map([row.key, of], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .collect::<rusqlite::Result<_>>()?;
+        for (seq, sequence) in behind {
+            self.freeze(seq, &row, sequence.saturating_sub(1))?;
+        }
+        self.sent(row.key, row.sent.saturating_sub(1))
+    }
+
+    /// The ballot of the change of row `seq`.
+    fn ballot_of(&self, seq: i64) -> rusqlite::Result<BallotRow> {
+        let ballot = self
             .conn
             .prepare_cached("SELECT ballot FROM outbox WHERE seq = ?")?
-            .query_row([release.of], |row| row.get(0))?;
-        let row = rows::by_key(self.conn, ballot)?;
-        let change = rows::event(self.conn, release.of)?;
-        let body = body::of_change(self.origin, &change, &row, release.sequence);
-        self.moved(release.of, State::Owed, None)?;
+            .query_row([seq], |row| row.get(0))?;
+        rows::by_key(self.conn, ballot)
+    }
+
+    /// The change of row `seq` gets that number, and its body with it.
+    fn freeze(&self, seq: i64, row: &BallotRow, sequence: u32) -> rusqlite::Result<()> {
+        let mut change = rows::event(self.conn, seq)?;
+        if let Fact::Set(SetFact { corrects: Some(id), unheard, .. }) = &mut change.fact {
+            *unheard |= self.follows_dropped(seq, id)?;
+        }
+        let body = body::of_change(self.origin, &change, row, sequence);
         self.conn
             .prepare_cached("UPDATE outbox SET sequence = ?, body = ? WHERE seq = ?")?
-            .execute(params![release.sequence, body, release.of])?;
+            .execute(params![sequence, body, seq])?;
+        Ok(())
+    }
+
+    /// Whether the change before that of row `seq` has this id and was given up, so that the relay never heard of it.
+    fn follows_dropped(&self, seq: i64, id: &str) -> rusqlite::Result<bool> {
+        self.conn
+            .prepare_cached(
+                "SELECT 1 FROM outbox JOIN outbox AS before ON before.seq = outbox.prev \
+                 JOIN event ON event.seq = before.seq \
+                 WHERE outbox.seq = ? AND before.state = 5 AND event.body ->> 'id' = ?",
+            )?
+            .exists(params![seq, id])
+    }
+
+    /// So many changes of the ballot were released to the relay and not given up.
+    fn sent(&self, ballot: i64, n: u32) -> rusqlite::Result<()> {
         self.conn
             .prepare_cached("UPDATE ballot SET sent = ? WHERE key = ?")?
-            .execute(params![release.sequence, ballot])?;
+            .execute(params![n, ballot])?;
         Ok(())
     }
 

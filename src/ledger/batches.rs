@@ -24,6 +24,7 @@ use std::time::Duration;
 
 pub use count::Difference;
 pub use read::{BatchScan, BatchStory, Contents};
+pub(super) use reverse::Reversal;
 pub use reverse::{LeftAlone, NotReversed, Reversed};
 
 /// Longest text that is written about a batch, in characters.
@@ -252,7 +253,7 @@ impl BatchRequest {
                 desk.with(reply, |book| book.close_batch(now, &closing, &person))
             }
             Self::Reverse { batch, reason, who, confirmed_by, reply } => {
-                let reversal = reverse::Reversal { batch, reason, who, confirmed_by };
+                let reversal = Reversal { batch, reason, who, confirmed_by };
                 desk.with(reply, |book| book.reverse_batch(now, reversal))
             }
         }

@@ -2,10 +2,13 @@
 
 use super::apply::State;
 use super::book::{Book, WriteError};
-use super::fact::{By, Event, Fact, ScanFact, SetFact, Who};
+use super::fact::{By, Event, Fact, Role, ScanFact, SetFact, TwoPersonAct, Who};
+use super::operators::{NotAllowed, checked_reason};
+use super::proposals::{Done, NotDone, Party};
 use super::rows::{self, BallotRow};
 use crate::ballot::{BallotId, ElectionId, SetMove, Status, set_move};
 use crate::clock::Micros;
+use crate::scan::CodeKind;
 
 /// Rows that `undo` looks back over for the station's last scan that changed something.
 const UNDO_ROWS_MAX: i64 = 100_000;
@@ -41,9 +44,31 @@ pub enum NotMoved {
     /// It stands there.
     #[error("ballot {0} is {1} already")]
     Same(BallotId, Status),
-    /// Leaving this status needs a second person, and there are no operators yet.
-    #[error("ballot {0} is {1}: leaving that status takes two operators")]
-    TakesTwo(BallotId, Status),
+    /// Another ballot of the voter may count, and nobody who may decide that both do has said so.
+    #[error(
+        "ballot {other} of the same voter is {status}: a supervisor must decide that {ballot} counts, too; sign in as one with \
+         --operator NAME"
+    )]
+    OtherCounts {
+        /// The ballot.
+        ballot: BallotId,
+        /// The other one.
+        other: BallotId,
+        /// Where that one stands.
+        status: Status,
+    },
+    /// The ballot is not any more where it stood when that was proposed.
+    #[error(
+        "ballot {ballot} was moved after proposal {proposal} was made, to {status}: propose it anew"
+    )]
+    MovedSinceProposed {
+        /// The ballot.
+        ballot: BallotId,
+        /// The proposal.
+        proposal: i64,
+        /// Where it stands.
+        status: Status,
+    },
     /// No scan of this station changed anything, or all were taken back.
     #[error("there is no scan to take back")]
     NothingToUndo,
@@ -63,32 +88,93 @@ pub struct SetRequest {
     pub status: Status,
     /// Why.
     pub reason: String,
-    /// Who asks.
-    pub who: Who,
+    /// Who asks, and who confirms.
+    pub party: Party,
 }
 
 impl Book {
-    /// Sets a ballot by hand.
+    /// Sets a ballot by hand, or proposes to where that takes two.
     pub(super) fn set(
         &mut self,
         now: Micros,
         request: &SetRequest,
-    ) -> Result<Result<Moved, NotMoved>, WriteError> {
-        let SetRequest { election, ballot, status, .. } = request;
+    ) -> Result<Result<Done, NotDone>, WriteError> {
+        let SetRequest { election, ballot, status: to, reason, party } = request;
+        if let Err(why) = checked_reason(reason) {
+            return Ok(Err(why.into()));
+        }
         let Some(row) = self.visible(election, ballot)? else {
             let (election, ballot) = (election.clone(), ballot.clone());
-            return Ok(Err(NotMoved::NotIssued { election, ballot }));
+            return Ok(Err(NotDone::Ballot(NotMoved::NotIssued { election, ballot })));
         };
-        let corrected = match set_move(row.status, *status) {
-            SetMove::Same => return Ok(Err(NotMoved::Same(row.ballot, row.status))),
-            SetMove::TakesTwo => return Ok(Err(NotMoved::TakesTwo(row.ballot, row.status))),
+        let corrected = match set_move(row.status, *to) {
+            SetMove::Same => {
+                return Ok(Err(NotDone::Ballot(NotMoved::Same(row.ballot, row.status))));
+            }
+            SetMove::TakesTwo => {
+                let (from, to, reason) = (row.status, *to, reason.clone());
+                let (election, ballot) = (row.election, row.ballot);
+                let what = TwoPersonAct::SetBallot { election, ballot, from, to, reason };
+                return self.propose(now, what, party);
+            }
             SetMove::Forward => None,
             SetMove::Correction => self.last_change(&row)?,
         };
-        let reason = Some(request.reason.clone());
-        let fact = self.set_fact(&row, *status, corrected.as_ref())?;
-        let fact = SetFact { reason, method: By::Supervisor, who: request.who.clone(), ..fact };
-        self.moved_by(now, &row, fact).map(Ok)
+        let other = self.other_that_may_count(&row, *to)?;
+        if let Err(why) = self.may_set(party, &row, other.as_ref())? {
+            return Ok(Err(why));
+        }
+        let fact = SetFact {
+            reason: Some(with_other(reason.clone(), other.as_ref())),
+            who: party.by.who.clone(),
+            confirmed_by: party.second.as_ref().map(|second| second.who.by.clone()),
+            ..self.set_fact(&row, *to, corrected.as_ref())?
+        };
+        self.moved_by(now, &row, fact).map(|moved| Ok(Done::Moved(moved)))
+    }
+
+    /// Whether one person may move the ballot: a supervisor, or before anybody signs in a user of the operating system, whose word
+    /// is enough but where a second ballot of the voter would count.
+    fn may_set(
+        &self,
+        party: &Party,
+        row: &BallotRow,
+        other: Option<&BallotRow>,
+    ) -> Result<Result<(), NotDone>, WriteError> {
+        let signed = party.by.role.is_some();
+        if let Some(other) = other.filter(|_| !signed)
+            && self.has_operators()?
+        {
+            return Ok(Err(NotDone::Ballot(NotMoved::OtherCounts {
+                ballot: row.ballot.clone(),
+                other: other.ballot.clone(),
+                status: other.status,
+            })));
+        }
+        let mut allowed: Result<(), NotAllowed> = Ok(());
+        if signed {
+            allowed = self.allowed(&party.by, Role::Supervisor)?;
+        }
+        if let Some(second) = party.second.as_ref().filter(|_| allowed.is_ok()) {
+            allowed = self.may_confirm(&party.by.who.by, second)?;
+        }
+        Ok(allowed.map_err(NotDone::People))
+    }
+
+    /// Another ballot of the voter that may be counted, where this one would be, too: a rejected one is not, unless two people
+    /// take that back.
+    pub(super) fn other_that_may_count(
+        &mut self,
+        row: &BallotRow,
+        to: Status,
+    ) -> Result<Option<BallotRow>, WriteError> {
+        if !may_count(to) {
+            return Ok(None);
+        }
+        let others = self.rows_named(row.election.as_str(), &CodeKind::Voter, &row.voter)?;
+        Ok(others.into_iter().find(|other| {
+            other.key != row.key && Some(other.since) != self.staging && may_count(other.status)
+        }))
     }
 
     /// Takes back the station's last scan that changed something.
@@ -146,7 +232,7 @@ impl Book {
         let mut unheard = false;
         if let Some((seq, event)) = corrected {
             let state = self.state_of(*seq)?;
-            unheard = matches!(state, None | Some(State::Held | State::Withdrawn));
+            unheard = matches!(state, None | Some(State::Held | State::Withdrawn | State::Dropped));
             if state == Some(State::Held) {
                 withdraws = Some(*seq);
                 previous = before(&event.fact);
@@ -185,7 +271,7 @@ impl Book {
         }
     }
 
-    fn last_change(&self, row: &BallotRow) -> Result<Option<(i64, Event)>, WriteError> {
+    pub(super) fn last_change(&self, row: &BallotRow) -> Result<Option<(i64, Event)>, WriteError> {
         if row.status_seq == 0 {
             return Ok(None);
         }
@@ -216,6 +302,21 @@ impl Book {
             }
         }
         Ok(None)
+    }
+}
+
+/// Whether a ballot that stands there may still be counted.
+const fn may_count(status: Status) -> bool {
+    matches!(status, Status::Received | Status::Accepted | Status::NeedsAttention)
+}
+
+/// The reason, and that another ballot of the voter may count, where one does: whoever gave it has decided that, too.
+pub(super) fn with_other(reason: String, other: Option<&BallotRow>) -> String {
+    match other {
+        None => reason,
+        Some(BallotRow { ballot, status, .. }) => {
+            format!("{reason}; ballot {ballot} of the same voter is {status}, too")
+        }
     }
 }
 

@@ -274,7 +274,7 @@ impl Book {
     }
 
     /// The ballots that a code names, once what the import in force says of them is applied, and of those it gives that code.
-    fn rows_named(
+    pub(super) fn rows_named(
         &mut self,
         election: &str,
         names: &CodeKind,

@@ -2,8 +2,11 @@
 
 use super::apply::State;
 use super::book::{Book, WriteError};
-use super::fact::{Fact, Release, Who};
+use super::fact::{Fact, Person, Release, Who};
+use super::operators::checked_reason;
+use super::proposals::NotDone;
 use super::rows;
+use crate::ballot::{BallotId, ElectionId, Status};
 use crate::clock::Micros;
 use crate::delivery::{Answer, Delivery};
 use rusqlite::{Connection, OptionalExtension as _, params};
@@ -43,6 +46,19 @@ pub struct OutboxEntry {
     pub attempts: u32,
     /// What the relay said last.
     pub last_error: Option<String>,
+}
+
+/// A change that the relay never gets.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Dropped {
+    /// Row number of the change.
+    pub change: i64,
+    /// The ballot's election.
+    pub election: ElectionId,
+    /// The ballot.
+    pub ballot: BallotId,
+    /// The status that it would have told.
+    pub status: Status,
 }
 
 impl Book {
@@ -203,6 +219,41 @@ impl Book {
         }
         Ok(n)
     }
+
+    /// Gives up a change that the relay refused; what waited behind it goes on.
+    pub(super) fn drop_change(
+        &mut self,
+        now: Micros,
+        of: i64,
+        reason: String,
+        by: &Person,
+    ) -> Result<Result<Dropped, NotDone>, WriteError> {
+        let allowed = checked_reason(&reason).and(self.supervises(by)?);
+        if let Err(why) = allowed {
+            return Ok(Err(why.into()));
+        }
+        let state = match self.state_of(of)? {
+            None => return Ok(Err(NotDone::NoChange(of))),
+            Some(state) => state,
+        };
+        if state != State::SetAside {
+            return Ok(Err(NotDone::NotSetAside { of, state: state.name() }));
+        }
+        let Some((election, ballot, status)) = told(rows::event(&self.conn, of)?.fact) else {
+            return Ok(Err(NotDone::NoChange(of)));
+        };
+        self.append(now, Fact::Dropped { of, reason, who: by.who.clone() }, None)?;
+        Ok(Ok(Dropped { change: of, election, ballot, status }))
+    }
+}
+
+/// What a change tells the relay: the ballot, and where it stands from then on.
+fn told(change: Fact) -> Option<(ElectionId, BallotId, Status)> {
+    match change {
+        Fact::Scan(scan) => Some((scan.election?, scan.ballot?, scan.to?)),
+        Fact::Set(set) => Some((set.election, set.ballot, set.to)),
+        _ => None,
+    }
 }
 
 /// Every change that is not yet with the relay, in order.
@@ -216,18 +267,14 @@ pub(super) fn list(conn: &Connection, each: &mut dyn FnMut(OutboxEntry)) -> rusq
     let mut rows = pending.query([])?;
     while let Some(row) = rows.next()? {
         let event = rows::event_in(row, 6)?;
-        let (election, ballot, status) = match event.fact {
-            Fact::Scan(scan) => (scan.election, scan.ballot, scan.to),
-            Fact::Set(set) => (Some(set.election), Some(set.ballot), Some(set.to)),
-            _ => (None, None, None),
-        };
+        let Some((election, ballot, status)) = told(event.fact) else { continue };
         each(OutboxEntry {
             seq: row.get(0)?,
             id: event.id,
             state: State::from_number(row.get(1)?).map_or("?", State::name).to_owned(),
-            election: election.map(String::from).unwrap_or_default(),
-            ballot: ballot.map(String::from).unwrap_or_default(),
-            status: status.map_or("", |status| status.name()).to_owned(),
+            election: election.into(),
+            ballot: ballot.into(),
+            status: status.name().to_owned(),
             at: event.at.rfc3339(),
             due: Micros(row.get(2)?).rfc3339(),
             sequence: row.get(3)?,

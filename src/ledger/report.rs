@@ -121,6 +121,10 @@ pub struct Chapter {
     pub reason: Option<String>,
     /// The scanner, or who.
     pub by: String,
+    /// The operating system's user, where `by` is an operator.
+    pub os_user: Option<String>,
+    /// The operator who confirmed it, where it took two.
+    pub confirmed_by: Option<String>,
     /// The batch of a scan, `<station>-<n>`.
     pub batch: Option<String>,
     /// The id of the event that this one says was wrong.
@@ -357,6 +361,8 @@ impl Chapter {
             to: None,
             reason: None,
             by: String::new(),
+            os_user: None,
+            confirmed_by: None,
             batch: None,
             corrects: None,
             relay: None,
@@ -386,6 +392,8 @@ fn chapter(station: &str, fact: Fact) -> Option<Chapter> {
             to: Some(set.to),
             reason: set.reason,
             by: set.who.by,
+            os_user: set.who.os_user,
+            confirmed_by: set.confirmed_by,
             corrects: set.corrects,
             ..Chapter::blank()
         }),

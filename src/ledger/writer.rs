@@ -5,12 +5,18 @@
 //! again by a checkpoint on new file handles, and the same envelope scanned again gets the verdict that it would have had.
 //! Until the ledger can be opened every scan is answered with the alarm.
 
+mod people;
+
+pub use people::PeopleRequest;
+
 use super::batches::BatchRequest;
 use super::book::{Book, OpenError, Settings, WriteError};
 use super::correct::{Moved, NotMoved, SetRequest};
 use super::fact::{Counts, Who};
 use super::import::{ImportRefused, ImportRow, ImportedFile, RefusedRow};
 use super::judge::REPEATS;
+use super::operators::Attempts;
+use super::proposals::{Done, NotDone};
 use super::tally::Scope;
 use super::unanswered::Unanswered;
 use crate::clock::Clock;
@@ -87,8 +93,8 @@ pub enum Request {
         /// Answered when it is durable.
         reply: oneshot::Sender<()>,
     },
-    /// Set a ballot by hand.
-    Set(SetRequest, Reply<Result<Moved, NotMoved>>),
+    /// Set a ballot by hand, or propose to.
+    Set(SetRequest, Reply<Result<Done, NotDone>>),
     /// Take back the last scan that changed something.
     Undo {
         /// Who asks.
@@ -103,6 +109,8 @@ pub enum Request {
         /// How many.
         reply: Reply<usize>,
     },
+    /// What people ask about themselves, and what takes two of them.
+    People(PeopleRequest),
     /// Begin an import.
     ImportBegin(Reply<Result<i64, ImportRefused>>),
     /// Stage rows of it.
@@ -236,6 +244,7 @@ impl Ledger {
             lost: Unanswered::default(),
             answered_to: None,
             in_flight: HashSet::new(),
+            attempts: Attempts::default(),
             busy: 0,
             feed: feed.clone(),
             news: news.clone(),
@@ -338,6 +347,8 @@ struct Writer {
     answered_to: Option<i64>,
     /// Changes that the forwarder has in hand.
     in_flight: HashSet<i64>,
+    /// Failed attempts to sign in.
+    attempts: Attempts,
     /// Transactions since the last pause.
     busy: u32,
     feed: broadcast::Sender<Told>,
@@ -467,11 +478,17 @@ impl Writer {
             Some(book) => book.begin(now).err().map(Some),
             None => Some(None),
         };
-        let mut retry = false;
+        let (mut retry, mut dropped) = (false, false);
         for request in requests {
             retry |= matches!(request, Request::Retry { .. });
+            dropped |= matches!(request, Request::People(PeopleRequest::Drop { .. }));
             let book = self.book.as_mut().filter(|_| failed.is_none());
-            let mut desk = Desk { book, in_flight: &mut self.in_flight, clock: &*self.clock };
+            let mut desk = Desk {
+                book,
+                in_flight: &mut self.in_flight,
+                attempts: &mut self.attempts,
+                clock: &*self.clock,
+            };
             match desk.take(request) {
                 (answer, Ok(())) => waiting.push(answer),
                 (answer, Err(error)) => {
@@ -495,7 +512,7 @@ impl Writer {
         let released = finish().map_err(Some)?;
         book.unanswered.settled();
         self.answered_to = Some(book.head.seq);
-        Ok(match (retry, released) {
+        Ok(match (retry, released || dropped) {
             (true, _) => Fresh::Retry,
             (false, true) => Fresh::Owed,
             (false, false) => Fresh::Nothing,
@@ -617,6 +634,7 @@ fn checkpoint(book: &mut Book) {
 pub(super) struct Desk<'a> {
     book: Option<&'a mut Book>,
     in_flight: &'a mut HashSet<i64>,
+    attempts: &'a mut Attempts,
     clock: &'a dyn Clock,
 }
 
@@ -637,6 +655,7 @@ impl Desk<'_> {
             Request::Set(request, reply) => self.with(reply, |book| book.set(now, &request)),
             Request::Undo { who, reply } => self.with(reply, |book| book.undo(now, who)),
             Request::Retry { who, reply } => self.with(reply, |book| book.retry(now, who)),
+            Request::People(request) => self.people(request),
             Request::ImportBegin(reply) => self.with(reply, Book::import_begin),
             Request::ImportRows { import, rows, reply } => {
                 self.with(reply, |book| book.import_stage(import, &rows))
@@ -673,17 +692,26 @@ impl Desk<'_> {
         &mut self,
         reply: Reply<T>,
         act: impl FnOnce(&mut Book) -> Result<T, WriteError>,
-    ) -> Taken {
-        let (value, done) = match self.book.as_mut().map(|book| act(book)) {
-            Some(Ok(value)) => (Some(value), Ok(())),
-            Some(Err(error)) => (None, Err(error)),
-            None => (None, Ok(())),
-        };
-        let answer = move |outcome| {
-            (reply.0)(value.filter(|_| outcome == Outcome::Durable).ok_or(NotKnown));
-        };
-        (Waiting::Other(Box::new(answer)), done)
+    ) -> (Waiting, Result<(), WriteError>) {
+        with(self.book.as_deref_mut(), reply, act)
     }
+}
+
+/// Does it, and answers after the commit.
+fn with<T: Send + 'static>(
+    book: Option<&mut Book>,
+    reply: Reply<T>,
+    act: impl FnOnce(&mut Book) -> Result<T, WriteError>,
+) -> (Waiting, Result<(), WriteError>) {
+    let (value, done) = match book.map(act) {
+        Some(Ok(value)) => (Some(value), Ok(())),
+        Some(Err(error)) => (None, Err(error)),
+        None => (None, Ok(())),
+    };
+    let answer = move |outcome| {
+        (reply.0)(value.filter(|_| outcome == Outcome::Durable).ok_or(NotKnown));
+    };
+    (Waiting::Other(Box::new(answer)), done)
 }
 
 /// Answered when the transaction is durable; else the asker finds the reply dropped.

@@ -5,7 +5,7 @@ use ballot_intake::ballot::{Mode, ReceivedBy, Status};
 use ballot_intake::clock::{Clock as _, Micros};
 use ballot_intake::ledger::{
     BatchRequest, ClosedBatch, Closing, ImportRow, NewBatch, NotBatched, NotReversed, OpenBatch,
-    Person, Request, Reversed, Role, SetRequest, Who, rebuild,
+    Party, Person, Request, Reversed, Role, SetRequest, Who, rebuild,
 };
 use ballot_intake::scan::{Earlier, Face, Fill, Judged, Unreadable, Verdict};
 use std::time::Duration;
@@ -70,7 +70,7 @@ fn set(station: &Station, n: u32, status: Status) {
         ballot: row(n).ballot,
         status,
         reason: "decided".to_owned(),
-        who: Who::os_user("supervisor".to_owned()),
+        party: Party::of(Person::os_user("supervisor".to_owned())),
     };
     station.ledger().ask(|reply| Request::Set(request, reply)).unwrap().unwrap();
 }

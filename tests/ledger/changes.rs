@@ -4,7 +4,9 @@ use crate::station::{HOLD_BACK, NOON, Station, row};
 use ballot_intake::ballot::{Mode, Status};
 use ballot_intake::clock::Micros;
 use ballot_intake::delivery::{Answer, Delivery};
-use ballot_intake::ledger::{ImportRow, Moved, NotMoved, Request, SetRequest, Who};
+use ballot_intake::ledger::{
+    Done, ImportRow, Moved, NotAllowed, NotDone, NotMoved, Party, Person, Request, SetRequest, Who,
+};
 use ballot_intake::scan::Verdict;
 use std::time::Duration;
 
@@ -25,15 +27,19 @@ fn undo(station: &Station) -> Result<Moved, NotMoved> {
         .unwrap()
 }
 
-fn set(station: &Station, n: u32, status: Status) -> Result<Moved, NotMoved> {
+fn set(station: &Station, n: u32, status: Status) -> Result<Moved, NotDone> {
     let request = SetRequest {
         election: row(n).election,
         ballot: row(n).ballot,
         status,
         reason: "by hand".to_owned(),
-        who: Who::os_user("supervisor".to_owned()),
+        party: Party::of(Person::os_user("supervisor".to_owned())),
     };
-    station.ledger().ask(|reply| Request::Set(request, reply)).unwrap()
+    match station.ledger().ask(|reply| Request::Set(request, reply)).unwrap() {
+        Ok(Done::Moved(moved)) => Ok(moved),
+        Ok(other) => panic!("{other:?}"),
+        Err(why) => Err(why),
+    }
 }
 
 /// The word at that place of a delivery's body.
@@ -195,17 +201,17 @@ fn a_supervisor_sets_what_one_person_may() {
     let station = station_with(1);
     assert_eq!(
         set(&station, 1, Status::Mailed),
-        Err(NotMoved::Same(row(1).ballot, Status::Mailed))
+        Err(NotDone::Ballot(NotMoved::Same(row(1).ballot, Status::Mailed)))
     );
     let unknown = NotMoved::NotIssued { election: row(9).election, ballot: row(9).ballot };
-    assert_eq!(set(&station, 9, Status::Received), Err(unknown));
+    assert_eq!(set(&station, 9, Status::Received), Err(NotDone::Ballot(unknown)));
     assert_eq!(set(&station, 1, Status::Received).unwrap().corrects, None);
     // Back: it corrects what is still held back, so the relay hears of neither.
     let back = set(&station, 1, Status::Mailed).unwrap();
     assert!(back.withdrawn && back.corrects.is_some());
     set(&station, 1, Status::Received).unwrap();
     set(&station, 1, Status::Rejected).unwrap();
-    let locked = NotMoved::TakesTwo(row(1).ballot, Status::Rejected);
+    let locked = NotDone::People(NotAllowed::NoOperators);
     assert_eq!(set(&station, 1, Status::Received), Err(locked));
     station.pass(HOLD_BACK);
     let told: Vec<_> = deliver_all(&station).iter().map(|d| word(d, "/type")).collect();

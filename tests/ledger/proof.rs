@@ -3,7 +3,7 @@
 use crate::station::{HOLD_BACK, Station, row};
 use ballot_intake::ballot::Status;
 use ballot_intake::delivery::Answer;
-use ballot_intake::ledger::{ImportRow, Request, Verified, Who, rebuild, verify};
+use ballot_intake::ledger::{ImportRow, Party, Person, Request, Verified, Who, rebuild, verify};
 use ballot_intake::scan::Verdict;
 use proptest::prelude::*;
 use rusqlite::Connection;
@@ -266,15 +266,17 @@ proptest! {
 
     /// Whatever stands in a reason or a name, a body is what RFC 8785 makes of it.
     #[test]
-    fn every_body_is_canonical(reason in any::<String>(), by in "\\PC{0,20}") {
+    fn every_body_is_canonical(
+        reason in "[^\\s\\p{C}]\\PC{0,100}", by in any::<String>(), of_file in "\\PC{0,20}",
+    ) {
         let mut station = Station::default();
-        station.import(&[ImportRow { reason: Some(by.clone()), ..row(1) }]);
+        station.import(&[ImportRow { reason: Some(of_file), ..row(1) }]);
         let request = ballot_intake::ledger::SetRequest {
             election: row(1).election,
             ballot: row(1).ballot,
             status: Status::Received,
             reason,
-            who: Who::os_user(by),
+            party: Party::of(Person::os_user(by)),
         };
         let set = station.ledger().ask(|reply| Request::Set(request, reply)).unwrap();
         prop_assert!(set.is_ok());

@@ -94,7 +94,13 @@ impl Rig {
         };
         let text = config_text(scratch, line.path(), &folder, &relay)?;
         let file = scratch.file("config.toml", &text)?;
-        let common = Common { config: Some(file), ledger: None, election: None, json: false };
+        let common = Common {
+            config: Some(file),
+            ledger: None,
+            election: None,
+            operator: None,
+            json: false,
+        };
         let config = place.config(&common)?;
         let file = scratch.file("ballots.csv", &office::mail_ballot_file())?;
         let wanted = Import { file: &file, layout: Layout::Generic, run: Run::Real };

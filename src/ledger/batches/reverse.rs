@@ -64,6 +64,20 @@ pub enum NotReversed {
 }
 
 impl Book {
+    /// Whether a batch can be reversed now.
+    pub(in crate::ledger) fn reversible(
+        &self,
+        batch: u32,
+    ) -> rusqlite::Result<Result<(), NotReversed>> {
+        let name = self.name_of(batch);
+        Ok(match row_of(&self.conn, batch)? {
+            None => Err(NotReversed::NotThere(name)),
+            Some(BatchRow { reversed: Some(_), .. }) => Err(NotReversed::Already(name)),
+            Some(BatchRow { closed: None, .. }) => Err(NotReversed::Open(name)),
+            Some(_) => Ok(()),
+        })
+    }
+
     /// Takes back all that the scans of a closed batch moved, in this transaction.
     pub(in crate::ledger) fn reverse_batch(
         &mut self,
@@ -71,13 +85,10 @@ impl Book {
         reversal: Reversal,
     ) -> Result<Result<Reversed, NotReversed>, WriteError> {
         let Reversal { batch, reason, who, confirmed_by } = reversal;
-        let name = self.name_of(batch);
-        match row_of(&self.conn, batch)? {
-            None => return Ok(Err(NotReversed::NotThere(name))),
-            Some(BatchRow { reversed: Some(_), .. }) => return Ok(Err(NotReversed::Already(name))),
-            Some(BatchRow { closed: None, .. }) => return Ok(Err(NotReversed::Open(name))),
-            Some(_) => {}
+        if let Err(why) = self.reversible(batch)? {
+            return Ok(Err(why));
         }
+        let name = self.name_of(batch);
         let moving = self.moving_scans(batch)?;
         let mut reversed = Reversed { batch: name, moved: 0, left: 0, left_alone: Vec::new() };
         let fact =

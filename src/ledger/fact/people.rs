@@ -129,7 +129,7 @@ pub enum TwoPersonAct {
 pub(in crate::ledger) struct Decided {
     /// Row number of the proposal.
     pub proposal: i64,
-    /// Whether it is done; the events that follow in the same transaction do it.
+    /// Whether it is done; the events before this one in the same transaction did it.
     pub decision: Decision,
     /// Who decided.
     #[serde(flatten)]

@@ -1,0 +1,151 @@
+//! Signing in and adding operators: what takes a password's hash, and so is not done on the ledger's thread.
+
+use super::password::{self, PasswordError};
+use super::{Answer, failed};
+use crate::event::LogEvent;
+use crate::ledger::{
+    Challenge, Claim, Ledger, NewOperator, NotKnown, Party, PeopleRequest, Person, Proof, Request,
+    Role, Secret, Who,
+};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// As whom somebody signs in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Hand {
+    /// Who asks for what follows.
+    #[default]
+    First,
+    /// Who confirms it there and then.
+    Second,
+}
+
+/// Those on the other side: a user of the operating system, and whoever signed in.
+#[derive(Debug, Clone)]
+pub struct Guests {
+    os_user: String,
+    pub(super) party: Party,
+}
+
+impl Guests {
+    pub(super) fn os_user(name: String) -> Self {
+        let party = Party::of(Person::os_user(name.clone()));
+        Self { os_user: name, party }
+    }
+}
+
+/// A command that takes its time.
+#[derive(Debug, Clone)]
+pub(super) enum Slow {
+    /// Sign in.
+    SignIn { operator: Option<String>, secret: Secret, hand: Hand },
+    /// Add an operator.
+    Add { operator: String, role: Role, secret: Secret },
+}
+
+/// Carries it out and waits on this thread, which must not be a runtime's.
+pub(super) fn carry_out(ledger: &Ledger, slow: Slow, guests: &mut Guests) -> Answer {
+    let answer = match slow {
+        Slow::SignIn { operator, secret, hand } => {
+            let claim = Claim { operator, badge: Some(secret.clone()).filter(Secret::is_badge) };
+            sign_in(ledger, claim, &secret, guests).map(|signed| match signed {
+                Ok((operator, role)) => {
+                    let who = Who { by: operator.clone(), os_user: Some(guests.os_user.clone()) };
+                    let person = Person { who, role: Some(role) };
+                    match hand {
+                        Hand::First => guests.party.by = person,
+                        Hand::Second => guests.party.second = Some(person),
+                    }
+                    Answer::SignedIn { operator, role }
+                }
+                Err(why) => Answer::Refused { why: why.to_string() },
+            })
+        }
+        Slow::Add { operator, role, secret } => {
+            add(ledger, operator, role, &secret, guests.party.by.clone())
+        }
+    };
+    answer.unwrap_or_else(|NotKnown| failed())
+}
+
+/// Why nobody signed in.
+#[derive(Debug, thiserror::Error)]
+enum NotSignedIn {
+    #[error("the name, or the password or badge, is not an operator's")]
+    Wrong,
+    #[error("too many failures to sign in: nobody can as that operator for {} minutes", minutes(.0))]
+    Locked(Duration),
+}
+
+fn minutes(left: &Duration) -> u64 {
+    left.as_secs().div_ceil(60)
+}
+
+/// Who it is. A claim that cannot be true takes as long as one whose password is wrong.
+fn sign_in(
+    ledger: &Ledger,
+    claim: Claim,
+    secret: &Secret,
+    guests: &Guests,
+) -> Result<Result<(String, Role), NotSignedIn>, NotKnown> {
+    let challenge =
+        ledger.ask(|reply| Request::People(PeopleRequest::Challenge { claim, reply }))?;
+    let (named, why) = match challenge {
+        Challenge::Proven { operator, role } => return Ok(Ok((operator, role))),
+        Challenge::Password { operator, hash } => {
+            if password::is_of(secret, Some(&hash))
+                && let Some(role) = still(ledger, operator.clone())?
+            {
+                return Ok(Ok((operator, role)));
+            }
+            (Some(operator), NotSignedIn::Wrong)
+        }
+        Challenge::Locked { operator, left } => {
+            password::is_of(secret, None);
+            (Some(operator), NotSignedIn::Locked(left))
+        }
+        Challenge::Nobody { operator } => {
+            password::is_of(secret, None);
+            (operator, NotSignedIn::Wrong)
+        }
+    };
+    tracing::warn!(
+        event = LogEvent::SignInRefused.name(),
+        operator = named.map_or_else(|| "none".to_owned(), |name| format!("{name:?}")),
+        os_user = guests.os_user,
+        why = %why,
+        "Somebody could not sign in."
+    );
+    Ok(Err(why))
+}
+
+/// The role of an operator who knew the password, if they still are one.
+fn still(ledger: &Ledger, operator: String) -> Result<Option<Role>, NotKnown> {
+    ledger.ask(|reply| Request::People(PeopleRequest::SignedIn { operator, reply }))
+}
+
+fn add(
+    ledger: &Ledger,
+    operator: String,
+    role: Role,
+    secret: &Secret,
+    by: Person,
+) -> Result<Answer, NotKnown> {
+    let proof = if secret.is_badge() {
+        Ok(Proof::Badge(secret.clone()))
+    } else {
+        password::hash(secret).map(Proof::PasswordHash)
+    };
+    let proof = match proof {
+        Ok(proof) => proof,
+        Err(why @ PasswordError::Length) => return Ok(Answer::Refused { why: why.to_string() }),
+        Err(why) => return Ok(Answer::Failed { why: crate::event::chain(&why) }),
+    };
+    let new = NewOperator { operator: operator.clone(), role, proof };
+    let added = ledger.ask(|reply| Request::People(PeopleRequest::Add { new, by, reply }))?;
+    Ok(match added {
+        Ok(()) => Answer::OperatorAdded { operator, role },
+        Err(why) => Answer::Refused { why: why.to_string() },
+    })
+}

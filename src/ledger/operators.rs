@@ -1,0 +1,571 @@
+//! Operators: who may sign in, how they prove it, and how often that may be tried.
+//!
+//! A password is kept as the Argon2id hash that the control layer made of it, a badge's code as its HMAC under the station's key.
+//! Neither is ever in an event, an answer or a log as it was typed.
+
+use super::book::{Book, WriteError};
+use super::fact::{Fact, OperatorAdded, Person, Role, Who};
+use super::report::{ReadError, Reader};
+use super::rows;
+use crate::clock::Micros;
+use rusqlite::OptionalExtension as _;
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::time::Duration;
+
+/// Longest name of an operator, in bytes.
+pub const OPERATOR_BYTES_MAX: usize = 64;
+
+/// Longest reason that a person gives, in bytes.
+const REASON_BYTES_MAX: usize = 500;
+
+/// What a badge's code begins with: a scanner that types it types it as a password.
+const BADGE_PREFIX: &str = "BIB-";
+
+/// Characters of a badge's code after that: 128 bits in Crockford's base32.
+const BADGE_CHARACTERS: usize = 26;
+
+/// The digits of Crockford's base32 (<https://www.crockford.com/base32.html>): no I, L, O or U.
+const CROCKFORD: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+
+/// Failed attempts to sign in as an operator, after which nobody may for a while.
+const FAILURES_MAX: u32 = 5;
+
+/// That while, from the last attempt that was looked at; and how long a failed attempt is remembered.
+const FAILURES_WINDOW: Duration = Duration::from_mins(10);
+
+/// A password or the code of a badge, or what is kept of one: it is shown nowhere.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Keeps it from being shown.
+    pub const fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// What was typed.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The code of a badge with these random bits.
+    pub fn badge(random: [u8; 16]) -> Self {
+        let mut bits = u128::from_be_bytes(random);
+        let mut code = [0; BADGE_CHARACTERS];
+        for digit in code.iter_mut().rev() {
+            let low = usize::try_from(bits & 31).unwrap_or(0);
+            *digit = CROCKFORD.get(low).copied().unwrap_or(b'0');
+            bits >>= 5;
+        }
+        Self(format!("{BADGE_PREFIX}{}", String::from_utf8_lossy(&code)))
+    }
+
+    /// Whether this has the form of a badge's code. No password has.
+    pub fn is_badge(&self) -> bool {
+        self.0.strip_prefix(BADGE_PREFIX).is_some_and(|code| {
+            code.len() == BADGE_CHARACTERS && code.bytes().all(|byte| CROCKFORD.contains(&byte))
+        })
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(not shown)")
+    }
+}
+
+/// By what an operator is known again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Proof {
+    /// The Argon2id hash of a password, in the PHC string format.
+    PasswordHash(Secret),
+    /// The code of a badge.
+    Badge(Secret),
+}
+
+/// An operator to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewOperator {
+    /// Their name.
+    pub operator: String,
+    /// What they may do.
+    pub role: Role,
+    /// By what they are known again.
+    pub proof: Proof,
+}
+
+/// Who somebody says they are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// An operator's name; a badge says it, too.
+    pub operator: Option<String>,
+    /// The code of the badge that they hold; else they know a password.
+    pub badge: Option<Secret>,
+}
+
+/// What a claim comes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Challenge {
+    /// There were too many failures: nothing is looked at for so long.
+    Locked {
+        /// The operator who was named.
+        operator: String,
+        /// How long.
+        left: Duration,
+    },
+    /// The badge proves it.
+    Proven {
+        /// The operator.
+        operator: String,
+        /// Their role.
+        role: Role,
+    },
+    /// Whoever knows the password of this hash is that operator.
+    Password {
+        /// The operator.
+        operator: String,
+        /// The hash.
+        hash: Secret,
+    },
+    /// It cannot be true.
+    Nobody {
+        /// The operator who was named, if there is one: a name that is none may be a password in the wrong place.
+        operator: Option<String>,
+    },
+}
+
+/// Why somebody may not do that. Nothing changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotAllowed {
+    /// It takes an operator, and nobody signed in.
+    #[error("this takes an operator of the role {}: sign in with --operator NAME", .0.name())]
+    SignIn(Role),
+    /// The operator has another role.
+    #[error("{operator} has the role {}; this takes {}", .has.name(), .needs.name())]
+    Role {
+        /// Who.
+        operator: String,
+        /// What they are.
+        has: Role,
+        /// What it takes.
+        needs: Role,
+    },
+    /// The operator was disabled since they signed in.
+    #[error("operator {0:?} was disabled")]
+    Disabled(String),
+    /// There is nobody to sign in yet.
+    #[error(
+        "this takes two operators, and there are none yet: `ballot-intake operators add NAME --role administrator` \
+         adds the first, who then adds two supervisors"
+    )]
+    NoOperators,
+    /// Nobody confirms what they proposed.
+    #[error("{0:?} proposed it: another operator must confirm it")]
+    SamePerson(String),
+    /// Somebody who may do nothing any more proposed it.
+    #[error("{0:?}, who proposed it, was disabled: propose it anew")]
+    ProposerDisabled(String),
+    /// The reason is none.
+    #[error("a reason is 1 to {REASON_BYTES_MAX} bytes of text without control characters")]
+    Reason,
+    /// The name is none.
+    #[error(
+        "an operator's name is 1 to {OPERATOR_BYTES_MAX} bytes of letters, digits and punctuation, with single spaces between \
+         them at most"
+    )]
+    Name,
+    /// The name is, or was, somebody's.
+    #[error("there is or was an operator {0:?}: no name is used twice")]
+    NameTaken(String),
+    /// The badge is somebody's, or none.
+    #[error("this is no new badge")]
+    Badge,
+    /// Somebody must be able to add others.
+    #[error("the first operator is an administrator: add one with --role administrator")]
+    FirstIsAdministrator,
+    /// There is nobody of that name.
+    #[error("there is no operator {0:?}")]
+    NoOperator(String),
+    /// Nobody could add operators any more.
+    #[error("{0:?} is the last administrator: add another one first")]
+    LastAdministrator(String),
+}
+
+/// An operator, for people.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OperatorEntry {
+    /// Their name.
+    pub operator: String,
+    /// What they may do.
+    pub role: Role,
+    /// `password` or `badge`.
+    pub proof: &'static str,
+    /// When they were added, in local time with offset.
+    pub added: String,
+    /// Who added them.
+    pub added_by: String,
+    /// When they were disabled; null while they may sign in.
+    pub disabled: Option<String>,
+    /// Who disabled them.
+    pub disabled_by: Option<String>,
+}
+
+/// An operator as the table has them.
+struct Operator {
+    name: String,
+    role: Role,
+    password: Option<String>,
+    badge: Option<String>,
+    is_disabled: bool,
+}
+
+impl Book {
+    /// Whether anybody ever was added.
+    pub(super) fn has_operators(&self) -> rusqlite::Result<bool> {
+        self.conn.prepare_cached("SELECT 1 FROM operator")?.exists([])
+    }
+
+    /// Whether that person signed in, may still, and has that role.
+    pub(super) fn allowed(
+        &self,
+        person: &Person,
+        needs: Role,
+    ) -> rusqlite::Result<Result<(), NotAllowed>> {
+        let name = &person.who.by;
+        if person.role.is_none() {
+            return Ok(Err(NotAllowed::SignIn(needs)));
+        }
+        Ok(match self.operator(name)?.filter(|operator| !operator.is_disabled) {
+            None => Err(NotAllowed::Disabled(name.clone())),
+            Some(Operator { role: has, .. }) if has < needs => {
+                Err(NotAllowed::Role { operator: name.clone(), has, needs })
+            }
+            Some(_) => Ok(()),
+        })
+    }
+
+    /// Whether that person may do what takes a supervisor as soon as there are operators, and anybody before.
+    pub(super) fn supervises(&self, person: &Person) -> rusqlite::Result<Result<(), NotAllowed>> {
+        if person.role.is_some() || self.has_operators()? {
+            return self.allowed(person, Role::Supervisor);
+        }
+        Ok(Ok(()))
+    }
+
+    /// Adds an operator; whoever may use the ledger adds the first.
+    pub(super) fn add_operator(
+        &mut self,
+        now: Micros,
+        new: NewOperator,
+        by: &Person,
+    ) -> Result<Result<(), NotAllowed>, WriteError> {
+        let NewOperator { operator, role, proof } = new;
+        if !is_name(&operator) {
+            return Ok(Err(NotAllowed::Name));
+        }
+        if self.has_operators()? {
+            if let Err(why) = self.allowed(by, Role::Administrator)? {
+                return Ok(Err(why));
+            }
+        } else if role != Role::Administrator {
+            return Ok(Err(NotAllowed::FirstIsAdministrator));
+        }
+        if self.operator(&operator)?.is_some() {
+            return Ok(Err(NotAllowed::NameTaken(operator)));
+        }
+        let (password, badge) = match proof {
+            Proof::PasswordHash(hash) => (Some(hash.0), None),
+            Proof::Badge(code) if !code.is_badge() => return Ok(Err(NotAllowed::Badge)),
+            Proof::Badge(code) => (None, Some(self.key.mac(code.0.as_bytes()))),
+        };
+        if let Some(badge) = &badge
+            && self.of_badge(badge)?.is_some()
+        {
+            return Ok(Err(NotAllowed::Badge));
+        }
+        let added = OperatorAdded { operator, role, password, badge, who: by.who.clone() };
+        self.append(now, Fact::OperatorAdded(added), None)?;
+        Ok(Ok(()))
+    }
+
+    /// An operator may do nothing any more.
+    pub(super) fn disable_operator(
+        &mut self,
+        now: Micros,
+        operator: String,
+        by: &Person,
+    ) -> Result<Result<(), NotAllowed>, WriteError> {
+        if let Err(why) = self.allowed(by, Role::Administrator)? {
+            return Ok(Err(why));
+        }
+        let Some(found) = self.operator(&operator)? else {
+            return Ok(Err(NotAllowed::NoOperator(operator)));
+        };
+        if found.is_disabled {
+            return Ok(Err(NotAllowed::Disabled(operator)));
+        }
+        if found.role == Role::Administrator && self.administrators()? < 2 {
+            return Ok(Err(NotAllowed::LastAdministrator(operator)));
+        }
+        self.append(now, Fact::OperatorDisabled { operator, who: by.who.clone() }, None)?;
+        Ok(Ok(()))
+    }
+
+    /// What a claim comes to. Every one that could be true counts as a failure until it was proven, so that many at once gain
+    /// nobody an attempt.
+    pub(super) fn challenge(
+        &self,
+        claim: &Claim,
+        attempts: &mut Attempts,
+        now: Duration,
+    ) -> rusqlite::Result<Challenge> {
+        let named = match &claim.operator {
+            Some(name) => self.operator(name)?.filter(|operator| !operator.is_disabled),
+            None => None,
+        };
+        if let Some(operator) = &named
+            && let Some(left) = attempts.count(&operator.name, now)
+        {
+            return Ok(Challenge::Locked { operator: operator.name.clone(), left });
+        }
+        let holder = match &claim.badge {
+            Some(code) => self.of_badge(&self.key.mac(code.0.as_bytes()))?,
+            None => None,
+        };
+        Ok(match (named, holder) {
+            (named, Some(Operator { name, role, .. }))
+                if claim.operator.is_none() || named.as_ref().is_some_and(|o| o.name == name) =>
+            {
+                attempts.forget(&name);
+                Challenge::Proven { operator: name, role }
+            }
+            (Some(Operator { name, password: Some(hash), .. }), None) if claim.badge.is_none() => {
+                Challenge::Password { operator: name, hash: Secret(hash) }
+            }
+            (named, _) => Challenge::Nobody { operator: named.map(|operator| operator.name) },
+        })
+    }
+
+    /// The role of an operator who knew the password, if they still are one.
+    pub(super) fn signed_in(
+        &self,
+        name: &str,
+        attempts: &mut Attempts,
+    ) -> rusqlite::Result<Option<Role>> {
+        attempts.forget(name);
+        let operator = self.operator(name)?.filter(|operator| !operator.is_disabled);
+        Ok(operator.map(|operator| operator.role))
+    }
+
+    pub(super) fn is_disabled(&self, name: &str) -> rusqlite::Result<bool> {
+        Ok(self.operator(name)?.is_none_or(|operator| operator.is_disabled))
+    }
+
+    fn operator(&self, name: &str) -> rusqlite::Result<Option<Operator>> {
+        self.conn
+            .prepare_cached(
+                "SELECT name, role, password, badge, disabled FROM operator WHERE name = ?",
+            )?
+            .query_row([name], Operator::read)
+            .optional()
+    }
+
+    /// The operator who holds the badge of that MAC.
+    fn of_badge(&self, mac: &str) -> rusqlite::Result<Option<Operator>> {
+        self.conn
+            .prepare_cached(
+                "SELECT name, role, password, badge, disabled FROM operator WHERE badge = ? AND disabled IS NULL",
+            )?
+            .query_row([mac], Operator::read)
+            .optional()
+    }
+
+    fn administrators(&self) -> rusqlite::Result<i64> {
+        self.conn
+            .prepare_cached("SELECT count(*) FROM operator WHERE role = ? AND disabled IS NULL")?
+            .query_row([Role::Administrator.name()], |row| row.get(0))
+    }
+}
+
+impl Operator {
+    fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Self> {
+        let role = Role::from_name(row.get_ref(1)?.as_str()?);
+        Ok(Self {
+            name: row.get(0)?,
+            role: role.ok_or_else(|| rows::foreign(1, "no role"))?,
+            password: row.get(2)?,
+            badge: row.get(3)?,
+            is_disabled: row.get::<_, Option<i64>>(4)?.is_some(),
+        })
+    }
+}
+
+impl Reader {
+    /// Every operator, in the order in which they were added.
+    pub fn operators(&self) -> Result<Vec<OperatorEntry>, ReadError> {
+        self.snapshot(|| {
+            let mut operators = self.conn.prepare(
+                "SELECT name, role, password, badge, disabled, seq FROM operator ORDER BY seq",
+            )?;
+            let mut rows = operators.query([])?;
+            let mut entries = Vec::new();
+            while let Some(row) = rows.next()? {
+                entries.push(self.operator_entry(row)?);
+            }
+            Ok(entries)
+        })
+    }
+
+    fn operator_entry(&self, row: &rusqlite::Row<'_>) -> rusqlite::Result<OperatorEntry> {
+        let operator = Operator::read(row)?;
+        let (added, added_by) = self.act_of(row.get(5)?)?;
+        let (disabled, disabled_by) = match row.get::<_, Option<i64>>(4)? {
+            Some(seq) => {
+                let (at, by) = self.act_of(seq)?;
+                (Some(at), Some(by))
+            }
+            None => (None, None),
+        };
+        Ok(OperatorEntry {
+            proof: if operator.badge.is_some() { "badge" } else { "password" },
+            operator: operator.name,
+            role: operator.role,
+            added,
+            added_by,
+            disabled,
+            disabled_by,
+        })
+    }
+
+    /// When the event of that row happened, and who did it.
+    fn act_of(&self, seq: i64) -> rusqlite::Result<(String, String)> {
+        let event = rows::event(&self.conn, seq)?;
+        let by = match event.fact {
+            Fact::OperatorAdded(OperatorAdded { who, .. }) | Fact::OperatorDisabled { who, .. } => {
+                who
+            }
+            _ => Who::station(),
+        };
+        Ok((self.zone.date_time(event.at), by.by))
+    }
+}
+
+/// Failed attempts to sign in, by the names of operators. They are remembered as long as the process lives: a restart forgets them.
+#[derive(Debug, Default)]
+pub(super) struct Attempts(HashMap<String, Failures>);
+
+#[derive(Debug)]
+struct Failures {
+    n: u32,
+    last: Duration,
+}
+
+impl Attempts {
+    /// Counts one more; how long there may be none, if there were too many.
+    fn count(&mut self, name: &str, now: Duration) -> Option<Duration> {
+        let failures =
+            self.0.entry(name.to_owned()).or_insert_with(|| Failures { n: 0, last: now });
+        let since = now.saturating_sub(failures.last);
+        if since >= FAILURES_WINDOW {
+            failures.n = 0;
+        }
+        if failures.n >= FAILURES_MAX {
+            // An attempt that is not looked at must not keep the operator out for longer.
+            return Some(FAILURES_WINDOW.saturating_sub(since));
+        }
+        *failures = Failures { n: failures.n + 1, last: now };
+        None
+    }
+
+    fn forget(&mut self, name: &str) {
+        self.0.remove(name);
+    }
+}
+
+/// Checks what somebody gave as a reason.
+pub(super) fn checked_reason(reason: &str) -> Result<(), NotAllowed> {
+    let is_text = !reason.trim().is_empty() && !reason.chars().any(char::is_control);
+    if is_text && reason.len() <= REASON_BYTES_MAX { Ok(()) } else { Err(NotAllowed::Reason) }
+}
+
+/// Whether an operator may be called that: it is printed, and compared letter by letter.
+fn is_name(name: &str) -> bool {
+    let is_visible = |c: char| c.is_alphanumeric() || c.is_ascii_graphic() || c == '\u{2019}';
+    !name.is_empty()
+        && name.len() <= OPERATOR_BYTES_MAX
+        && name.split(' ').all(|word| !word.is_empty() && word.chars().all(is_visible))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_what_can_be_seen() {
+        for name in ["a", "Mary O'Brien", "Zo\u{eb} \"Z\" Doe-Roe", "M. O\u{2019}Neil", "<b>;--"] {
+            assert!(is_name(name), "{name}");
+        }
+        let long = "x".repeat(65);
+        for name in [
+            "",
+            " ",
+            " a",
+            "a ",
+            "a  b",
+            "a\tb",
+            "a\n",
+            "\u{1b}[2J",
+            "a\u{202e}b",
+            "a\u{200b}",
+            &long,
+        ] {
+            assert!(!is_name(name), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn a_badge_has_its_own_form_and_is_not_shown() {
+        let badge = Secret::badge([0xff; 16]);
+        assert_eq!(badge.as_str(), "BIB-7ZZZZZZZZZZZZZZZZZZZZZZZZZ");
+        assert!(badge.is_badge() && Secret::badge([0; 16]).is_badge());
+        assert_ne!(Secret::badge([1; 16]), Secret::badge([2; 16]));
+        for other in ["BIB-7ZZ", "7ZZZZZZZZZZZZZZZZZZZZZZZZZ", "BIB-OZZZZZZZZZZZZZZZZZZZZZZZZZ", ""]
+        {
+            assert!(!Secret::new(other.to_owned()).is_badge(), "{other}");
+        }
+        assert_eq!(format!("{badge:?}"), "Secret(not shown)");
+    }
+
+    #[test]
+    fn five_failures_lock_a_name_for_a_while_and_others_not() {
+        let mut attempts = Attempts::default();
+        let second = Duration::from_secs(1);
+        for n in 0..5 {
+            assert_eq!(attempts.count("mary", second * n), None);
+        }
+        assert_eq!(attempts.count("mary", second * 4), Some(FAILURES_WINDOW));
+        assert_eq!(attempts.count("mary", second * 5), Some(FAILURES_WINDOW - second));
+        assert_eq!(attempts.count("ann", second * 5), None);
+        assert_eq!(attempts.count("mary", FAILURES_WINDOW + second * 4), None);
+        attempts.forget("ann");
+        assert_eq!(attempts.0.len(), 1);
+    }
+
+    #[test]
+    fn failures_are_forgotten_after_a_while() {
+        let mut attempts = Attempts::default();
+        for n in 0..20 {
+            assert_eq!(attempts.count("mary", FAILURES_WINDOW * n), None);
+        }
+    }
+
+    #[test]
+    fn a_reason_is_text() {
+        assert_eq!(checked_reason("found under the table"), Ok(()));
+        for reason in ["", "  ", "a\nb", "\u{1b}[2J", &"x".repeat(501)] {
+            assert_eq!(checked_reason(reason), Err(NotAllowed::Reason), "{reason:?}");
+        }
+    }
+}

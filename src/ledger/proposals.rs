@@ -1,0 +1,295 @@
+//! What takes two operators: one proposes, another confirms, and what is done stands beside their names in one transaction.
+
+use super::batches::{NotReversed, Reversal, Reversed};
+use super::book::{Book, WriteError};
+use super::correct::{Moved, NotMoved, with_other};
+use super::fact::{By, Decided, Decision, Fact, Person, Role, SetFact, TwoPersonAct, Who};
+use super::operators::{NotAllowed, checked_reason};
+use super::report::{ReadError, Reader};
+use super::rows;
+use crate::ballot::Status;
+use crate::clock::Micros;
+use rusqlite::OptionalExtension as _;
+use serde::Serialize;
+
+/// Those who ask for something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Party {
+    /// Who asks.
+    pub by: Person,
+    /// Who confirms it there and then, where it takes two.
+    pub second: Option<Person>,
+}
+
+impl Party {
+    /// One person.
+    pub const fn of(by: Person) -> Self {
+        Self { by, second: None }
+    }
+}
+
+/// What came of a request that may take two.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Done {
+    /// The ballot was moved.
+    Moved(Moved),
+    /// The batch was reversed.
+    Reversed(Reversed),
+    /// It waits for a second operator under this number.
+    Proposed(i64),
+    /// It was declined: nothing is done.
+    Declined(i64),
+}
+
+/// Why it was not done. Nothing changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotDone {
+    /// They may not.
+    #[error(transparent)]
+    People(NotAllowed),
+    /// The ballot does not allow it.
+    #[error(transparent)]
+    Ballot(NotMoved),
+    /// The batch does not allow it.
+    #[error(transparent)]
+    Batch(NotReversed),
+    /// There is no such proposal.
+    #[error("there is no proposal {0}; `ballot-intake proposals list` lists those that wait")]
+    NoProposal(i64),
+    /// Somebody decided on it.
+    #[error("proposal {0} was decided already")]
+    Decided(i64),
+    /// There is no such change.
+    #[error(
+        "there is no change {0}; `ballot-intake outbox list` lists those that are not with the relay"
+    )]
+    NoChange(i64),
+    /// Only what the relay refused can be given up.
+    #[error("change {of} is {state}: only what is set aside can be dropped")]
+    NotSetAside {
+        /// Its row number.
+        of: i64,
+        /// Where it stands.
+        state: &'static str,
+    },
+}
+
+impl From<NotAllowed> for NotDone {
+    fn from(why: NotAllowed) -> Self {
+        Self::People(why)
+    }
+}
+
+/// A proposal that waits, for people.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Proposal {
+    /// Its number: the row number of its event.
+    pub proposal: i64,
+    /// When, in local time with offset.
+    pub at: String,
+    /// Who, and what.
+    #[serde(flatten)]
+    pub who: Who,
+    /// What.
+    #[serde(flatten)]
+    pub what: TwoPersonAct,
+}
+
+impl Book {
+    /// Reverses a batch, or proposes to.
+    pub(super) fn reverse(
+        &mut self,
+        now: Micros,
+        batch: u32,
+        reason: String,
+        party: &Party,
+    ) -> Result<Result<Done, NotDone>, WriteError> {
+        if let Err(why) = checked_reason(&reason) {
+            return Ok(Err(why.into()));
+        }
+        if let Err(why) = self.reversible(batch)? {
+            return Ok(Err(NotDone::Batch(why)));
+        }
+        self.propose(now, TwoPersonAct::ReverseBatch { batch, reason }, party)
+    }
+
+    /// Proposes what was found to be possible; with a second operator it is done at once.
+    pub(super) fn propose(
+        &mut self,
+        now: Micros,
+        what: TwoPersonAct,
+        party: &Party,
+    ) -> Result<Result<Done, NotDone>, WriteError> {
+        if let Err(why) = self.may_propose(party)? {
+            return Ok(Err(why.into()));
+        }
+        let who = party.by.who.clone();
+        self.append(now, Fact::Proposed { what: what.clone(), who: who.clone() }, None)?;
+        let proposal = self.head.seq;
+        let Some(second) = &party.second else { return Ok(Ok(Done::Proposed(proposal))) };
+        let done = self.act(now, what, who, second)?;
+        let decision = if done.is_ok() { Decision::Confirmed } else { Decision::Declined };
+        self.decided(now, proposal, decision, second)?;
+        Ok(done)
+    }
+
+    fn may_propose(&self, party: &Party) -> Result<Result<(), NotAllowed>, WriteError> {
+        if !self.has_operators()? {
+            return Ok(Err(NotAllowed::NoOperators));
+        }
+        let by = self.allowed(&party.by, Role::Supervisor)?;
+        let Some(second) = party.second.as_ref().filter(|_| by.is_ok()) else { return Ok(by) };
+        Ok(self.may_confirm(&party.by.who.by, second)?)
+    }
+
+    /// Whether that person may confirm what somebody proposed.
+    pub(super) fn may_confirm(
+        &self,
+        proposer: &str,
+        second: &Person,
+    ) -> rusqlite::Result<Result<(), NotAllowed>> {
+        if let Err(why) = self.allowed(second, Role::Supervisor)? {
+            return Ok(Err(why));
+        }
+        if second.who.by == proposer {
+            return Ok(Err(NotAllowed::SamePerson(proposer.to_owned())));
+        }
+        if self.is_disabled(proposer)? {
+            return Ok(Err(NotAllowed::ProposerDisabled(proposer.to_owned())));
+        }
+        Ok(Ok(()))
+    }
+
+    /// Decides on a proposal. Whoever made it may decline it, too.
+    pub(super) fn decide(
+        &mut self,
+        now: Micros,
+        proposal: i64,
+        decision: Decision,
+        by: &Person,
+    ) -> Result<Result<Done, NotDone>, WriteError> {
+        let (what, who) = match self.proposal(proposal)? {
+            Ok(found) => found,
+            Err(why) => return Ok(Err(why)),
+        };
+        let allowed = match decision {
+            Decision::Confirmed => self.may_confirm(&who.by, by)?,
+            Decision::Declined => self.allowed(by, Role::Supervisor)?,
+        };
+        if let Err(why) = allowed {
+            return Ok(Err(why.into()));
+        }
+        let done = match decision {
+            Decision::Declined => Ok(Done::Declined(proposal)),
+            Decision::Confirmed => match self.moved_since(proposal, &what)? {
+                Some(why) => Err(NotDone::Ballot(why)),
+                None => self.act(now, what, who, by)?,
+            },
+        };
+        if done.is_ok() {
+            self.decided(now, proposal, decision, by)?;
+        }
+        Ok(done)
+    }
+
+    /// A proposal that waits: what, and who made it.
+    fn proposal(
+        &self,
+        proposal: i64,
+    ) -> Result<Result<(TwoPersonAct, Who), NotDone>, rusqlite::Error> {
+        let decided: Option<Option<i64>> = self
+            .conn
+            .prepare_cached("SELECT decided FROM proposal WHERE seq = ?")?
+            .query_row([proposal], |row| row.get(0))
+            .optional()?;
+        Ok(match decided {
+            None => Err(NotDone::NoProposal(proposal)),
+            Some(Some(_)) => Err(NotDone::Decided(proposal)),
+            Some(None) => match rows::event(&self.conn, proposal)?.fact {
+                Fact::Proposed { what, who } => Ok((what, who)),
+                _ => Err(NotDone::NoProposal(proposal)),
+            },
+        })
+    }
+
+    /// Why the ballot is not any more where it stood when that was proposed.
+    fn moved_since(
+        &mut self,
+        proposal: i64,
+        what: &TwoPersonAct,
+    ) -> Result<Option<NotMoved>, WriteError> {
+        let TwoPersonAct::SetBallot { election, ballot, from, .. } = what else { return Ok(None) };
+        let row = self.visible(election, ballot)?;
+        Ok(row.filter(|row| row.status != *from || row.status_seq > proposal).map(|row| {
+            NotMoved::MovedSinceProposed { ballot: row.ballot, proposal, status: row.status }
+        }))
+    }
+
+    /// Does it, in both names.
+    fn act(
+        &mut self,
+        now: Micros,
+        what: TwoPersonAct,
+        who: Who,
+        second: &Person,
+    ) -> Result<Result<Done, NotDone>, WriteError> {
+        let confirmed_by = second.who.by.clone();
+        let (election, ballot, to, reason) = match what {
+            TwoPersonAct::ReverseBatch { batch, reason } => {
+                let reversal = Reversal { batch, reason, who, confirmed_by };
+                let reversed = self.reverse_batch(now, reversal)?;
+                return Ok(reversed.map(Done::Reversed).map_err(NotDone::Batch));
+            }
+            TwoPersonAct::SetBallot { election, ballot, to, reason, .. } => {
+                (election, ballot, to, reason)
+            }
+        };
+        let Some(row) = self.visible(&election, &ballot)? else {
+            return Ok(Err(NotDone::Ballot(NotMoved::NotIssued { election, ballot })));
+        };
+        // That a voter voted in person after all is news; anything else says that the last change was wrong.
+        let corrected = if to == Status::Voided { None } else { self.last_change(&row)? };
+        let other = self.other_that_may_count(&row, to)?;
+        let fact = SetFact {
+            reason: Some(with_other(reason, other.as_ref())),
+            method: By::Supervisor,
+            who,
+            confirmed_by: Some(confirmed_by),
+            ..self.set_fact(&row, to, corrected.as_ref())?
+        };
+        Ok(Ok(Done::Moved(self.moved_by(now, &row, fact)?)))
+    }
+
+    fn decided(
+        &mut self,
+        now: Micros,
+        proposal: i64,
+        decision: Decision,
+        by: &Person,
+    ) -> Result<(), WriteError> {
+        let decided = Decided { proposal, decision, who: by.who.clone() };
+        self.append(now, Fact::Decided(decided), None).map(|_| ())
+    }
+}
+
+impl Reader {
+    /// The proposals that wait for a second operator, in order.
+    pub fn proposals(&self) -> Result<Vec<Proposal>, ReadError> {
+        self.snapshot(|| {
+            let mut open = self.conn.prepare(
+                "SELECT proposal.seq, body FROM proposal JOIN event ON event.seq = proposal.seq \
+                 WHERE decided IS NULL ORDER BY proposal.seq",
+            )?;
+            let mut rows = open.query([])?;
+            let mut proposals = Vec::new();
+            while let Some(row) = rows.next()? {
+                let event = rows::event_in(row, 1)?;
+                let at = self.zone.date_time(event.at);
+                if let Fact::Proposed { what, who } = event.fact {
+                    proposals.push(Proposal { proposal: row.get(0)?, at, who, what });
+                }
+            }
+            Ok(proposals)
+        })
+    }
+}

@@ -1,0 +1,110 @@
+//! What the ledger's thread is asked by and about people: signing in, operators, and what takes two of them.
+
+use super::super::book::{Book, WriteError};
+use super::super::fact::{Decision, Person, Role};
+use super::super::operators::{Challenge, Claim, NewOperator, NotAllowed};
+use super::super::outbox::Dropped;
+use super::super::proposals::{Done, NotDone, Party};
+use super::{Desk, Reply, Waiting, with};
+
+/// What people may ask.
+#[derive(Debug)]
+pub enum PeopleRequest {
+    /// Say what proves that somebody is who they say.
+    Challenge {
+        /// Who they say they are.
+        claim: Claim,
+        /// What proves it.
+        reply: Reply<Challenge>,
+    },
+    /// Somebody knew an operator's password.
+    SignedIn {
+        /// The operator.
+        operator: String,
+        /// Their role, if they still are one.
+        reply: Reply<Option<Role>>,
+    },
+    /// Add an operator.
+    Add {
+        /// Whom.
+        new: NewOperator,
+        /// Who asks.
+        by: Person,
+        /// What came of it.
+        reply: Reply<Result<(), NotAllowed>>,
+    },
+    /// Let an operator do nothing any more.
+    Disable {
+        /// Whom.
+        operator: String,
+        /// Who asks.
+        by: Person,
+        /// What came of it.
+        reply: Reply<Result<(), NotAllowed>>,
+    },
+    /// Reverse a batch, or propose to.
+    ReverseBatch {
+        /// Which.
+        batch: u32,
+        /// Why.
+        reason: String,
+        /// Who asks, and who confirms.
+        party: Party,
+        /// What came of it.
+        reply: Reply<Result<Done, NotDone>>,
+    },
+    /// Decide on a proposal.
+    Decide {
+        /// Which.
+        proposal: i64,
+        /// How.
+        decision: Decision,
+        /// Who.
+        by: Person,
+        /// What came of it.
+        reply: Reply<Result<Done, NotDone>>,
+    },
+    /// Give up a change that the relay refused.
+    Drop {
+        /// Its row number.
+        change: i64,
+        /// Why.
+        reason: String,
+        /// Who asks.
+        by: Person,
+        /// What came of it.
+        reply: Reply<Result<Dropped, NotDone>>,
+    },
+}
+
+impl Desk<'_> {
+    pub(super) fn people(&mut self, request: PeopleRequest) -> (Waiting, Result<(), WriteError>) {
+        let now = self.clock.now();
+        let elapsed = self.clock.elapsed();
+        let attempts = &mut *self.attempts;
+        let book: Option<&mut Book> = self.book.as_deref_mut();
+        match request {
+            PeopleRequest::Challenge { claim, reply } => {
+                with(book, reply, |book| Ok(book.challenge(&claim, attempts, elapsed)?))
+            }
+            PeopleRequest::SignedIn { operator, reply } => {
+                with(book, reply, |book| Ok(book.signed_in(&operator, attempts)?))
+            }
+            PeopleRequest::Add { new, by, reply } => {
+                with(book, reply, |book| book.add_operator(now, new, &by))
+            }
+            PeopleRequest::Disable { operator, by, reply } => {
+                with(book, reply, |book| book.disable_operator(now, operator, &by))
+            }
+            PeopleRequest::ReverseBatch { batch, reason, party, reply } => {
+                with(book, reply, |book| book.reverse(now, batch, reason, &party))
+            }
+            PeopleRequest::Decide { proposal, decision, by, reply } => {
+                with(book, reply, |book| book.decide(now, proposal, decision, &by))
+            }
+            PeopleRequest::Drop { change, reason, by, reply } => {
+                with(book, reply, |book| book.drop_change(now, change, reason, &by))
+            }
+        }
+    }
+}
