@@ -46,9 +46,7 @@ pub use layout::{
     Generic, Header, Layout, LayoutError, Origin, Piece, Refused, RefusedRows, Rules,
 };
 pub use lock::{Holder, Lock, LockError};
-pub use operators::{
-    Challenge, Claim, NewOperator, NotAllowed, OPERATOR_BYTES_MAX, OperatorEntry, Proof, Secret,
-};
+pub use operators::{Challenge, Claim, NewOperator, NotAllowed, OperatorEntry, Proof, Secret};
 pub use outbox::{Dropped, OutboxEntry};
 pub use proposals::{Done, NotDone, Party, Proposal};
 pub use report::{BallotStory, BatchReport, Chapter, ReadError, Reader, Report};

@@ -77,6 +77,14 @@ fn systemd_can_make_the_user() {
     assert_eq!(values("User"), ["ballot-intake"]);
 }
 
+/// The socket's and the lock's own modes are held by `tests/people.rs`.
+#[test]
+fn the_group_reaches_the_socket_and_others_do_not() {
+    assert_eq!((values("Group"), values("UMask")), (vec!["ballot-intake"], vec!["0077"]));
+    assert_eq!(values("RuntimeDirectoryMode"), ["0750"]);
+    assert_eq!(values("StateDirectoryMode"), ["0750"]);
+}
+
 #[test]
 fn a_configuration_with_a_fault_is_not_tried_again() {
     assert_eq!(values("Restart"), ["on-failure"]);

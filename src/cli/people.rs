@@ -344,11 +344,12 @@ impl Hidden {
         let mut silent = before.clone();
         silent.local_modes.remove(LocalModes::ECHO);
         silent.local_modes.insert(LocalModes::ECHONL);
+        tcsetattr(&stdin, OptionalActions::Flush, &silent).map_err(io::Error::from)?;
+        let hidden = Self { before: Some(before) };
         let mut err = io::stderr().lock();
         write!(err, "{prompt}")?;
         err.flush()?;
-        tcsetattr(&stdin, OptionalActions::Flush, &silent).map_err(io::Error::from)?;
-        Ok(Self { before: Some(before) })
+        Ok(hidden)
     }
 }
 

@@ -73,10 +73,12 @@ fn scanned(chapter: &Chapter) -> String {
 
 /// Who did it, and who confirmed it.
 fn people(chapter: &Chapter) -> String {
-    let mut text = chapter.by.clone();
-    if let Some(os_user) = &chapter.os_user {
-        text = format!("{text} (as {os_user})");
-    }
+    let by = &chapter.by;
+    let text = match &chapter.os_user {
+        Some(os_user) => format!("{by} (signed in by user {os_user})"),
+        None if by == "station" => "The station".to_owned(),
+        None => format!("User {by}"),
+    };
     match &chapter.confirmed_by {
         Some(second) => format!("{text}, confirmed by {second},"),
         None => text,

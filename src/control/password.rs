@@ -54,15 +54,13 @@ pub(super) fn is_of(password: &Secret, hash: Option<&Secret>) -> bool {
         return false;
     }
     let Ok(argon2) = argon2() else { return false };
-    match hash {
-        Some(hash) => argon2.verify_password(password.as_bytes(), hash.as_str()).is_ok(),
-        None => {
-            let hashed: Result<PasswordHash, _> =
-                argon2.hash_password_with_salt(password.as_bytes(), &[0; SALT_BYTES]);
-            drop(hashed);
-            false
-        }
+    if let Some(hash) = hash {
+        return argon2.verify_password(password.as_bytes(), hash.as_str()).is_ok();
     }
+    let hashed: Result<PasswordHash, _> =
+        argon2.hash_password_with_salt(password.as_bytes(), &[0; SALT_BYTES]);
+    drop(hashed);
+    false
 }
 
 fn argon2() -> Result<Argon2<'static>, argon2::password_hash::Error> {

@@ -1,9 +1,12 @@
 //! One writer, always: the lock beside the ledger, through which every command finds the daemon that holds it.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+
+/// Its owner writes it, its group reads it.
+const MODE: u32 = 0o640;
 
 /// More than a process id and a path take.
 const LOCK_BYTES_MAX: u64 = 8_192;
@@ -41,18 +44,25 @@ pub struct Lock {
 }
 
 impl Lock {
-    /// Takes the lock of the ledger at `ledger`.
+    /// Takes the lock of the ledger at `ledger`. The group may read who holds it, whatever the umask, for its members may give
+    /// commands over the holder's socket.
     pub fn take(ledger: &Path) -> Result<Self, LockError> {
         let path = lock_path(ledger);
         let at = |source| LockError::File { path: path.clone(), source };
-        let mut file = OpenOptions::new()
+        let opened = OpenOptions::new()
             .read(true)
             .write(true)
             .create(true)
             .truncate(false)
-            .mode(0o640)
-            .open(&path)
-            .map_err(at)?;
+            .mode(MODE)
+            .open(&path);
+        let mut file = match opened {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                return Err(Self::holder(ledger).map_or_else(|| at(error), LockError::Held));
+            }
+            Err(error) => return Err(at(error)),
+        };
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -61,6 +71,10 @@ impl Lock {
             Err(TryLockError::Error(source)) => return Err(at(source)),
         }
         let mut lock = Self { file };
+        // A lock that another user made stays theirs.
+        if lock.file.set_permissions(Permissions::from_mode(MODE)).is_err() {
+            tracing::debug!("The lock's mode stays as it is.");
+        }
         lock.write("").map_err(at)?;
         Ok(lock)
     }

@@ -14,7 +14,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 /// Longest name of an operator, in bytes.
-pub const OPERATOR_BYTES_MAX: usize = 64;
+const OPERATOR_BYTES_MAX: usize = 64;
 
 /// Longest reason that a person gives, in bytes.
 const REASON_BYTES_MAX: usize = 500;

@@ -232,10 +232,7 @@ impl Book {
         if let Err(why) = allowed {
             return Ok(Err(why.into()));
         }
-        let state = match self.state_of(of)? {
-            None => return Ok(Err(NotDone::NoChange(of))),
-            Some(state) => state,
-        };
+        let Some(state) = self.state_of(of)? else { return Ok(Err(NotDone::NoChange(of))) };
         if state != State::SetAside {
             return Ok(Err(NotDone::NotSetAside { of, state: state.name() }));
         }

@@ -81,13 +81,14 @@ impl From<NotAllowed> for NotDone {
 }
 
 /// A proposal that waits, for people.
+#[expect(clippy::struct_field_names, reason = "the names are those of its JSON")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Proposal {
     /// Its number: the row number of its event.
     pub proposal: i64,
     /// When, in local time with offset.
     pub at: String,
-    /// Who, and what.
+    /// Who.
     #[serde(flatten)]
     pub who: Who,
     /// What.
