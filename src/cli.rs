@@ -11,6 +11,7 @@ mod batch;
 mod deck;
 mod demo;
 mod devices;
+mod layouts;
 mod people;
 mod place;
 mod player;
@@ -18,6 +19,7 @@ mod profiles;
 mod replay;
 mod run;
 mod scratch;
+mod site;
 mod slideshow;
 mod stand;
 mod story;
@@ -25,7 +27,7 @@ mod story;
 use crate::ballot::{BallotId, ElectionId, Status};
 use crate::daemon::Record;
 use crate::event::chain;
-use crate::ledger::{Decision, Layout, Role};
+use crate::ledger::{Decision, Role};
 use crate::scanner::recording::Payloads;
 use clap::{Args, Parser, Subcommand};
 use std::ffi::OsString;
@@ -122,9 +124,10 @@ enum Command {
     Import {
         /// The file.
         file: PathBuf,
-        /// How it is laid out: generic.
-        #[arg(long, value_name = "NAME", value_parser = layout)]
-        layout: Layout,
+        /// How it is laid out: ballottrax-status, ce-068, generic, nc-absentee, vr-systems, or a file of the folder `layouts`
+        /// beside the configuration.
+        #[arg(long, value_name = "NAME")]
+        layout: String,
         /// Only say what would become of its rows.
         #[arg(long)]
         dry_run: bool,
@@ -294,11 +297,6 @@ fn jobs(text: &str) -> Result<NonZeroUsize, String> {
         .ok_or_else(|| format!("a number from 1 to {JOBS_MAX}"))
 }
 
-fn layout(text: &str) -> Result<Layout, String> {
-    Layout::from_name(text)
-        .ok_or_else(|| format!("one of {}", Layout::ALL.map(Layout::name).join(", ")))
-}
-
 /// A command that failed: what to say, and the exit code.
 #[derive(Debug)]
 struct Failure {
@@ -350,7 +348,7 @@ fn dispatch(Arguments { command, common }: Arguments) -> Result<Exit, Failure> {
         Command::CheckConfig { file } => run::check_config(&place, file, &common),
         Command::Import { file, layout, dry_run } => {
             let run = if dry_run { import::Run::Dry } else { import::Run::Real };
-            ask::import(&place, &common, ask::Import { file: &file, layout, run })
+            ask::import(&place, &common, ask::Import { file: &file, layout: &layout, run })
         }
         Command::Ballot(BallotCommand::Show { ballot, voter }) => {
             ask::ballot_show(&place, &common, ballot.as_deref(), voter.as_deref())

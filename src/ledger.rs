@@ -43,7 +43,8 @@ pub use fact::{Counts, Decision, Person, Role, TwoPersonAct, Who, Why};
 pub use import::{ImportRefused, ImportRow, ImportedFile, RefusedRow};
 pub use key::KeyError;
 pub use layout::{
-    Generic, Header, Layout, LayoutError, Origin, Piece, Refused, RefusedRows, Rules,
+    Header, LAYOUT_BYTES_MAX, Layout, LayoutError, LayoutFault, LayoutFaults, Origin, Piece,
+    Refused, RefusedRows, Rows, Rules,
 };
 pub use lock::{Holder, Lock, LockError};
 pub use operators::{Challenge, Claim, NewOperator, NotAllowed, OperatorEntry, Proof, Secret};

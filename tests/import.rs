@@ -9,7 +9,7 @@ use ballot_intake::cli::read::Output;
 use ballot_intake::clock::{Clock as _, ManualClock, Micros, Zone};
 use ballot_intake::control::{Answer, Command, Desk};
 use ballot_intake::ledger::{
-    Counts, Generic, ImportRow, Layout, LayoutError, Reader, Rules, Settings, verify,
+    Counts, ImportRow, Layout, LayoutError, Reader, Rows, Rules, Settings, verify,
 };
 use std::fmt::Write as _;
 use std::fs;
@@ -24,12 +24,17 @@ use tempfile::TempDir;
 struct Station {
     folder: TempDir,
     clock: Arc<ManualClock>,
+    layout: Layout,
 }
 
 impl Station {
     fn new() -> Self {
         let now = Micros::parse_rfc3339("2026-10-20T12:00:00-06:00").unwrap();
-        Self { folder: TempDir::new().unwrap(), clock: Arc::new(ManualClock::new(now)) }
+        Self {
+            folder: TempDir::new().unwrap(),
+            clock: Arc::new(ManualClock::new(now)),
+            layout: Layout::named("generic").unwrap(),
+        }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -44,7 +49,9 @@ impl Station {
     fn rules(&self) -> Rules {
         Rules {
             election: Some(ElectionId::new("202611").unwrap()),
+            election_day: None,
             named: None,
+            codes: Vec::new(),
             zone: Zone::named("America/Denver").unwrap(),
             now: self.clock.now(),
         }
@@ -71,7 +78,7 @@ impl Station {
     fn request<'a>(&'a self, file: &'a Path, run: Run) -> ImportRequest<'a> {
         ImportRequest {
             file,
-            layout: Layout::Generic,
+            layout: &self.layout,
             rules: self.rules(),
             run,
             folder: self.folder.path(),
@@ -149,7 +156,9 @@ fn a_file_with_every_kind_of_dirt_is_taken_as_far_as_it_can_be() {
 #[test]
 fn the_rows_of_that_file_are_what_it_says() {
     let file = fs::read(fixture("dirt.csv")).unwrap();
-    let piece = Generic::open(&file[..], Station::new().rules()).unwrap().piece(1_000).unwrap();
+    let station = Station::new();
+    let mut file = Rows::open(&file[..], &station.layout, station.rules()).unwrap();
+    let piece = file.piece(1_000).unwrap();
     let mut rows = String::new();
     for (origin, row) in piece.origins.iter().zip(&piece.rows) {
         writeln!(rows, "{} {}", origin.line, serde_json::to_string(row).unwrap()).unwrap();
@@ -226,7 +235,7 @@ fn people_are_told_in_words() {
 fn an_import_that_was_not_decided_leaves_nothing() {
     let station = Station::new();
     let text = ballots(1_000, 0);
-    let mut rows = Generic::open(text.as_bytes(), station.rules()).unwrap();
+    let mut rows = Rows::open(text.as_bytes(), &station.layout, station.rules()).unwrap();
     let rows: Vec<ImportRow> = rows.piece(1_000).unwrap().rows;
     let mut desk = station.desk();
     let report = station.report();
@@ -283,7 +292,10 @@ fn what_is_no_file_or_no_such_layout_is_said() {
     let file = station.file("other.csv", "ballot,name\n1,x\n");
     let error = station.try_import(&file, Run::Real).unwrap_err();
     assert!(
-        matches!(error, ImportError::Layout { source: LayoutError::Missing("voter"), .. }),
+        matches!(
+            &error,
+            ImportError::Layout { source: LayoutError::Missing { column, .. }, .. } if column == "voter"
+        ),
         "{error:?}"
     );
 }

@@ -522,7 +522,7 @@ impl Both {
             Action::Set { ballot, status } => {
                 let request = SetRequest {
                     election: row(*ballot).election,
-                    ballot: row(*ballot).ballot,
+                    ballot: row(*ballot).ballot.unwrap(),
                     status: *status,
                     reason: "by hand".to_owned(),
                     party: Party::of(Person::os_user("supervisor".to_owned())),

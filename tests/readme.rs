@@ -3,6 +3,8 @@
 
 use ballot_intake::config::{Config, ConfigWorld, ProfileLookup};
 use ballot_intake::event::LogEvent;
+use ballot_intake::ledger::Layout;
+use ballot_intake::reason::Reason;
 use ballot_intake::scanner::profile::Profile;
 use std::fs;
 use std::path::Path;
@@ -67,6 +69,16 @@ fn every_profile_stands_in_the_readme() {
     written.sort();
     built_in.sort();
     assert_eq!(written, built_in);
+}
+
+#[test]
+fn every_layout_and_every_reason_stands_in_the_readme() {
+    let mut written = first_cells("layout");
+    written.sort();
+    assert_eq!(written, Layout::names().collect::<Vec<_>>());
+    for reason in Reason::ALL {
+        assert!(README.contains(&format!("`{reason}`")), "the README lacks {reason}");
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Commands that ask the ledger, or have the daemon change it.
 
 use super::import::{ImportError, ImportRequest, Progress, Run};
+use super::layouts::NoLayout;
 use super::people::{self, Signers};
 use super::place::Place;
 use super::read::Output;
@@ -10,7 +11,7 @@ use crate::config::Config;
 use crate::control::{Answer, Command, ControlError, Desk};
 use crate::daemon::ledger_settings;
 use crate::ledger::{
-    BallotStory, Counts, Layout, Lock, LockError, OutboxEntry, ReadError, Reader, Report, Rules,
+    BallotStory, Counts, Lock, LockError, OutboxEntry, ReadError, Reader, Report, Rules,
     SchemaError, Verified, VerifyError,
 };
 use anyhow::anyhow;
@@ -29,7 +30,7 @@ pub(super) struct Wanted {
 #[derive(Clone, Copy)]
 pub(super) struct Import<'a> {
     pub(super) file: &'a Path,
-    pub(super) layout: Layout,
+    pub(super) layout: &'a str,
     pub(super) run: Run,
 }
 
@@ -48,16 +49,28 @@ pub(super) fn import_into(
     wanted: Import<'_>,
     out: &mut dyn io::Write,
 ) -> Result<Counts, Failure> {
+    let layout = Place::layouts(common).find(wanted.layout);
+    let layout = layout.map_err(|error| {
+        let exit = match &error {
+            NoLayout::Unknown { .. } => Exit::Usage,
+            NoLayout::Broken(_) => Exit::Config,
+        };
+        Failure::new(exit, error)
+    })?;
+    let election = config.election.as_ref();
+    let deadline = election.and_then(|election| election.receive_until);
     let rules = Rules {
-        election: config.election.as_ref().map(|election| election.id.clone()),
+        election: election.map(|election| election.id.clone()),
+        election_day: deadline.map(|until| config.facility.timezone.date(until)),
         named: common.election.clone(),
+        codes: Vec::new(),
         zone: config.facility.timezone.clone(),
         now: place.clock.now(),
     };
     let mut err = io::stderr();
     let request = ImportRequest {
         file: wanted.file,
-        layout: wanted.layout,
+        layout: &layout,
         rules,
         run: wanted.run,
         folder: Path::new("."),

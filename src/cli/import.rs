@@ -17,7 +17,7 @@ use super::read::Output;
 use crate::control::{Answer, Command, ControlError, Desk};
 use crate::event::printable;
 use crate::ledger::{
-    Counts, Generic, Header, ImportedFile, Layout, LayoutError, Piece, Refused, RefusedRows, Rules,
+    Counts, Header, ImportedFile, Layout, LayoutError, Piece, Refused, RefusedRows, Rows, Rules,
 };
 
 /// Rows that are staged at a time: about 20 ms of the ledger's time, and less than a command may have bytes.
@@ -38,7 +38,7 @@ pub struct ImportRequest<'a> {
     /// The mail ballot file.
     pub file: &'a Path,
     /// How it is laid out.
-    pub layout: Layout,
+    pub layout: &'a Layout,
     /// What its rows are held to.
     pub rules: Rules,
     /// Whether it is to count.
@@ -92,12 +92,12 @@ pub enum ImportError {
         source: io::Error,
     },
     /// It is not of that layout, or it cannot be read to its end: exit code 1.
-    #[error("{} is no file of the layout {}", .path.display(), .layout.name())]
+    #[error("{} is no file of the layout {layout}", .path.display())]
     Layout {
         /// The file.
         path: PathBuf,
         /// The layout.
-        layout: Layout,
+        layout: String,
         /// Why.
         #[source]
         source: LayoutError,
@@ -133,11 +133,8 @@ pub fn import(
     err: &mut dyn Write,
 ) -> Result<ImportOutcome, ImportError> {
     let mut file = Hashed { file: open(request.file)?, digest: Sha256::new() };
-    let mut rows = match request.layout {
-        Layout::Generic => {
-            Generic::open(&mut file, request.rules.clone()).map_err(|e| of_layout(request, e))?
-        }
-    };
+    let mut rows = Rows::open(&mut file, request.layout, request.rules.clone())
+        .map_err(|e| of_layout(request, e))?;
     say_unknown(rows.header(), err).map_err(ImportError::Out)?;
     let import = begin(desk)?;
     let mut staging = Staging { import, request, told: 0, refused: 0, refused_file: None };
@@ -165,7 +162,8 @@ fn open(path: &Path) -> Result<File, ImportError> {
 }
 
 fn of_layout(request: &ImportRequest<'_>, source: LayoutError) -> ImportError {
-    ImportError::Layout { path: request.file.to_owned(), layout: request.layout, source }
+    let layout = request.layout.name().to_owned();
+    ImportError::Layout { path: request.file.to_owned(), layout, source }
 }
 
 fn say_unknown(header: &Header, err: &mut dyn Write) -> io::Result<()> {
@@ -249,7 +247,7 @@ impl Staging<'_> {
     fn stage(
         &mut self,
         desk: &mut Desk,
-        rows: &mut Generic<&mut Hashed>,
+        rows: &mut Rows<&mut Hashed>,
         err: &mut dyn Write,
     ) -> Result<(), ImportError> {
         loop {

@@ -1,5 +1,6 @@
 //! Where this process finds its configuration and keeps its state: the only reader of the environment.
 
+use super::layouts::Layouts;
 use super::profiles::Profiles;
 use super::{Common, Exit, Failure};
 use crate::clock::{Clock, SystemClock};
@@ -86,6 +87,12 @@ impl Place {
     pub(super) fn profiles(common: &Common) -> Profiles {
         let file = common.config.clone().or_else(default_config);
         Profiles::beside(file.as_deref())
+    }
+
+    /// The layouts of mail ballot files that go with the configuration.
+    pub(super) fn layouts(common: &Common) -> Layouts {
+        let file = common.config.clone().or_else(default_config);
+        Layouts::beside(file.as_deref())
     }
 
     /// Makes the folder of a ledger that is yet to be made, for its owner only.

@@ -4,23 +4,14 @@
 //! stops nobody else; `check-config` reads them all.
 
 use super::place::Place;
+use super::site::{self, Broken, Site, stem};
 use super::{Common, Exit, Failure};
 use crate::config::ProfileLookup;
 use crate::event::chain;
 use crate::scanner::profile::{Profile, ProfileError, udev};
-use serde::Serialize;
 use std::collections::BTreeSet;
-use std::ffi::OsStr;
-use std::fmt;
-use std::fs::{self, File};
-use std::io::{self, Read as _, Write as _};
-use std::path::{Path, PathBuf};
-
-/// Most files that are looked at.
-const FILES_MAX: usize = 256;
-
-/// Longest file, in bytes.
-const FILE_BYTES_MAX: u64 = 64 << 10;
+use std::io::{self, Write as _};
+use std::path::Path;
 
 /// The folder beside the configuration.
 const FOLDER: &str = "scanners";
@@ -28,17 +19,7 @@ const FOLDER: &str = "scanners";
 /// Where a site's own profiles lie.
 #[derive(Debug, Clone)]
 pub(super) struct Profiles {
-    /// Nothing where no configuration is in use.
-    folder: Option<PathBuf>,
-}
-
-/// A file that is no profile.
-#[derive(Debug, Serialize)]
-pub(super) struct Broken {
-    file: String,
-    line: usize,
-    column: usize,
-    message: String,
+    site: Site,
 }
 
 /// `ballot-intake devices --udev-rules`.
@@ -59,19 +40,17 @@ pub(super) fn udev_rules(common: &Common) -> Result<Exit, Failure> {
 impl Profiles {
     /// Those that go with that configuration.
     pub(super) fn beside(config: Option<&Path>) -> Self {
-        Self { folder: config.map(|file| file.with_file_name(FOLDER)) }
+        Self { site: Site::beside(config, FOLDER) }
     }
 
     /// The site's own profile of that name, else the built-in one.
     pub(super) fn find(&self, name: &str) -> ProfileLookup {
-        let is_plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-        let file = self.folder.as_ref().filter(|_| is_plain).map(|folder| own(folder, name));
-        match file.map(|file| read(&file)) {
+        match self.site.file(name).map(|file| read(&file)) {
             Some(Ok(Some(profile))) => ProfileLookup::Found(Box::new(profile)),
             Some(Err(broken)) => ProfileLookup::Broken(broken.to_string()),
             Some(Ok(None)) | None => match ProfileLookup::built_in(name) {
                 ProfileLookup::Unknown { mut known } => {
-                    let files = self.files().unwrap_or_default();
+                    let files = self.site.files().unwrap_or_default();
                     known.extend(files.iter().filter_map(|file| stem(file)).map(str::to_owned));
                     ProfileLookup::Unknown { known }
                 }
@@ -82,7 +61,7 @@ impl Profiles {
 
     /// Every profile that can be used, in the order of their names.
     pub(super) fn usable(&self) -> Vec<Profile> {
-        let files = self.files().unwrap_or_default();
+        let files = self.site.files().unwrap_or_default();
         let own = files.iter().filter_map(|file| stem(file)).map(str::to_owned);
         let names: BTreeSet<String> = own.chain(Profile::names().map(str::to_owned)).collect();
         let usable = |name: String| match self.find(&name) {
@@ -94,64 +73,16 @@ impl Profiles {
 
     /// Every file that is no profile, in the order of their names.
     pub(super) fn broken(&self) -> Vec<Broken> {
-        match self.files() {
+        match self.site.files() {
             Ok(files) => files.iter().filter_map(|file| read(file).err()).collect(),
             Err(broken) => vec![broken],
         }
     }
-
-    fn files(&self) -> Result<Vec<PathBuf>, Broken> {
-        let Some(folder) = &self.folder else { return Ok(Vec::new()) };
-        let unread = |error: io::Error| Broken::whole(folder, format!("cannot be read: {error}"));
-        let entries = match fs::read_dir(folder) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(unread(error)),
-        };
-        let mut files = Vec::new();
-        for entry in entries {
-            let path = entry.map_err(unread)?.path();
-            if path.extension() != Some(OsStr::new("toml")) {
-                continue;
-            }
-            if files.len() == FILES_MAX {
-                return Err(Broken::whole(folder, format!("more than {FILES_MAX} profiles")));
-            }
-            files.push(path);
-        }
-        files.sort();
-        Ok(files)
-    }
-}
-
-impl Broken {
-    fn whole(path: &Path, message: String) -> Self {
-        Self { file: path.display().to_string(), line: 1, column: 1, message }
-    }
-}
-
-impl fmt::Display for Broken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { file, line, column, message } = self;
-        write!(f, "{file}:{line}:{column}: {message}")
-    }
-}
-
-fn own(folder: &Path, name: &str) -> PathBuf {
-    folder.join(format!("{name}.toml"))
-}
-
-fn stem(file: &Path) -> Option<&str> {
-    file.file_stem().and_then(OsStr::to_str)
 }
 
 /// The profile of a file; nothing where there is no such file.
 fn read(file: &Path) -> Result<Option<Profile>, Broken> {
-    let text = match read_bounded(file) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(Broken::whole(file, format!("cannot be read: {error}"))),
-    };
+    let Some(text) = site::read(file)? else { return Ok(None) };
     let profile = Profile::parse(&text).map_err(|error| {
         let (line, column) = error.place(&text);
         let message = match &error {
@@ -159,7 +90,7 @@ fn read(file: &Path) -> Result<Option<Profile>, Broken> {
             ProfileError::Malformed(error) => error.message().to_owned(),
             error => chain(error),
         };
-        Broken { file: file.display().to_string(), line, column, message }
+        Broken::at(file, (line, column), message)
     })?;
     if stem(file) == Some(&profile.name) {
         return Ok(Some(profile));
@@ -167,27 +98,18 @@ fn read(file: &Path) -> Result<Option<Profile>, Broken> {
     Err(Broken::whole(file, format!("it is named {}, unlike its file", profile.name)))
 }
 
-fn read_bounded(file: &Path) -> io::Result<String> {
-    let mut bytes = Vec::new();
-    // One byte more than may be shows that there is too much.
-    File::open(file)?.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > FILE_BYTES_MAX {
-        return Err(io::Error::other(format!("longer than {FILE_BYTES_MAX} bytes")));
-    }
-    String::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::scanner::profile::Transport;
+    use std::fs;
 
     const OWN: &str = "name = 'own'\nmaker = 'A'\nmodel = 'B'\ntransport = 'serial'\nverified = 'vm'\n\
                        sources = ['C']\n";
 
-    struct Site(tempfile::TempDir);
+    struct County(tempfile::TempDir);
 
-    impl Site {
+    impl County {
         fn new(files: &[(&str, &str)]) -> Self {
             let dir = tempfile::tempdir().unwrap();
             fs::create_dir(dir.path().join(FOLDER)).unwrap();
@@ -218,7 +140,7 @@ mod tests {
     #[test]
     fn a_file_adds_a_profile_or_overrides_one() {
         let folder = OWN.replace("'own'", "'folder'");
-        let site = Site::new(&[("own.toml", OWN), ("folder.toml", &folder), ("notes.txt", "x")]);
+        let site = County::new(&[("own.toml", OWN), ("folder.toml", &folder), ("notes.txt", "x")]);
         let profiles = site.profiles();
         assert_eq!(found(&profiles, "own").maker, "A");
         assert_eq!(found(&profiles, "folder").transport, Transport::Serial);
@@ -243,7 +165,7 @@ mod tests {
     fn a_broken_file_says_where_and_stops_no_other() {
         let baud = format!("{OWN}[serial]\nbaud = 0\n");
         let long = format!("{OWN}# {}", "x".repeat(64 << 10));
-        let site = Site::new(&[
+        let site = County::new(&[
             ("a.toml", "name = "),
             ("b.toml", OWN),
             ("c.toml", &long),
@@ -264,18 +186,18 @@ mod tests {
 
     #[test]
     fn a_folder_has_a_bounded_number_of_profiles() {
-        let site = Site::new(&[]);
-        for n in 0..=FILES_MAX {
+        let site = County::new(&[]);
+        for n in 0..=site::FILES_MAX {
             fs::write(site.0.path().join(FOLDER).join(format!("{n}.toml")), "").unwrap();
         }
         let broken = site.profiles().broken();
         assert_eq!(broken.len(), 1);
-        assert!(broken[0].message.contains("more than 256"), "{}", broken[0]);
+        assert!(broken[0].to_string().contains("more than 256"), "{}", broken[0]);
     }
 
     #[test]
     fn a_name_leads_nowhere_else() {
-        let site = Site::new(&[]);
+        let site = County::new(&[]);
         fs::write(site.0.path().join("own.toml"), OWN).unwrap();
         for name in ["../own", "../scanners/../own", ".", ""] {
             let lookup = site.profiles().find(name);

@@ -17,7 +17,7 @@ use crate::ballot::BallotId;
 use crate::clock::ManualClock;
 use crate::config::{Config, Election, Link, ProfileLookup, ScannerConfig, Stop};
 use crate::event::printable;
-use crate::ledger::{Layout, Told};
+use crate::ledger::Told;
 use crate::pipeline::Shutdown;
 use crate::scan::{Judged, Tone, Verdict};
 use crate::scanner::dialog;
@@ -182,7 +182,7 @@ impl Bench {
             stop: Stop::Never,
         }];
         if let Some(file) = ballots {
-            let wanted = Import { file, layout: Layout::Generic, run: Run::Real };
+            let wanted = Import { file, layout: "generic", run: Run::Real };
             import_into(place, &config, common, wanted, &mut io::sink())?;
         }
         let clock = Arc::new(ManualClock::new(place.clock.now()));

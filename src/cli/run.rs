@@ -1,8 +1,10 @@
 //! `run`, `check-config` and `read`.
 
+use super::layouts::Layouts;
 use super::place::{self, Faulty, Place};
-use super::profiles::{Broken, Profiles};
+use super::profiles::Profiles;
 use super::read::{self, Outcome, Output, Request};
+use super::site::Broken;
 use super::{Common, Exit, Failure};
 use crate::config::Fault;
 use crate::daemon::{self, DaemonError, Ready, Record, World};
@@ -139,9 +141,11 @@ struct Checked<'a> {
     faults: &'a [Fault],
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     profiles: &'a [Broken],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    layouts: &'a [Broken],
 }
 
-/// `ballot-intake check-config [FILE]`: the configuration, and every scanner profile beside it.
+/// `ballot-intake check-config [FILE]`: the configuration, and every scanner profile and layout beside it.
 pub(super) fn check_config(
     place: &Place,
     file: Option<PathBuf>,
@@ -155,7 +159,8 @@ pub(super) fn check_config(
         Err(failure) => return Err(failure),
     };
     let broken = Profiles::beside(file.as_deref()).broken();
-    let is_ok = error.is_none() && broken.is_empty();
+    let layouts = Layouts::beside(file.as_deref()).broken();
+    let is_ok = error.is_none() && broken.is_empty() && layouts.is_empty();
     if common.json {
         let found = error.as_ref().and_then(|error| error.downcast_ref::<Faulty>());
         super::print_json(&Checked {
@@ -163,14 +168,15 @@ pub(super) fn check_config(
             ok: is_ok,
             faults: found.map_or(&[], |found| found.faults.as_slice()),
             profiles: &broken,
+            layouts: &layouts,
         })?;
     } else {
         let mut stdout = io::stdout().lock();
         if let Some(error) = error {
             writeln!(stdout, "{error}")?;
         }
-        for profile in &broken {
-            writeln!(stdout, "{profile}")?;
+        for broken in broken.iter().chain(&layouts) {
+            writeln!(stdout, "{broken}")?;
         }
         if is_ok {
             writeln!(stdout, "{}: no fault found", of.unwrap_or("the defaults".into()))?;

@@ -18,6 +18,7 @@ use crate::event::LogEvent;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
+use std::collections::BTreeMap;
 
 /// Changes applied, or staged ballots cleared away, in one transaction: well under 20 ms of work.
 const PIECE_ROWS: i64 = 500;
@@ -27,13 +28,17 @@ const PIECE_ROWS: i64 = 500;
 pub struct ImportRow {
     /// The election.
     pub election: ElectionId,
-    /// The ballot.
-    pub ballot: BallotId,
+    /// None: the voter's one ballot; where the voter has none, a ballot with the voter's id is issued.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ballot: Option<BallotId>,
     /// Whose it is.
     pub voter: VoterId,
     /// The 15 digits of mailer id and serial of its mail piece.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub imb: Option<String>,
+    /// Other codes that name it, by kind.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub codes: BTreeMap<String, String>,
     /// The ballot style.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub style: Option<String>,
@@ -45,12 +50,20 @@ pub struct ImportRow {
     /// When it was mailed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mailed: Option<Micros>,
+    /// When it came back, by the file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub returned: Option<Micros>,
     /// Its own deadline.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub receive_until: Option<Micros>,
 }
 
 impl ImportRow {
+    /// The id of the ballot that it is about.
+    pub(super) fn ballot_id(&self) -> &str {
+        self.ballot.as_ref().map_or_else(|| self.voter.as_str(), BallotId::as_str)
+    }
+
     fn canonical(&self) -> Result<String, WriteError> {
         serde_json_canonicalizer::to_string(self).map_err(WriteError::Body)
     }
@@ -230,13 +243,17 @@ impl Book {
             return self.stage_issue(number, row, staged);
         };
         if !staged.seen.first(before.key) {
-            return Ok(Effect::Refused(format!("ballot {} stands in the file twice", row.ballot)));
+            return Ok(Effect::Refused(format!(
+                "ballot {} stands in the file twice",
+                row.ballot_id()
+            )));
         }
         let moves = import_moves(before.status, row.status);
         if row.status == Status::Voided && before.status != Status::Voided && !moves {
             return Ok(Effect::Refused(format!(
                 "ballot {} is {}: leaving that status takes two operators",
-                row.ballot, before.status
+                row.ballot_id(),
+                before.status
             )));
         }
         // A status that the ballot has passed is old news.
@@ -245,7 +262,14 @@ impl Book {
         } else {
             ImportRow { status: before.status, reason: before.reason, ..row.clone() }
         };
-        if wanted == current_row(&self.conn, before.key)? {
+        let current = current_row(&self.conn, before.key)?;
+        let wanted = ImportRow {
+            ballot: current.ballot.clone(),
+            codes: BTreeMap::new(),
+            returned: None,
+            ..wanted
+        };
+        if wanted == current {
             return Ok(Effect::Unchanged);
         }
         // What is kept is the file's own word: the ballot may have been moved back by the time that it counts.
@@ -270,7 +294,7 @@ impl Book {
             )?
             .execute(params![
                 row.election.as_str(),
-                row.ballot.as_str(),
+                row.ballot_id(),
                 row.voter.as_str(),
                 row.imb,
                 row.style,
@@ -308,7 +332,7 @@ impl Book {
     }
 
     fn row_before(&self, row: &ImportRow) -> rusqlite::Result<Option<BallotRow>> {
-        rows::by_id(&self.conn, row.election.as_str(), row.ballot.as_str())
+        rows::by_id(&self.conn, row.election.as_str(), row.ballot_id())
     }
 
     /// Rolls the import forward by a piece, or clears an abandoned one away by a piece; whether there was anything to do.
@@ -453,13 +477,15 @@ pub(super) fn import_row(row: &Row<'_>) -> rusqlite::Result<ImportRow> {
     let id = |e: crate::ballot::IdError| rows::foreign(0, &e.to_string());
     Ok(ImportRow {
         election: ElectionId::new(row.get_ref(0)?.as_str()?).map_err(id)?,
-        ballot: BallotId::new(row.get_ref(1)?.as_str()?).map_err(id)?,
+        ballot: Some(BallotId::new(row.get_ref(1)?.as_str()?).map_err(id)?),
         voter: VoterId::new(row.get_ref(2)?.as_str()?).map_err(id)?,
         imb: row.get(3)?,
+        codes: BTreeMap::new(),
         style: row.get(4)?,
         status: Status::from_number(row.get(5)?).ok_or_else(|| rows::foreign(5, "no status"))?,
         reason: row.get(6)?,
         mailed: row.get::<_, Option<i64>>(7)?.map(Micros),
+        returned: None,
         receive_until: row.get::<_, Option<i64>>(8)?.map(Micros),
     })
 }

@@ -372,7 +372,7 @@ impl Anew {
             .execute(params![
                 key,
                 row.election.as_str(),
-                row.ballot.as_str(),
+                row.ballot_id(),
                 row.voter.as_str(),
                 row.imb,
                 row.style,

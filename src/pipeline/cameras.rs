@@ -596,13 +596,15 @@ mod tests {
     fn import(ledger: &Ledger) {
         let row = |n: u32| ImportRow {
             election: ElectionId::new("202611").unwrap(),
-            ballot: BallotId::new(&format!("{n:09}")).unwrap(),
+            ballot: Some(BallotId::new(&format!("{n:09}")).unwrap()),
             voter: VoterId::new(&format!("V{n}")).unwrap(),
             imb: None,
+            codes: std::collections::BTreeMap::new(),
             style: None,
             status: Status::Mailed,
             reason: None,
             mailed: None,
+            returned: None,
             receive_until: None,
         };
         let rows = (1..10).map(row).collect();

@@ -67,7 +67,7 @@ fn reverse(station: &Station, batch: u32) -> Result<Reversed, NotReversed> {
 fn set(station: &Station, n: u32, status: Status) {
     let request = SetRequest {
         election: row(n).election,
-        ballot: row(n).ballot,
+        ballot: row(n).ballot.unwrap(),
         status,
         reason: "decided".to_owned(),
         party: Party::of(Person::os_user("supervisor".to_owned())),
@@ -375,7 +375,7 @@ fn a_reversed_batch_leaves_every_ballot_where_it_stood_or_was_moved_on_to() {
     set(&station, 2, Status::Accepted);
     let reversed = reverse(&station, 1).unwrap();
     assert_eq!((reversed.moved, reversed.left), (2, 1));
-    assert_eq!(reversed.left_alone[0].ballot, row(2).ballot);
+    assert_eq!(reversed.left_alone[0].ballot, row(2).ballot.unwrap());
     assert_eq!(reversed.left_alone[0].status, Status::Accepted);
     let statuses: Vec<_> = (1..=4).map(|n| station.status(n)).collect();
     assert_eq!(statuses, [Status::Mailed, Status::Accepted, Status::Mailed, Status::Mailed]);

@@ -30,7 +30,7 @@ fn undo(station: &Station) -> Result<Moved, NotMoved> {
 fn set(station: &Station, n: u32, status: Status) -> Result<Moved, NotDone> {
     let request = SetRequest {
         election: row(n).election,
-        ballot: row(n).ballot,
+        ballot: row(n).ballot.unwrap(),
         status,
         reason: "by hand".to_owned(),
         party: Party::of(Person::os_user("supervisor".to_owned())),
@@ -181,8 +181,8 @@ fn undoing_twice_takes_back_two_scans() {
     station.scan_ballot("left", 1);
     station.scan_ballot("left", 2);
     station.scan_ballot("left", 2);
-    assert_eq!(undo(&station).unwrap().ballot, row(2).ballot);
-    assert_eq!(undo(&station).unwrap().ballot, row(1).ballot);
+    assert_eq!(undo(&station).unwrap().ballot, row(2).ballot.unwrap());
+    assert_eq!(undo(&station).unwrap().ballot, row(1).ballot.unwrap());
     assert_eq!(undo(&station), Err(NotMoved::NothingToUndo));
     assert_eq!((station.status(1), station.status(2)), (Status::Mailed, Status::Mailed));
 }
@@ -192,7 +192,7 @@ fn an_undo_refuses_when_the_ballot_moved_since() {
     let station = station_with(1);
     station.scan_ballot("left", 1);
     set(&station, 1, Status::Voided).unwrap();
-    assert_eq!(undo(&station), Err(NotMoved::MovedSince(row(1).ballot, Status::Voided)));
+    assert_eq!(undo(&station), Err(NotMoved::MovedSince(row(1).ballot.unwrap(), Status::Voided)));
     assert_eq!(station.status(1), Status::Voided);
 }
 
@@ -201,9 +201,9 @@ fn a_supervisor_sets_what_one_person_may() {
     let station = station_with(1);
     assert_eq!(
         set(&station, 1, Status::Mailed),
-        Err(NotDone::Ballot(NotMoved::Same(row(1).ballot, Status::Mailed)))
+        Err(NotDone::Ballot(NotMoved::Same(row(1).ballot.unwrap(), Status::Mailed)))
     );
-    let unknown = NotMoved::NotIssued { election: row(9).election, ballot: row(9).ballot };
+    let unknown = NotMoved::NotIssued { election: row(9).election, ballot: row(9).ballot.unwrap() };
     assert_eq!(set(&station, 9, Status::Received), Err(NotDone::Ballot(unknown)));
     assert_eq!(set(&station, 1, Status::Received).unwrap().corrects, None);
     // Back: it corrects what is still held back, so the relay hears of neither.

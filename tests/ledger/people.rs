@@ -59,7 +59,7 @@ fn staffed(n: u32) -> Station {
 }
 
 fn set(station: &Station, n: u32, status: Status, party: Party) -> Result<Done, NotDone> {
-    let (election, ballot) = (row(n).election, row(n).ballot);
+    let (election, ballot) = (row(n).election, row(n).ballot.unwrap());
     let reason = "by hand".to_owned();
     let request = SetRequest { election, ballot, status, reason, party };
     station.ledger().ask(|reply| Request::Set(request, reply)).unwrap()
@@ -308,7 +308,7 @@ fn a_proposal_is_void_once_the_ballot_has_moved_or_its_maker_is_gone() {
     let (first, second, third) =
         (propose(Status::Received), propose(Status::Voided), propose(Status::Rejected));
     assert_eq!(moved(confirm(&station, second, supervisor("sam"))), Status::Voided);
-    let (ballot, status) = (row(1).ballot, Status::Voided);
+    let (ballot, status) = (row(1).ballot.unwrap(), Status::Voided);
     let why = NotMoved::MovedSinceProposed { ballot, proposal: first, status };
     assert_eq!(confirm(&station, first, supervisor("sam")), Err(NotDone::Ballot(why)));
     // Back where it stood, but not as it stood.
@@ -372,7 +372,7 @@ fn a_second_ballot_of_a_voter_counts_by_a_supervisors_word_alone() {
     add(&station, "sue", Role::Supervisor, root()).unwrap();
     add(&station, "carl", Role::Clerk, root()).unwrap();
     for status in [Status::Received, Status::Accepted, Status::NeedsAttention] {
-        let (ballot, other) = (row(2).ballot, row(1).ballot);
+        let (ballot, other) = (row(2).ballot.unwrap(), row(1).ballot.unwrap());
         let why = NotMoved::OtherCounts { ballot, other, status: Status::Received };
         assert_eq!(set(&station, 2, status, Party::of(os_user())), Err(NotDone::Ballot(why)));
     }

@@ -273,7 +273,7 @@ proptest! {
         station.import(&[ImportRow { reason: Some(of_file), ..row(1) }]);
         let request = ballot_intake::ledger::SetRequest {
             election: row(1).election,
-            ballot: row(1).ballot,
+            ballot: row(1).ballot.unwrap(),
             status: Status::Received,
             reason,
             party: Party::of(Person::os_user(by)),

@@ -222,13 +222,15 @@ pub(crate) fn symbol(payload: &str) -> Symbol {
 pub(crate) fn row(n: u32) -> ImportRow {
     ImportRow {
         election: ElectionId::new("202611").unwrap(),
-        ballot: BallotId::new(&format!("{n:09}")).unwrap(),
+        ballot: Some(BallotId::new(&format!("{n:09}")).unwrap()),
         voter: VoterId::new(&format!("V{n}")).unwrap(),
         imb: Some(format!("901234567{n:06}")),
+        codes: std::collections::BTreeMap::new(),
         style: None,
         status: Status::Mailed,
         reason: None,
         mailed: None,
+        returned: None,
         receive_until: None,
     }
 }

@@ -233,13 +233,15 @@ impl Station {
 fn row(ballot: u32) -> ImportRow {
     ImportRow {
         election: ElectionId::new("202611").unwrap(),
-        ballot: BallotId::new(&format!("{ballot:09}")).unwrap(),
+        ballot: Some(BallotId::new(&format!("{ballot:09}")).unwrap()),
         voter: VoterId::new(&format!("V{ballot:08}")).unwrap(),
         imb: None,
+        codes: std::collections::BTreeMap::new(),
         style: None,
         status: Status::Mailed,
         reason: None,
         mailed: None,
+        returned: None,
         receive_until: None,
     }
 }

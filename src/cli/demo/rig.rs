@@ -11,7 +11,7 @@ use crate::cli::player::{PlayError, Player};
 use crate::cli::scratch::Scratch;
 use crate::cli::{Common, Exit, Failure, complain};
 use crate::event::chain;
-use crate::ledger::{Counts, Layout};
+use crate::ledger::Counts;
 use crate::scan::Tone;
 use crate::scanner::profile::Profile;
 use crate::scanner::pty::{Pty, PtyError};
@@ -103,7 +103,7 @@ impl Rig {
         };
         let config = place.config(&common)?;
         let file = scratch.file("ballots.csv", &office::mail_ballot_file())?;
-        let wanted = Import { file: &file, layout: Layout::Generic, run: Run::Real };
+        let wanted = Import { file: &file, layout: "generic", run: Run::Real };
         let issued = import_into(place, &config, &common, wanted, &mut io::sink())?;
         let profile = Profile::built_in("generic-serial").unwrap_or_default();
         let profile = Profile::parse(profile).map_err(|e| Failure::new(Exit::Config, e))?;

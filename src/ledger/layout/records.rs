@@ -1,16 +1,19 @@
-//! The records of a CSV file (RFC 4180), one at a time and bounded, so that a quote that is never closed costs one line and not
-//! the rest of the file.
+//! The records of a file of separated values (RFC 4180, with any separator), one at a time and bounded, so that a quote that is
+//! never closed costs one line and not the rest of the file.
 //!
 //! The `csv` crate reads a record of any length. So lines are read within a bound here, joined while a quote is open, and only
-//! whole records are handed to it.
+//! whole records are handed to it; a line without a quote is split here, which is what nearly all of a file is.
 
 use std::collections::VecDeque;
 use std::io::{self, BufRead as _, BufReader, Cursor, Read};
 
 use csv::{ByteRecord, ReaderBuilder, Terminator};
 
-/// Longest record, in bytes; nine known columns need less than 1,000, the rest is for columns that are ignored.
+/// Longest record, in bytes; the columns that a layout knows need less than 2,000, the rest is for columns that are ignored.
 pub(super) const RECORD_BYTES_MAX: usize = 16 * 1024;
+
+/// Bytes that are read from the file at once.
+const READ_BYTES: usize = 64 * 1024;
 
 /// What some programs write before UTF-8 text.
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
@@ -18,11 +21,23 @@ const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 /// The records of a file.
 pub(super) struct Records<R> {
     reader: BufReader<R>,
+    /// Between the fields of a record.
+    delimiter: u8,
     /// Lines that were read and did not belong to the record.
     given_back: VecDeque<Line>,
     /// The number of the last line that was read from the file.
     line: u64,
     parser: csv::Reader<Cursor<Vec<u8>>>,
+    /// What the parser writes into.
+    parsed: ByteRecord,
+}
+
+/// The fields of a record as bytes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Fields {
+    text: Vec<u8>,
+    /// Where each begins and ends; [`RECORD_BYTES_MAX`] bounds them.
+    places: Vec<(u32, u32)>,
 }
 
 /// What stands next in the file.
@@ -40,7 +55,8 @@ pub(super) struct Whole {
     /// Its first line.
     pub(super) line: u64,
     /// Its fields.
-    pub(super) fields: ByteRecord,
+    pub(super) fields: Fields,
+    /// Its lines, unless it is one without a quote.
     lines: Vec<Line>,
 }
 
@@ -50,7 +66,7 @@ pub(super) struct Broken {
     /// The line.
     pub(super) line: u64,
     /// Its fields as far as they can be told.
-    pub(super) fields: ByteRecord,
+    pub(super) fields: Fields,
     /// Why.
     pub(super) why: &'static str,
 }
@@ -62,26 +78,109 @@ struct Line {
     text: Option<Vec<u8>>,
 }
 
+impl Fields {
+    /// How many there are.
+    pub(super) const fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    /// The field at that place, from 0.
+    pub(super) fn get(&self, at: usize) -> Option<&[u8]> {
+        self.places.get(at).and_then(|place| self.at(*place))
+    }
+
+    /// All of them in their order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        self.places.iter().filter_map(|place| self.at(*place))
+    }
+
+    /// Whether every byte of them is ASCII.
+    pub(super) fn is_ascii(&self) -> bool {
+        self.text.is_ascii()
+    }
+
+    /// The fields of a line without a quote.
+    fn split(text: Vec<u8>, delimiter: u8) -> Self {
+        let mut places = Vec::with_capacity(FIELDS_EXPECTED);
+        let mut start = 0;
+        for (byte, at) in text.iter().zip(0..) {
+            if *byte == delimiter {
+                places.push((start, at));
+                start = at + 1;
+            }
+        }
+        places.push((start, u32::try_from(text.len()).unwrap_or(u32::MAX)));
+        Self { text, places }
+    }
+
+    fn at(&self, (start, end): (u32, u32)) -> Option<&[u8]> {
+        self.text.get(usize::try_from(start).ok()?..usize::try_from(end).ok()?)
+    }
+}
+
+/// As many as most files have: one allocation does.
+const FIELDS_EXPECTED: usize = 16;
+
+impl From<&ByteRecord> for Fields {
+    fn from(record: &ByteRecord) -> Self {
+        let mut end = 0;
+        let lengths = record.iter().map(<[u8]>::len);
+        let places = lengths.map(|length| {
+            let start = end;
+            end = start + u32::try_from(length).unwrap_or(u32::MAX);
+            (start, end)
+        });
+        Self { places: places.collect(), text: record.as_slice().to_vec() }
+    }
+}
+
 impl<R: Read> Records<R> {
-    pub(super) fn new(reader: R) -> Self {
-        let mut builder = ReaderBuilder::new();
-        builder.has_headers(false).flexible(true).terminator(Terminator::Any(b'\n'));
+    pub(super) fn new(reader: R, delimiter: u8) -> Self {
         Self {
-            reader: BufReader::new(reader),
+            reader: BufReader::with_capacity(READ_BYTES, reader),
+            delimiter,
             given_back: VecDeque::new(),
             line: 0,
-            parser: builder.from_reader(Cursor::default()),
+            parser: parser(delimiter),
+            parsed: ByteRecord::new(),
+        }
+    }
+
+    /// Takes `delimiter` to stand between fields from here on.
+    pub(super) fn separate_by(&mut self, delimiter: u8) {
+        self.delimiter = delimiter;
+        self.parser = parser(delimiter);
+    }
+
+    /// The fields of the next line as a record of its own, which stays the next one; `None` at the end of the file.
+    pub(super) fn peek(&mut self) -> io::Result<Option<Fields>> {
+        loop {
+            let Some(line) = self.next_line()? else { return Ok(None) };
+            if line.text.as_ref().is_some_and(Vec::is_empty) {
+                continue;
+            }
+            let text = line.text.clone().unwrap_or_default();
+            self.give_back(vec![line]);
+            return self.fields(text).map(Some);
         }
     }
 
     /// The next record; `None` at the end of the file. Empty lines are passed over.
     pub(super) fn next(&mut self) -> io::Result<Option<Next>> {
         loop {
-            let Some(first) = self.next_line()? else { return Ok(None) };
-            match &first.text {
+            let Some(Line { number, text }) = self.next_line()? else { return Ok(None) };
+            match text {
                 Some(text) if text.is_empty() => {}
-                Some(text) => return self.record(text.clone(), first).map(Some),
-                None => return Ok(Some(Next::Broken(too_long(first.number)))),
+                Some(text) if text.contains(&b'"') => {
+                    let first = Line { number, text: Some(text.clone()) };
+                    return self.record(text, first).map(Some);
+                }
+                Some(text) => {
+                    let fields = Fields::split(text, self.delimiter);
+                    let whole = Whole { line: number, fields, lines: Vec::new() };
+                    return Ok(Some(Next::Record(whole)));
+                }
+                None => return Ok(Some(Next::Broken(too_long(number)))),
             }
         }
     }
@@ -96,7 +195,7 @@ impl<R: Read> Records<R> {
 
     fn record(&mut self, mut text: Vec<u8>, first: Line) -> io::Result<Next> {
         let mut quotes = Quotes::FieldStart;
-        quotes.pass(&text);
+        quotes.pass(&text, self.delimiter);
         let mut lines = vec![first];
         while quotes == Quotes::Inside {
             let next = self.next_line()?;
@@ -105,8 +204,8 @@ impl<R: Read> Records<R> {
             if let Some(more) = more {
                 text.push(b'\n');
                 text.extend_from_slice(more);
-                quotes.pass(b"\n");
-                quotes.pass(more);
+                quotes.pass(b"\n", self.delimiter);
+                quotes.pass(more, self.delimiter);
                 lines.extend(next);
             } else {
                 let first = lines.remove(0);
@@ -133,13 +232,12 @@ impl<R: Read> Records<R> {
     }
 
     /// The fields of one record without its end.
-    fn fields(&mut self, mut text: Vec<u8>) -> io::Result<ByteRecord> {
+    fn fields(&mut self, mut text: Vec<u8>) -> io::Result<Fields> {
         text.push(b'\n');
         // The parser stops behind the line end that is given it, so it never comes to the end of its input.
         *self.parser.get_mut() = Cursor::new(text);
-        let mut fields = ByteRecord::new();
-        self.parser.read_byte_record(&mut fields).map_err(io::Error::other)?;
-        Ok(fields)
+        self.parser.read_byte_record(&mut self.parsed).map_err(io::Error::other)?;
+        Ok(Fields::from(&self.parsed))
     }
 
     fn next_line(&mut self) -> io::Result<Option<Line>> {
@@ -171,8 +269,18 @@ impl Whole {
     }
 }
 
+fn parser(delimiter: u8) -> csv::Reader<Cursor<Vec<u8>>> {
+    let mut builder = ReaderBuilder::new();
+    builder
+        .has_headers(false)
+        .flexible(true)
+        .delimiter(delimiter)
+        .terminator(Terminator::Any(b'\n'));
+    builder.from_reader(Cursor::default())
+}
+
 fn too_long(line: u64) -> Broken {
-    Broken { line, fields: ByteRecord::new(), why: "the line is too long: at most 16384 bytes" }
+    Broken { line, fields: Fields::default(), why: "the line is too long: at most 16384 bytes" }
 }
 
 const _: () = assert!(RECORD_BYTES_MAX == 16_384, "the reason above says so");
@@ -188,12 +296,12 @@ enum Quotes {
 }
 
 impl Quotes {
-    fn pass(&mut self, text: &[u8]) {
+    fn pass(&mut self, text: &[u8], delimiter: u8) {
         for byte in text {
             *self = match (*self, byte) {
                 (Self::Inside, b'"') => Self::Closing,
                 (Self::FieldStart | Self::Closing, b'"') | (Self::Inside, _) => Self::Inside,
-                (_, b',') => Self::FieldStart,
+                (_, byte) if *byte == delimiter => Self::FieldStart,
                 (Self::FieldStart | Self::Field | Self::Closing, _) => Self::Field,
             };
         }
@@ -205,14 +313,18 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn shown(fields: &Fields) -> Vec<String> {
+        fields.iter().map(|field| String::from_utf8_lossy(field).into_owned()).collect()
+    }
+
     fn all(text: &[u8]) -> Vec<String> {
-        let mut records = Records::new(text);
+        let mut records = Records::new(text, b',');
         let mut found = Vec::new();
         while let Some(next) = records.next().unwrap() {
             found.push(match next {
-                Next::Record(whole) => format!("{} {:?}", whole.line, whole.fields),
+                Next::Record(whole) => format!("{} {:?}", whole.line, shown(&whole.fields)),
                 Next::Broken(broken) => {
-                    format!("{} {:?} {}", broken.line, broken.fields, broken.why)
+                    format!("{} {:?} {}", broken.line, shown(&broken.fields), broken.why)
                 }
             });
         }
@@ -224,30 +336,17 @@ mod tests {
         for (text, expected) in [
             ("", &[][..]),
             ("\n\r\n", &[]),
-            ("a,b", &[r#"1 ByteRecord(["a", "b"])"#]),
-            (
-                "a,b\r\nc,d\n\ne,f\r\n",
-                &[
-                    r#"1 ByteRecord(["a", "b"])"#,
-                    r#"2 ByteRecord(["c", "d"])"#,
-                    r#"4 ByteRecord(["e", "f"])"#,
-                ],
-            ),
-            ("\u{feff}\"a,1\",b\n", &[r#"1 ByteRecord(["a,1", "b"])"#]),
-            (
-                "\"a\n\nx\",\"q\"\"q\"\nc,d\n",
-                &[r#"1 ByteRecord(["a\n\nx", "q\"q"])"#, r#"4 ByteRecord(["c", "d"])"#],
-            ),
-            (
-                "a,b\"c\n\"d\"e\",f\n",
-                &[r#"1 ByteRecord(["a", "b\"c"])"#, r#"2 ByteRecord(["de\"", "f"])"#],
-            ),
+            ("a,b", &[r#"1 ["a", "b"]"#]),
+            ("a,b\r\nc,d\n\ne,f\r\n", &[r#"1 ["a", "b"]"#, r#"2 ["c", "d"]"#, r#"4 ["e", "f"]"#]),
+            ("\u{feff}\"a,1\",b\n", &[r#"1 ["a,1", "b"]"#]),
+            ("\"a\n\nx\",\"q\"\"q\"\nc,d\n", &[r#"1 ["a\n\nx", "q\"q"]"#, r#"4 ["c", "d"]"#]),
+            ("a,b\"c\n\"d\"e\",f\n", &[r#"1 ["a", "b\"c"]"#, r#"2 ["de\"", "f"]"#]),
             (
                 "a,\"b\nc,d\ne,f\n",
                 &[
-                    r#"1 ByteRecord(["a", "b"]) a quote is opened and not closed"#,
-                    r#"2 ByteRecord(["c", "d"])"#,
-                    r#"3 ByteRecord(["e", "f"])"#,
+                    r#"1 ["a", "b"] a quote is opened and not closed"#,
+                    r#"2 ["c", "d"]"#,
+                    r#"3 ["e", "f"]"#,
                 ],
             ),
         ] {
@@ -261,8 +360,8 @@ mod tests {
         for long in [format!("{fits}x"), format!("{fits}xx"), fits.repeat(20)] {
             let found = all(format!("a\n{long}\r\nb\n").as_bytes());
             assert_eq!(found.len(), 3);
-            assert_eq!(found[1], "2 ByteRecord([]) the line is too long: at most 16384 bytes");
-            assert_eq!(found[2], r#"3 ByteRecord(["b"])"#);
+            assert_eq!(found[1], "2 [] the line is too long: at most 16384 bytes");
+            assert_eq!(found[2], r#"3 ["b"]"#);
         }
         assert!(!all(format!("{fits}\n").as_bytes())[0].contains("too long"));
     }
@@ -273,7 +372,7 @@ mod tests {
         let found = all(format!("a,\"b\n{rows}").as_bytes());
         assert_eq!(found.len(), 20_001);
         assert!(found[0].ends_with("not closed"), "{}", found[0]);
-        assert_eq!(found[20_000], r#"20001 ByteRecord(["c", "d"])"#);
+        assert_eq!(found[20_000], r#"20001 ["c", "d"]"#);
     }
 
     proptest! {
@@ -281,14 +380,15 @@ mod tests {
         fn closed_records_are_what_the_crate_reads(text in "[a\",\n]{0,60}") {
             let mut builder = ReaderBuilder::new();
             builder.has_headers(false).flexible(true).terminator(Terminator::Any(b'\n'));
-            let whole: Vec<ByteRecord> =
-                builder.from_reader(text.as_bytes()).byte_records().map(Result::unwrap).collect();
-            let mut records = Records::new(text.as_bytes());
+            let mut reader = builder.from_reader(text.as_bytes());
+            let whole = reader.byte_records().map(Result::unwrap);
+            let whole: Vec<_> = whole.map(|record| shown(&Fields::from(&record))).collect();
+            let mut records = Records::new(text.as_bytes(), b',');
             let mut ours = Vec::new();
             let mut broken = false;
             while let Some(next) = records.next().unwrap() {
                 match next {
-                    Next::Record(whole) => ours.push(whole.fields),
+                    Next::Record(whole) => ours.push(shown(&whole.fields)),
                     Next::Broken(_) => broken = true,
                 }
             }

@@ -1,20 +1,25 @@
 //! The file of refused rows: each with its line, its column and the reason before it, so that it can be mended and imported.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 
-use csv::{ByteRecord, Writer, WriterBuilder};
+use csv::{Writer, WriterBuilder};
 
+use super::encoding::Encoding;
+use super::records::Fields;
 use super::{Header, Refused};
 
 /// The columns that stand before the row's own; an import ignores them.
-const OWN_COLUMNS: [&str; 3] = ["refused_line", "refused_column", "refused_reason"];
+pub(super) const OWN_COLUMNS: [&str; 3] = ["refused_line", "refused_column", "refused_reason"];
 
-/// Writes refused rows as CSV.
+/// Writes refused rows, separated as their file is.
 ///
-/// The row stands as it came. What is ours begins with a digit or a word, so no spreadsheet takes it for a formula.
+/// The row stands as it came, in UTF-8 where its file has another encoding. What is ours begins with a digit or a word, so no
+/// spreadsheet takes it for a formula.
 #[derive(Debug)]
 pub struct RefusedRows<W: Write> {
     writer: Writer<W>,
+    encoding: Encoding,
     /// Which of the row's own columns are written: one that a file of refused rows brought is not written twice.
     kept: Vec<bool>,
 }
@@ -24,7 +29,9 @@ impl<W: Write> RefusedRows<W> {
     pub fn begin(to: W, header: &Header) -> io::Result<Self> {
         let kept: Vec<bool> =
             header.names().iter().map(|name| !OWN_COLUMNS.contains(&name.as_str())).collect();
-        let mut rows = Self { writer: WriterBuilder::new().flexible(true).from_writer(to), kept };
+        let mut builder = WriterBuilder::new();
+        let writer = builder.flexible(true).delimiter(header.delimiter).from_writer(to);
+        let mut rows = Self { writer, encoding: header.encoding, kept };
         rows.write_record(&OWN_COLUMNS.map(str::to_owned), header.fields())?;
         Ok(rows)
     }
@@ -42,12 +49,26 @@ impl<W: Write> RefusedRows<W> {
         self.writer.into_inner().map_err(|e| io::Error::from(e.error().kind()))
     }
 
-    fn write_record(&mut self, own: &[String; 3], fields: &ByteRecord) -> io::Result<()> {
+    fn write_record(&mut self, own: &[String; 3], fields: &Fields) -> io::Result<()> {
+        let encoding = self.encoding;
         let kept = self.kept.iter().copied().chain(std::iter::repeat(true));
         let fields = fields.iter().zip(kept).filter(|(_, is_kept)| *is_kept);
-        let own = own.iter().map(String::as_bytes);
-        self.writer
-            .write_record(own.chain(fields.map(|(field, _)| field)))
-            .map_err(io::Error::other)
+        let own = own.iter().map(|text| Cow::Borrowed(text.as_bytes()));
+        let fields = fields.map(|(field, _)| in_utf8(encoding, field));
+        for field in own.chain(fields) {
+            self.writer.write_field(field).map_err(io::Error::other)?;
+        }
+        self.writer.write_record(None::<&[u8]>).map_err(io::Error::other)
+    }
+}
+
+/// A field of a file that should be UTF-8 and is not stays as it is, for nobody knows what it is.
+fn in_utf8(encoding: Encoding, field: &[u8]) -> Cow<'_, [u8]> {
+    match encoding {
+        Encoding::Utf8 => Cow::Borrowed(field),
+        other => match other.decode(field) {
+            Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
+            Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+        },
     }
 }

@@ -76,13 +76,15 @@ pub(crate) fn ballot(number: usize) -> String {
 fn row(number: usize) -> anyhow::Result<ImportRow> {
     Ok(ImportRow {
         election: ElectionId::new(ELECTION)?,
-        ballot: BallotId::new(&ballot(number))?,
+        ballot: Some(BallotId::new(&ballot(number))?),
         voter: VoterId::new(&format!("6{number:08}"))?,
         imb: Some(format!("901234567{:06}", number % 1_000_000)),
+        codes: std::collections::BTreeMap::new(),
         style: Some(format!("{}", number % 50)),
         status: Status::Mailed,
         reason: None,
         mailed: None,
+        returned: None,
         receive_until: None,
     })
 }
