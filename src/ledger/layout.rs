@@ -195,7 +195,7 @@ pub struct Rules {
     pub election_day: Option<String>,
     /// `--election`: taken beside the configured one, and before it for rows that name none.
     pub named: Option<ElectionId>,
-    /// Kinds of codes that envelopes carry: a column of such a name holds the ballot's code, unless the layout knows better.
+    /// Kinds of codes that envelopes carry: a column of such a name holds the ballot's code, unless the layout knows another.
     pub codes: Vec<String>,
     /// Where a date without a time is a day.
     pub zone: Zone,

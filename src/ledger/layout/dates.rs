@@ -9,6 +9,9 @@ pub(super) const FORM_BYTES_MAX: usize = 32;
 /// Days that are kept with their instants: more than a mail ballot file has, and a power of two.
 const DAYS_KEPT: usize = 128;
 
+/// As many bytes as `YYYY-MM-DD` has.
+const DAY_BYTES: usize = 10;
+
 /// The first two-digit year that is one of the last century (POSIX `strptime`, `%y`).
 const PIVOT: u16 = 69;
 
@@ -206,6 +209,8 @@ impl Days {
     /// The instant that the text says in the first form that it has.
     pub(super) fn instant(&mut self, forms: &[Form], text: &str, hour: Hour) -> Option<Micros> {
         forms.iter().find_map(|form| match form {
+            // A day alone is none, and to be told so at length takes time.
+            Form::Rfc3339 if text.len() <= DAY_BYTES => None,
             Form::Rfc3339 => Micros::parse_rfc3339(text),
             Form::Pattern { .. } => form.civil(text).and_then(|civil| self.place(civil, hour)),
         })

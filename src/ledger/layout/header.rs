@@ -205,16 +205,13 @@ fn places(layout: &Layout, column: Column, keys: &[String]) -> Vec<usize> {
     layout.spellings(column).iter().find_map(whole).unwrap_or_default()
 }
 
-/// The layout's own codes, then the columns that are called as a kind of code and mean nothing else.
+/// The layout's own codes, then the columns that are called as a kind of code: one may name the ballot as well.
 fn code_places(layout: &Layout, kinds: &[String], keys: &[String]) -> Vec<(String, usize)> {
     let place = |name: &String| keys.iter().position(|known| *known == key(name));
-    let own = layout.codes.iter().map(|(kind, name)| (kind, name));
-    let named = kinds.iter().filter(|kind| !layout.codes.contains_key(*kind));
-    let named = named.filter(|kind| {
-        let is_it = |part: &String| key(part) == key(kind);
-        !Column::ALL.iter().any(|column| layout.spellings(*column).iter().flatten().any(is_it))
-    });
-    own.chain(named.map(|kind| (kind, kind)))
-        .filter_map(|(kind, name)| Some((kind.clone(), place(name)?)))
-        .collect()
+    // `ballot`, `voter` and `imb` are what an envelope may name, too, and have columns of their own.
+    let is_other =
+        |kind: &&String| Column::from_name(kind).is_none() && !layout.codes.contains_key(*kind);
+    let named = kinds.iter().filter(is_other).map(|kind| (kind, kind));
+    let all = layout.codes.iter().chain(named);
+    all.filter_map(|(kind, name)| Some((kind.clone(), place(name)?))).collect()
 }

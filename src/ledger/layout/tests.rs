@@ -209,7 +209,7 @@ fn texts_are_bounded_and_steer_no_terminal() {
 fn a_stray_quote_costs_its_own_line() {
     let text = b"ballot,voter,reason\n1,a,\"x\n2,\"b\",y\n3,c,z\n4,d,\"open\n";
     let piece = piece(text, rules());
-    let rows: Vec<_> = piece.rows.iter().map(|row| id(row)).collect();
+    let rows: Vec<_> = piece.rows.iter().map(id).collect();
     let lines: Vec<_> = piece.origins.iter().map(|origin| origin.line).collect();
     let refused: Vec<_> = piece.refused.iter().map(|refused| refused.origin.line).collect();
     assert_eq!((rows, lines, refused), (vec!["2", "3"], vec![3, 4], vec![2, 5]));
@@ -409,7 +409,7 @@ fn a_status_follows_from_its_value_or_from_the_dates() {
 #[test]
 fn further_codes_come_from_the_layout_and_from_columns_of_their_kind() {
     let layout = layout("[columns]\nvoter = 'v'\nimb = 'mail'\n[codes]\nbarcode = 'Bar Code'");
-    let kinds = ["barcode", "label", "mail", "v"].map(str::to_owned);
+    let kinds = ["barcode", "label", "imb", "voter"].map(str::to_owned);
     let rules = || Rules { codes: kinds.to_vec(), ..rules() };
     for (row, expected) in [
         ("1,,77,L1,9", r#""codes":{"barcode":"77","label":"L1"},"#),
@@ -420,10 +420,19 @@ fn further_codes_come_from_the_layout_and_from_columns_of_their_kind() {
         ),
         ("1,,,1E+5,", "4 label: label \"1E+5\" is a number that a spreadsheet cut"),
     ] {
-        let told = told(&layout, &format!("v,mail,BAR_CODE,Label,barcode\n{row}"), rules());
+        let told = told(&layout, &format!("v,mail,BAR_CODE,Label,imb\n{row}"), rules());
         let whole = format!(r#"{{"election":"202611","voter":"1",{expected}"status":"issued"}}"#);
         assert!(told == whole || told == expected, "{row}: {told}");
     }
+}
+
+#[test]
+fn the_column_of_the_ballot_may_be_a_code_too() {
+    let layout = Layout::named("vr-systems").unwrap();
+    let rules = Rules { codes: vec!["barcode".to_owned()], ..rules() };
+    let told = told(&layout, "Election,VoterID,BarCode\n202611,1,00000000001", rules);
+    let row: ImportRow = serde_json::from_str(&told).unwrap();
+    assert_eq!((id(&row), row.codes["barcode"].as_str()), ("00000000001", "00000000001"));
 }
 
 #[test]
