@@ -275,6 +275,16 @@ pub enum Method {
     Camera,
 }
 
+impl Method {
+    /// The name in the ledger and in files.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Scanner => "scanner",
+            Self::Camera => "camera",
+        }
+    }
+}
+
 /// The number of a scanner within one run of the daemon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ScannerId(pub u16);
@@ -475,6 +485,11 @@ impl Verdict {
             Self::AlreadyReceived | Self::Held => true,
             verdict => matches!(verdict.tone(), Tone::Bad),
         }
+    }
+
+    /// Whether a supervisor is to decide about the envelope, and so moves its ballot on.
+    pub const fn is_decided_later(self) -> bool {
+        matches!(self, Self::Held | Self::Late)
     }
 
     /// The tone it gets. `found` and `command` have tones of their own where a scanner can make them; among the three that

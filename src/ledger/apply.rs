@@ -1,14 +1,17 @@
 //! What an event does to everything that derives from it: one function, run when the event is appended and when a ledger is
 //! derived anew.
 
+mod waits;
+
 use super::body::{self, Origin};
 use super::fact::{
-    BatchOpened, Checkpointed, Event, Fact, Imported, OperatorAdded, Release, ScanFact, SetFact,
+    BatchClosed, BatchOpened, By, Checkpointed, Event, Fact, Imported, OperatorAdded, Release,
+    ScanFact, SetFact,
 };
 use super::import::{ImportRow, current_row};
 use super::rows::{self, BallotRow};
-use super::tally::{Scope, Tally};
-use crate::ballot::{ElectionId, Status, import_moves};
+use super::tally::{Means, Scope, Tally};
+use crate::ballot::{Status, import_moves};
 use crate::clock::Micros;
 use rusqlite::{Connection, params};
 use std::time::Duration;
@@ -84,7 +87,7 @@ impl Projection<'_> {
                 of.iter().try_for_each(|seq| self.moved(*seq, State::Owed, None))
             }
             Fact::Dropped { of, reason, .. } => self.dropped(*of, reason),
-            Fact::BatchClosed(closed) => self.batch_closed(seq, closed.batch),
+            Fact::BatchClosed(closed) => self.batch_closed(seq, closed),
             Fact::BatchReversed(reversed) => self.batch_reversed(seq, reversed.batch),
             Fact::OperatorAdded(added) => self.operator_added(seq, added),
             Fact::OperatorDisabled { operator, .. } => self.operator_disabled(seq, operator),
@@ -104,10 +107,14 @@ impl Projection<'_> {
         Ok(())
     }
 
-    fn batch_closed(&self, seq: i64, batch: u32) -> rusqlite::Result<()> {
+    fn batch_closed(&mut self, seq: i64, closed: &BatchClosed) -> rusqlite::Result<()> {
+        let (counted, envelopes) = (i64::from(closed.counted), i64::from(closed.envelopes));
+        for (name, n) in [("batches", 1), ("counted", counted), ("envelopes", envelopes)] {
+            self.tally.add(Scope::Counted, name, n);
+        }
         self.conn
-            .prepare_cached("UPDATE batch SET closed = ? WHERE number = ?")?
-            .execute(params![seq, batch])?;
+            .prepare_cached("UPDATE batch SET closed = ?, difference = ? WHERE number = ?")?
+            .execute(params![seq, counted - envelopes, closed.batch])?;
         Ok(())
     }
 
@@ -174,6 +181,7 @@ impl Projection<'_> {
         row: Option<&BallotRow>,
     ) -> rusqlite::Result<()> {
         self.tally.add(Scope::Batch(scan.batch), scan.verdict.name(), 1);
+        self.tally.add(Scope::at(at, scan.batch, &scan.scanner), scan.verdict.name(), 1);
         if scan.verdict.is_exception() {
             self.excepted(seq, scan, row)?;
         }
@@ -181,22 +189,13 @@ impl Projection<'_> {
             (Some(row), Some(to)) => {
                 // What a scan moves gets the batch's reason; a `voided` or `refused` reason is not the ballot's.
                 self.owes(seq, at, row.key, row.owed_seq)?;
-                let stand = Stand { to, reason: scan.reason.as_deref(), owed_seq: seq };
+                let reason = scan.reason.as_deref();
+                let stand = Stand { to, reason, owed_seq: seq, means: Means::Scan };
                 self.stands(seq, row, &stand)
             }
             (Some(row), None) => self.named(seq, row),
             (None, _) => Ok(()),
         }
-    }
-
-    /// A scan that a supervisor may have to look at.
-    fn excepted(&self, seq: i64, scan: &ScanFact, row: Option<&BallotRow>) -> rusqlite::Result<()> {
-        self.conn
-            .prepare_cached(
-                "INSERT INTO exception (seq, verdict, batch, ballot) VALUES (?, ?, ?, ?)",
-            )?
-            .execute(params![seq, scan.verdict.name(), scan.batch, row.map(|row| row.key)])?;
-        Ok(())
     }
 
     fn set(
@@ -215,7 +214,12 @@ impl Projection<'_> {
             self.owes(seq, at, row.key, owed_seq)?;
             owed_seq = seq;
         }
-        self.stands(seq, row, &Stand { to: set.to, reason: set.reason.as_deref(), owed_seq })
+        let means = match set.method {
+            By::Manual => Means::Undo,
+            By::Supervisor => Means::Hand,
+            By::Import => Means::Import,
+        };
+        self.stands(seq, row, &Stand { to: set.to, reason: set.reason.as_deref(), owed_seq, means })
     }
 
     /// The change of row `held` is never sent; the one before it, which whatever comes next waits for.
@@ -228,20 +232,22 @@ impl Projection<'_> {
 
     /// The ballot stands there from here on.
     fn stands(&mut self, seq: i64, row: &BallotRow, stand: &Stand<'_>) -> rusqlite::Result<()> {
-        let Stand { to, reason, owed_seq } = stand;
+        let Stand { to, reason, owed_seq, means } = stand;
         self.conn
             .prepare_cached(
                 "UPDATE ballot SET status = ?, reason = ?, status_seq = ?, last_seq = ?, owed_seq = ? \
                  WHERE key = ?",
             )?
             .execute(params![to.number(), reason, seq, seq, owed_seq, row.key])?;
-        self.counted(&row.election, row.status, -1);
-        self.counted(&row.election, *to, 1);
-        Ok(())
+        self.passed(row, *to, *means)
     }
 
-    fn counted(&mut self, election: &ElectionId, status: Status, n: i64) {
-        self.tally.add(Scope::Ballots(election.clone()), status.name(), n);
+    /// The ballot was moved to another status: in every count.
+    fn passed(&mut self, row: &BallotRow, to: Status, means: Means) -> rusqlite::Result<()> {
+        self.tally.add(Scope::Ballots(row.election.clone()), row.status.name(), -1);
+        self.tally.add(Scope::Ballots(row.election.clone()), to.name(), 1);
+        self.tally.add(Scope::Moves(means, row.status, row.election.clone()), to.name(), 1);
+        self.waits_on(row, to)
     }
 
     fn named(&self, seq: i64, row: &BallotRow) -> rusqlite::Result<()> {
@@ -386,8 +392,7 @@ impl Projection<'_> {
                     "UPDATE ballot SET status = ?, reason = ?, status_seq = ? WHERE key = ?",
                 )?
                 .execute(params![new.status.number(), new.reason, seq, key])?;
-            self.counted(&row.election, row.status, -1);
-            self.counted(&row.election, new.status, 1);
+            self.passed(&row, new.status, Means::Import)?;
         }
         self.conn
             .prepare_cached(
@@ -404,6 +409,8 @@ struct Stand<'a> {
     reason: Option<&'a str>,
     /// The last change of it that the relay is owed.
     owed_seq: i64,
+    /// What moved it there.
+    means: Means,
 }
 
 /// A row of an import that changes a ballot.

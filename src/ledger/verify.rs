@@ -70,8 +70,8 @@ const DERIVED: &[(&str, &str)] = &[
         "ballot",
         "key, election, ballot, voter, imb, style, mailed, receive_until, status, reason, status_seq, last_seq, owed_seq, sent",
     ),
-    ("batch", "number, seq, mode, received_by, day, closed, reversed"),
-    ("exception", "seq, verdict, batch, ballot"),
+    ("batch", "number, seq, mode, received_by, day, closed, reversed, difference"),
+    ("exception", "seq, verdict, batch, ballot, waits"),
     ("operator", "name, seq, role, password, badge, disabled"),
     ("proposal", "seq, decided"),
     ("checkpoint", "seq, of, note, witnessed"),
@@ -84,7 +84,8 @@ const DERIVED: &[(&str, &str)] = &[
 const COUNTS: &str = "n <> 0 AND scope <> 'working' AND scope NOT LIKE 'staged/%'";
 
 /// Those that do not depend on how far an import was rolled forward.
-const COUNTS_WHILE_APPLYING: &str = "n <> 0 AND (scope = 'outbox' OR scope LIKE 'batch/%')";
+const COUNTS_WHILE_APPLYING: &str =
+    "n <> 0 AND (scope IN ('outbox', 'counted') OR scope LIKE 'batch/%' OR scope LIKE 'at/%')";
 
 /// Imported rows read at a time.
 const PIECE_ROWS: i64 = 1_000;
@@ -384,7 +385,9 @@ impl Anew {
                 status.number(),
                 row.reason.as_deref().filter(|_| !announced),
             ])?;
-        self.tally.add(Scope::Ballots(row.election.clone()), status.name(), 1);
+        // The event takes them over, as it does in the ledger.
+        let scope = Scope::Staged(imported.import, row.election.clone());
+        self.tally.add(scope, status.name(), 1);
         Ok(())
     }
 
@@ -494,6 +497,11 @@ fn only(table: &str, counts: &'static str) -> &'static str {
         "import" => "seq IS NOT NULL",
         "ballot" => {
             "since NOT IN (SELECT number FROM old.import WHERE seq IS NULL) AND key NOT IN \
+             (SELECT change.ballot FROM old.import_change AS change JOIN old.import ON number = import \
+              WHERE done = 0 AND applied = 0)"
+        }
+        "exception" => {
+            "ballot IS NULL OR ballot NOT IN \
              (SELECT change.ballot FROM old.import_change AS change JOIN old.import ON number = import \
               WHERE done = 0 AND applied = 0)"
         }

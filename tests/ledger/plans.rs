@@ -4,20 +4,28 @@ use crate::station::Station;
 use regex::Regex;
 use std::path::Path;
 
-/// Files whose statements run while somebody waits for a tone.
-const FILES: [&str; 8] = [
+/// Files whose statements run while somebody waits: for a tone, for a report, for a page of an export.
+const FILES: [&str; 16] = [
     "apply.rs",
+    "apply/waits.rs",
     "batches.rs",
     "batches/count.rs",
     "book.rs",
     "correct.rs",
+    "export.rs",
     "judge.rs",
     "outbox.rs",
+    "report.rs",
+    "report/batch.rs",
+    "report/day.rs",
+    "report/exceptions.rs",
+    "report/reconciliation.rs",
     "rows.rs",
+    "tally.rs",
 ];
 
 /// Tables that grow with every envelope.
-const GROWING: [&str; 4] = ["ballot", "event", "import_change", "outbox"];
+const GROWING: [&str; 6] = ["ballot", "event", "exception", "import_change", "outbox", "tally"];
 
 /// Statements that read the chain from its end, up to a bound.
 const FROM_THE_END: &str = "FROM event ORDER BY seq DESC LIMIT";
