@@ -11,12 +11,14 @@ mod batch;
 mod deck;
 mod demo;
 mod devices;
+mod export;
 mod layouts;
 mod people;
 mod place;
 mod player;
 mod profiles;
 mod replay;
+mod report;
 mod run;
 mod scratch;
 mod site;
@@ -27,7 +29,7 @@ mod story;
 use crate::ballot::{BallotId, ElectionId, Status};
 use crate::daemon::Record;
 use crate::event::chain;
-use crate::ledger::{Decision, Role};
+use crate::ledger::{After, Decision, Export, Role};
 use crate::scanner::recording::Payloads;
 use clap::{Args, Parser, Subcommand};
 use std::ffi::OsString;
@@ -41,6 +43,12 @@ const JOBS: NonZeroUsize = NonZeroUsize::MIN;
 
 /// The most that it reads at the same time.
 const JOBS_MAX: NonZeroUsize = NonZeroUsize::new(64).unwrap();
+
+/// Exceptions on a page, unless it is told otherwise.
+const EXCEPTIONS: usize = 100;
+
+/// The most on a page.
+const EXCEPTIONS_MAX: usize = 10_000;
 
 /// How a command ended; the numbers are those of `sysexits.h` where it has one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -157,8 +165,11 @@ enum Command {
         /// Which one; else all of them.
         scanner: Option<String>,
     },
-    /// Count ballots, scans, batches and what the relay is owed.
-    Report,
+    /// Count ballots, scans, batches and what the relay is owed; or say all of one day, of one batch, of what is out of order.
+    Report(ReportArguments),
+    /// Write the ledger to a file for others, or to standard output.
+    #[command(subcommand)]
+    Export(ExportCommand),
     /// Prove the ledger, or derive it anew.
     #[command(subcommand)]
     Ledger(LedgerCommand),
@@ -257,6 +268,74 @@ enum ProposalsCommand {
     },
 }
 
+#[derive(Debug, Args)]
+struct ReportArguments {
+    /// What was scanned on this local day: by hour, scanner and batch.
+    #[arg(long, value_name = "YYYY-MM-DD", group = "part")]
+    day: Option<String>,
+    /// One batch, whole.
+    #[arg(long, value_name = "BATCH", group = "part")]
+    batch: Option<String>,
+    /// What somebody has to look at: what waits for a supervisor first.
+    #[arg(long, group = "part")]
+    exceptions: bool,
+    /// Whether everything adds up, to the last ballot.
+    #[arg(long, group = "part")]
+    reconciliation: bool,
+    /// At most so many exceptions.
+    #[arg(long, value_name = "N", requires = "exceptions", default_value_t = EXCEPTIONS, value_parser = exceptions)]
+    limit: usize,
+    /// Go on where the page before ended, as it said.
+    #[arg(long, value_name = "NEXT", requires = "exceptions", value_parser = after)]
+    after: Option<After>,
+}
+
+#[derive(Debug, Subcommand)]
+enum ExportCommand {
+    /// A table as CSV, safe to open in a spreadsheet.
+    Csv {
+        /// Which one.
+        #[arg(long, value_enum, default_value_t = Sheet::Ballots)]
+        what: Sheet,
+        #[command(flatten)]
+        to: ExportTo,
+    },
+    /// Where ballots stand, as VR Systems' status file for `BallotTrax`. Voided ballots are left out.
+    BallottraxStatus {
+        #[command(flatten)]
+        to: ExportTo,
+    },
+    /// Every event, as NIST SP 1500-101 has election event logs.
+    #[command(name = "nist-1500-101")]
+    Nist1500101 {
+        /// What the log's types and ids mean, instead of the log.
+        #[arg(long)]
+        documentation: bool,
+        #[command(flatten)]
+        to: ExportTo,
+    },
+}
+
+#[derive(Debug, Args)]
+struct ExportTo {
+    /// The file, written beside itself and put in place when it is whole; else standard output.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+/// A table of `export csv`.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Sheet {
+    /// Ballots of the election, and where they stand.
+    Ballots,
+    /// Scans, with their verdicts.
+    Scans,
+    /// Batches, with their counts.
+    Batches,
+    /// What somebody has to look at.
+    Exceptions,
+}
+
 #[derive(Debug, Subcommand)]
 enum LedgerCommand {
     /// Check every row of the chain and everything that derives from it.
@@ -279,6 +358,17 @@ enum OutboxCommand {
         #[arg(long)]
         reason: String,
     },
+}
+
+fn exceptions(text: &str) -> Result<usize, String> {
+    text.parse()
+        .ok()
+        .filter(|n| (1..=EXCEPTIONS_MAX).contains(n))
+        .ok_or_else(|| format!("a number from 1 to {EXCEPTIONS_MAX}"))
+}
+
+fn after(text: &str) -> Result<After, String> {
+    After::parse(text).ok_or_else(|| "what the page before said".to_owned())
 }
 
 fn status(text: &str) -> Result<Status, String> {
@@ -364,7 +454,11 @@ fn dispatch(Arguments { command, common }: Arguments) -> Result<Exit, Failure> {
         Command::Devices { udev_rules: true } => profiles::udev_rules(&common),
         Command::Devices { udev_rules: false } => devices::devices(&place, &common),
         Command::Acknowledge { scanner } => ask::acknowledge(&place, &common, scanner),
-        Command::Report => ask::report(&place, &common),
+        Command::Report(wanted) => report::report(&place, &common, &wanted.into()),
+        Command::Export(wanted) => {
+            let (what, out) = wanted.parts();
+            export::export(&place, &common, what, out.as_deref())
+        }
         Command::Ledger(LedgerCommand::Verify) => ask::verify(&place, &common),
         Command::Ledger(LedgerCommand::Rebuild) => ask::rebuild(&place, &common),
         Command::Outbox(OutboxCommand::List) => ask::outbox_list(&place, &common),
@@ -415,6 +509,43 @@ fn proposals(
         }
         ProposalsCommand::Decline { proposal } => {
             people::decide(place, common, *proposal, Decision::Declined)
+        }
+    }
+}
+
+impl From<ReportArguments> for report::Wanted {
+    fn from(arguments: ReportArguments) -> Self {
+        let ReportArguments { day, batch, exceptions, reconciliation, limit, after } = arguments;
+        match (day, batch) {
+            (Some(day), _) => Self::Day(day),
+            (None, Some(batch)) => Self::Batch(batch),
+            (None, None) if exceptions => {
+                Self::Exceptions { after: after.unwrap_or(After::START), limit }
+            }
+            (None, None) if reconciliation => Self::Reconciliation,
+            (None, None) => Self::Whole,
+        }
+    }
+}
+
+impl ExportCommand {
+    /// What is exported, and where it goes.
+    fn parts(self) -> (Export, Option<PathBuf>) {
+        match self {
+            Self::Csv { what, to } => {
+                let what = match what {
+                    Sheet::Ballots => Export::Ballots,
+                    Sheet::Scans => Export::Scans,
+                    Sheet::Batches => Export::Batches,
+                    Sheet::Exceptions => Export::Exceptions,
+                };
+                (what, to.out)
+            }
+            Self::BallottraxStatus { to } => (Export::BallottraxStatus, to.out),
+            Self::Nist1500101 { documentation: true, to } => {
+                (Export::Nist1500101Documentation, to.out)
+            }
+            Self::Nist1500101 { documentation: false, to } => (Export::Nist1500101, to.out),
         }
     }
 }

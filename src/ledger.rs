@@ -16,6 +16,7 @@ mod batches;
 mod body;
 mod book;
 mod correct;
+mod export;
 mod fact;
 mod import;
 mod judge;
@@ -39,6 +40,7 @@ pub use batches::{
 };
 pub use book::{OpenError, Settings, WriteError};
 pub use correct::{Moved, NotMoved, SetRequest};
+pub use export::{Export, ExportError, Exported};
 pub use fact::{Counts, Decision, Person, Role, TwoPersonAct, Who, Why};
 pub use import::{ImportRefused, ImportRow, ImportedFile, RefusedRow};
 pub use key::KeyError;
@@ -50,7 +52,11 @@ pub use lock::{Holder, Lock, LockError};
 pub use operators::{Challenge, Claim, NewOperator, NotAllowed, OperatorEntry, Proof, Secret};
 pub use outbox::{Dropped, OutboxEntry};
 pub use proposals::{Done, NotDone, Party, Proposal};
-pub use report::{BallotStory, BatchReport, Chapter, ReadError, Reader, Report};
+pub use report::{
+    After, BallotStory, BatchCount, BatchDay, BatchReport, BatchSheet, Chapter, DayReport,
+    Exception, Exceptions, Explained, Flow, HandCounts, HourScans, NamedScans, ReadError, Reader,
+    Reconciliation, Report, ScanSums,
+};
 pub use schema::SchemaError;
 pub use verify::{Verified, VerifyError, VerifyFault, rebuild, verify};
 pub use writer::{

@@ -11,8 +11,8 @@ use crate::config::Config;
 use crate::control::{Answer, Command, ControlError, Desk};
 use crate::daemon::ledger_settings;
 use crate::ledger::{
-    BallotStory, Counts, Lock, LockError, OutboxEntry, ReadError, Reader, Report, Rules,
-    SchemaError, Verified, VerifyError,
+    BallotStory, Counts, Lock, LockError, OutboxEntry, ReadError, Reader, Rules, SchemaError,
+    Verified, VerifyError,
 };
 use anyhow::anyhow;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -216,54 +216,6 @@ fn print_entry(common: &Common, entry: &OutboxEntry) -> Result<(), Failure> {
         entry.at,
         entry.attempts
     )?;
-    Ok(())
-}
-
-/// `ballot-intake report`.
-pub(super) fn report(place: &Place, common: &Common) -> Result<Exit, Failure> {
-    let config = place.config(common)?;
-    let reader = open_reader(&config)?;
-    let election = common.election.as_ref().or(config.election.as_ref().map(|e| &e.id));
-    let report =
-        reader.report(election, place.clock.now()).map_err(|e| Failure::new(Exit::Ledger, e))?;
-    if common.json {
-        print_json(&report)?;
-    } else {
-        print_report(&report)?;
-    }
-    Ok(Exit::Done)
-}
-
-/// The report for people.
-pub(super) fn print_report(report: &Report) -> Result<(), Failure> {
-    let mut out = io::stdout().lock();
-    let election = report.election.as_deref().unwrap_or("(none)");
-    writeln!(out, "election {election}, as of {}", report.as_of)?;
-    let list = |counts: &mut dyn Iterator<Item = (&str, i64)>| {
-        counts.filter(|(_, n)| *n != 0).map(|(name, n)| format!("{name} {n}")).collect::<Vec<_>>()
-    };
-    let lines = [
-        ("ballots", list(&mut report.ballots.iter().map(|(name, n)| (*name, *n)))),
-        ("scans", list(&mut report.scans.iter().map(|(name, n)| (*name, *n)))),
-        ("outbox", list(&mut report.outbox.iter().map(|(name, n)| (*name, *n)))),
-    ];
-    for (what, counts) in lines {
-        let counts = if counts.is_empty() { "none".to_owned() } else { counts.join(", ") };
-        writeln!(out, "{what:8} {counts}")?;
-    }
-    writeln!(out, "repeats  {}, half frames {}", report.repeats, report.no_reads)?;
-    for batch in &report.batches {
-        let counts = list(&mut batch.scans.iter().map(|(name, n)| (name.as_str(), *n)));
-        writeln!(
-            out,
-            "batch    {} ({}, by {}), opened {}: {}",
-            batch.batch,
-            batch.mode,
-            batch.received_by,
-            batch.opened,
-            counts.join(", ")
-        )?;
-    }
     Ok(())
 }
 

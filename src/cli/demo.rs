@@ -293,7 +293,7 @@ impl Watch<'_> {
         let changes = self.changes()?;
         let mut lacking = self.lacking(changes)?;
         self.screen.say("")?;
-        ask::report(self.place, &self.common)?;
+        super::report::report(self.place, &self.common, &super::report::Wanted::default())?;
         if ask::verify(self.place, &self.common)? != Exit::Done {
             lacking.push("the ledger does not hold".to_owned());
         }

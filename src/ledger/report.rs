@@ -1,22 +1,33 @@
-//! What people ask of the ledger: the day's report and one ballot's story. Read beside a running daemon.
+//! What people ask of the ledger: its reports and one ballot's story. Read beside a running daemon, and never by reading a
+//! million rows: what is counted is kept in `tally` as it changes.
+
+mod batch;
+mod day;
+mod exceptions;
+mod reconciliation;
+mod story;
+
+pub(super) use self::batch::BatchEvents;
+pub use self::batch::{BatchCount, BatchSheet, Explained};
+pub use self::day::{DayReport, HourScans, NamedScans};
+pub use self::exceptions::{After, Exception, Exceptions};
+pub use self::reconciliation::{BatchDay, Flow, HandCounts, Reconciliation, ScanSums};
+pub use self::story::{BallotStory, Chapter};
 
 use super::apply::State;
-use super::fact::{By, Fact};
+use super::fact::{Fact, Opened};
 use super::judge::REPEATS;
 use super::outbox::{self, OutboxEntry};
-use super::rows::{self, BallotRow};
+use super::rows;
 use super::schema::{self, SchemaError};
 use super::tally::{self, Scope};
-use crate::ballot::{ElectionId, Status, import_moves};
+use crate::ballot::{ElectionId, Status};
 use crate::clock::{Micros, Zone};
 use crate::scan::Verdict;
 use rusqlite::{Connection, OptionalExtension as _};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
-
-/// Events shown of one ballot, the newest.
-const HISTORY_MAX: usize = 10_000;
 
 /// Why the ledger gave no answer.
 #[derive(Debug, thiserror::Error)]
@@ -77,60 +88,12 @@ pub struct BatchReport {
     pub received_by: String,
     /// When it was opened, in local time with offset.
     pub opened: String,
+    /// When it was closed, likewise; null while it takes scans.
+    pub closed: Option<String>,
+    /// Whether all that its scans moved was taken back.
+    pub reversed: bool,
     /// Its scans by verdict, without zeros.
     pub scans: BTreeMap<String, i64>,
-}
-
-/// One ballot's story.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct BallotStory {
-    /// The ballot.
-    pub ballot: String,
-    /// Whose it is.
-    pub voter: String,
-    /// The election.
-    pub election: String,
-    /// Where it stands.
-    pub status: Status,
-    /// Why.
-    pub reason: Option<String>,
-    /// Other codes that name it, by kind.
-    pub codes: BTreeMap<&'static str, String>,
-    /// What happened to it, oldest first.
-    pub history: Vec<Chapter>,
-}
-
-/// One event of a ballot's story.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Chapter {
-    /// Row number of the event.
-    pub seq: i64,
-    /// The event's id.
-    pub id: String,
-    /// When, in local time with offset.
-    pub at: String,
-    /// `issued`, `imported`, `scanned`, `set` or `undone`.
-    pub what: &'static str,
-    /// Of a scan, its verdict.
-    pub verdict: Option<Verdict>,
-    /// Where it stood before.
-    pub from: Option<Status>,
-    /// Where it was moved; null when it was not.
-    pub to: Option<Status>,
-    /// Why, in words.
-    pub reason: Option<String>,
-    /// The scanner, or who.
-    pub by: String,
-    /// The operating system's user, where `by` is an operator.
-    pub os_user: Option<String>,
-    /// The operator who confirmed it, where it took two.
-    pub confirmed_by: Option<String>,
-    /// The batch of a scan, `<station>-<n>`.
-    pub batch: Option<String>,
-    /// The id of the event that this one says was wrong.
-    pub corrects: Option<String>,
-    /// Where the change stands on its way to the relay.
-    pub relay: Option<&'static str>,
 }
 
 impl Reader {
@@ -147,31 +110,6 @@ impl Reader {
         as_of: Micros,
     ) -> Result<Report, ReadError> {
         self.snapshot(|| self.report_of(election, as_of))
-    }
-
-    /// The story of that ballot, if it was issued.
-    pub fn ballot(&self, election: &str, ballot: &str) -> Result<Option<BallotStory>, ReadError> {
-        self.snapshot(|| {
-            let row = rows::by_id(&self.conn, election, ballot)?;
-            match row {
-                Some(row) if self.is_decided(&row)? => self.story(&row).map(Some),
-                _ => Ok(None),
-            }
-        })
-    }
-
-    /// The stories of that voter's ballots.
-    pub fn voter(&self, election: &str, voter: &str) -> Result<Vec<BallotStory>, ReadError> {
-        self.snapshot(|| {
-            let rows = rows::by_voter(&self.conn, election, voter)?;
-            let mut stories = Vec::new();
-            for row in &rows {
-                if self.is_decided(row)? {
-                    stories.push(self.story(row)?);
-                }
-            }
-            Ok(stories)
-        })
     }
 
     /// Every change that is not yet with the relay, in order.
@@ -194,24 +132,19 @@ impl Reader {
     }
 
     fn report_of(&self, election: Option<&ElectionId>, as_of: Micros) -> rusqlite::Result<Report> {
-        let ballots = match election {
-            Some(election) => tally::read(&self.conn, &Scope::Ballots(election.clone()))?,
-            None => std::collections::HashMap::new(),
-        };
+        let ballots = self.ballots(election)?;
         let outbox = tally::read(&self.conn, &Scope::Outbox)?;
         let working = tally::read(&self.conn, &Scope::Working)?;
         let batches = self.batches()?;
-        let count = |of: &std::collections::HashMap<String, i64>, name: &str| {
-            of.get(name).copied().unwrap_or(0)
-        };
-        let scans = |verdict: Verdict| {
-            batches.iter().filter_map(|batch| batch.scans.get(verdict.name())).sum::<i64>()
-        };
+        let mut scans = zeros();
+        for batch in &batches {
+            add(&mut scans, &batch.scans);
+        }
         Ok(Report {
             election: election.map(ToString::to_string),
             as_of: self.zone.date_time(as_of),
-            ballots: Status::ALL.map(|s| (s.name(), count(&ballots, s.name()))).into(),
-            scans: Verdict::ALL.map(|v| (v.name(), scans(v))).into(),
+            ballots,
+            scans,
             repeats: count(&working, REPEATS),
             no_reads: count(&working, super::writer::NO_READS),
             batches,
@@ -219,184 +152,79 @@ impl Reader {
         })
     }
 
+    /// The ballots of an election by status.
+    fn ballots(
+        &self,
+        election: Option<&ElectionId>,
+    ) -> rusqlite::Result<BTreeMap<&'static str, i64>> {
+        let ballots = match election {
+            Some(election) => tally::read(&self.conn, &Scope::Ballots(election.clone()))?,
+            None => HashMap::new(),
+        };
+        Ok(Status::ALL.map(|s| (s.name(), count(&ballots, s.name()))).into())
+    }
+
     fn batches(&self) -> rusqlite::Result<Vec<BatchReport>> {
         let station = self.station()?;
+        let mut scans = tally::of_batches(&self.conn)?;
         let mut batches = self.conn.prepare(
-            "SELECT number, day, mode, received_by, event.body FROM batch \
-             JOIN event ON event.seq = batch.seq ORDER BY number",
+            "SELECT number, day, mode, received_by, opening.body ->> 'at', closing.body ->> 'at', \
+             reversed IS NOT NULL \
+             FROM batch JOIN event AS opening ON opening.seq = batch.seq \
+             LEFT JOIN event AS closing ON closing.seq = batch.closed ORDER BY number",
         )?;
         let mut rows = batches.query([])?;
         let mut reports = Vec::new();
         while let Some(row) = rows.next()? {
             let number: u32 = row.get(0)?;
-            let scans = tally::read(&self.conn, &Scope::Batch(number))?;
+            let closed: Option<i64> = row.get(5)?;
             reports.push(BatchReport {
                 batch: format!("{station}-{number}"),
                 day: row.get(1)?,
                 mode: row.get(2)?,
                 received_by: row.get(3)?,
-                opened: self.zone.date_time(rows::event_in(row, 4)?.at),
-                scans: scans.into_iter().filter(|(_, n)| *n != 0).collect(),
+                opened: self.zone.date_time(Micros(row.get(4)?)),
+                closed: closed.map(|at| self.zone.date_time(Micros(at))),
+                reversed: row.get(6)?,
+                scans: scans.remove(&number).unwrap_or_default(),
             });
         }
         Ok(reports)
     }
 
+    /// The station whose ledger it is.
     pub(super) fn station(&self) -> rusqlite::Result<String> {
+        Ok(self.opened()?.map(|opened| opened.station).unwrap_or_default())
+    }
+
+    /// Whose ledger it is.
+    pub(super) fn opened(&self) -> rusqlite::Result<Option<Opened>> {
         let first = self
             .conn
             .query_row("SELECT body FROM event WHERE seq = 1", [], |row| rows::event_in(row, 0))
             .optional()?;
         Ok(match first.map(|event| event.fact) {
-            Some(Fact::Opened(opened)) => opened.station,
-            _ => String::new(),
+            Some(Fact::Opened(opened)) => Some(opened),
+            _ => None,
         })
-    }
-
-    fn is_decided(&self, row: &BallotRow) -> rusqlite::Result<bool> {
-        self.conn
-            .prepare_cached("SELECT 1 FROM import WHERE number = ? AND seq IS NOT NULL")?
-            .exists([row.since])
-    }
-
-    fn story(&self, row: &BallotRow) -> rusqlite::Result<BallotStory> {
-        let mut history = self.imports(row)?;
-        history.extend(self.events(row)?);
-        history.sort_by_key(|chapter| chapter.seq);
-        Ok(BallotStory {
-            ballot: row.ballot.to_string(),
-            voter: row.voter.clone(),
-            election: row.election.to_string(),
-            status: row.status,
-            reason: row.reason.clone(),
-            codes: row.imb.iter().map(|imb| ("imb", imb.clone())).collect(),
-            history,
-        })
-    }
-
-    /// The import that issued the ballot, and those that changed it.
-    fn imports(&self, ballot: &BallotRow) -> rusqlite::Result<Vec<Chapter>> {
-        let mut imports = self.conn.prepare(
-            "SELECT seq, ballot.issued_status, ballot.issued_reason, 'issued', NULL FROM import \
-             JOIN ballot ON ballot.since = import.number WHERE ballot.key = ?1 \
-             UNION ALL \
-             SELECT seq, row ->> 'status', row ->> 'reason', 'imported', before ->> 'status' FROM import_change \
-             JOIN import ON import.number = import_change.import \
-             WHERE import_change.ballot = ?1 AND import.number <> ?2 AND seq IS NOT NULL ORDER BY 1",
-        )?;
-        let mut rows = imports.query([ballot.key, ballot.since])?;
-        let mut chapters = Vec::new();
-        while let Some(row) = rows.next()? {
-            let seq = row.get(0)?;
-            let event = rows::event(&self.conn, seq)?;
-            let (by, what) = match (&event.fact, row.get_ref(3)?.as_str()?) {
-                (Fact::Imported(imported), what) => {
-                    (imported.file.clone(), if what == "issued" { "issued" } else { "imported" })
-                }
-                _ => continue,
-            };
-            let to = match row.get_ref(1)? {
-                rusqlite::types::ValueRef::Integer(number) => Status::from_number(number),
-                name => name.as_str().ok().and_then(Status::from_name),
-            };
-            let before: Option<String> = row.get(4)?;
-            let before = before.as_deref().and_then(Status::from_name);
-            // What the file says of a status that the ballot has passed is old news.
-            let to = to.filter(|to| before.is_none_or(|before| import_moves(before, *to)));
-            let (id, at) = (event.id, self.zone.date_time(event.at));
-            chapters.push(Chapter {
-                seq,
-                id,
-                at,
-                what,
-                to,
-                reason: row.get::<_, Option<String>>(2)?.filter(|_| to.is_some()),
-                by,
-                ..Chapter::blank()
-            });
-        }
-        Ok(chapters)
-    }
-
-    /// The events that name the ballot, newest first.
-    fn events(&self, ballot: &BallotRow) -> rusqlite::Result<Vec<Chapter>> {
-        let station = self.station()?;
-        let mut chapters = Vec::new();
-        let mut seq = ballot.last_seq;
-        while seq != 0 && chapters.len() < HISTORY_MAX {
-            let (event, prev) = self
-                .conn
-                .prepare_cached("SELECT body, coalesce(ballot_prev, 0) FROM event WHERE seq = ?")?
-                .query_row([seq], |row| Ok((rows::event_in(row, 0)?, row.get::<_, i64>(1)?)))?;
-            let state: Option<i64> = self
-                .conn
-                .prepare_cached("SELECT state FROM outbox WHERE seq = ?")?
-                .query_row([seq], |row| row.get(0))
-                .optional()?;
-            let relay = state.and_then(State::from_number).map(State::name);
-            let at = self.zone.date_time(event.at);
-            chapters.extend(chapter(&station, event.fact).map(|chapter| Chapter {
-                seq,
-                id: event.id,
-                at,
-                relay,
-                ..chapter
-            }));
-            // The chain of a ballot's events only ever leads back.
-            seq = if prev < seq { prev } else { 0 };
-        }
-        Ok(chapters)
     }
 }
 
-impl Chapter {
-    const fn blank() -> Self {
-        Self {
-            seq: 0,
-            id: String::new(),
-            at: String::new(),
-            what: "",
-            verdict: None,
-            from: None,
-            to: None,
-            reason: None,
-            by: String::new(),
-            os_user: None,
-            confirmed_by: None,
-            batch: None,
-            corrects: None,
-            relay: None,
-        }
-    }
+/// A count of a scope; none is zero.
+fn count(of: &HashMap<String, i64>, name: &str) -> i64 {
+    of.get(name).copied().unwrap_or(0)
 }
 
-fn chapter(station: &str, fact: Fact) -> Option<Chapter> {
-    match fact {
-        Fact::Scan(scan) => Some(Chapter {
-            what: "scanned",
-            verdict: Some(scan.verdict),
-            from: scan.from,
-            to: scan.to,
-            reason: scan.reason,
-            by: scan.scanner,
-            batch: Some(format!("{station}-{}", scan.batch)),
-            ..Chapter::blank()
-        }),
-        Fact::Set(set) => Some(Chapter {
-            what: match set.method {
-                By::Manual => "undone",
-                By::Supervisor => "set",
-                By::Import => "imported",
-            },
-            from: Some(set.from),
-            to: Some(set.to),
-            reason: set.reason,
-            by: set.who.by,
-            os_user: set.who.os_user,
-            confirmed_by: set.confirmed_by,
-            corrects: set.corrects,
-            ..Chapter::blank()
-        }),
-        _ => None,
+/// Every verdict, not once.
+fn zeros() -> BTreeMap<&'static str, i64> {
+    Verdict::ALL.map(|verdict| (verdict.name(), 0)).into()
+}
+
+/// Adds counts by verdict.
+fn add(sums: &mut BTreeMap<&'static str, i64>, counts: &BTreeMap<String, i64>) {
+    for (verdict, n) in counts {
+        if let Some(sum) = sums.get_mut(verdict.as_str()) {
+            *sum += n;
+        }
     }
 }

@@ -1,0 +1,230 @@
+//! One batch: who opened it, what came in it, how it was closed, and what somebody has to look at in it.
+
+use super::exceptions::Exception;
+use super::{ReadError, Reader, add, zeros};
+use crate::clock::Micros;
+use crate::ledger::fact::{BatchClosed, BatchOpened, BatchReversed, Event, Fact};
+use crate::ledger::rows;
+use crate::ledger::tally::{self, Scope};
+use rusqlite::OptionalExtension as _;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// Exceptions shown of one batch, the oldest; the list of all exceptions has the others.
+const EXCEPTIONS_MAX: usize = 1_000;
+
+/// Bytes of a hash that stand on paper, in groups of as many letters.
+const PAPER_BYTES: usize = 10;
+const PAPER_GROUP: usize = 4;
+
+/// RFC 4648, section 6.
+const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+
+/// One batch, whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct BatchSheet {
+    /// `<station>-<n>`.
+    pub batch: String,
+    /// The local date of the station's running batch; null for one that was opened by hand.
+    pub day: Option<String>,
+    /// What its scans do.
+    pub mode: String,
+    /// How its envelopes came.
+    pub received_by: String,
+    /// When they did, where that was before they were scanned; in local time with offset, as all times here.
+    pub received_at: Option<String>,
+    /// Why that was earlier.
+    pub reason: Option<String>,
+    /// Whether every envelope of it was postmarked in time.
+    pub postmarked: bool,
+    /// What the voters must do.
+    pub attention: Option<String>,
+    /// The drop box or the mail tray.
+    pub place: Option<String>,
+    /// The numbers of its seals.
+    pub seals: Vec<String>,
+    /// Envelopes from which on the clerk was warned.
+    pub cap: Option<u32>,
+    /// When it was opened.
+    pub opened: String,
+    /// Who opened it.
+    pub opened_by: Option<String>,
+    /// Its closing and its hand count.
+    pub closed: Option<BatchCount>,
+    /// Its reversal: all that its scans moved was taken back.
+    pub reversed: Option<Explained>,
+    /// Its scans by verdict, zeros too.
+    pub scans: BTreeMap<&'static str, i64>,
+    /// What somebody has to look at.
+    pub exceptions: Vec<Exception>,
+    /// The newest checkpoint, as it stands on paper.
+    pub checkpoint: Option<String>,
+    /// When it was asked.
+    pub as_of: String,
+}
+
+/// How a batch was closed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct BatchCount {
+    /// When.
+    pub at: String,
+    /// Who.
+    pub by: String,
+    /// Envelopes counted by hand.
+    pub counted: u32,
+    /// Different envelopes that were scanned and not taken back.
+    pub envelopes: u32,
+    /// The first less the second.
+    pub difference: i64,
+    /// Why they differ.
+    pub explanation: Option<String>,
+}
+
+/// What was done with a batch, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Explained {
+    /// When.
+    pub at: String,
+    /// Who proposed it.
+    pub by: String,
+    /// Who confirmed it.
+    pub confirmed_by: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// The events of a batch.
+pub(in crate::ledger) struct BatchEvents {
+    pub(in crate::ledger) opened: (Micros, BatchOpened),
+    pub(in crate::ledger) closed: Option<(Micros, BatchClosed)>,
+    pub(in crate::ledger) reversed: Option<(Micros, BatchReversed)>,
+}
+
+impl Reader {
+    /// The batch of that number, if there is one. `batch` is its number, or `<station>-<n>`.
+    pub fn batch_sheet(&self, batch: &str, as_of: Micros) -> Result<Option<BatchSheet>, ReadError> {
+        self.snapshot(|| {
+            let station = self.station()?;
+            let number = batch.strip_prefix(&format!("{station}-")).unwrap_or(batch);
+            let Ok(number) = number.parse() else { return Ok(None) };
+            self.batch_events(number)?
+                .map(|events| self.sheet_of(&station, number, events, as_of))
+                .transpose()
+        })
+    }
+
+    /// The events of that batch, if there is one.
+    pub(in crate::ledger) fn batch_events(
+        &self,
+        number: u32,
+    ) -> rusqlite::Result<Option<BatchEvents>> {
+        let found: Option<(i64, Option<i64>, Option<i64>)> = self
+            .conn
+            .prepare_cached("SELECT seq, closed, reversed FROM batch WHERE number = ?")?
+            .query_row([number], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+            .optional()?;
+        let Some((opened, closed, reversed)) = found else { return Ok(None) };
+        let event = |seq| rows::event(&self.conn, seq);
+        let Event { at, fact: Fact::BatchOpened(opening), .. } = event(opened)? else {
+            return Err(rows::foreign(0, "the row of a batch opens none"));
+        };
+        let closed = closed.map(event).transpose()?.and_then(|event| match event.fact {
+            Fact::BatchClosed(closed) => Some((event.at, closed)),
+            _ => None,
+        });
+        let reversed = reversed.map(event).transpose()?.and_then(|event| match event.fact {
+            Fact::BatchReversed(reversed) => Some((event.at, reversed)),
+            _ => None,
+        });
+        Ok(Some(BatchEvents { opened: (at, opening), closed, reversed }))
+    }
+
+    fn sheet_of(
+        &self,
+        station: &str,
+        number: u32,
+        events: BatchEvents,
+        as_of: Micros,
+    ) -> rusqlite::Result<BatchSheet> {
+        let BatchEvents { opened: (opened_at, opened), closed, reversed } = events;
+        let time = |at: Micros| self.zone.date_time(at);
+        let mut scans = zeros();
+        add(&mut scans, &tally::read(&self.conn, &Scope::Batch(number))?.into_iter().collect());
+        Ok(BatchSheet {
+            batch: format!("{station}-{number}"),
+            day: opened.day,
+            mode: opened.mode.name().to_owned(),
+            received_by: opened.received_by,
+            received_at: opened.received_at.map(time),
+            reason: opened.reason,
+            postmarked: opened.postmarked,
+            attention: opened.attention,
+            place: opened.place,
+            seals: opened.seals,
+            cap: opened.cap,
+            opened: time(opened_at),
+            opened_by: opened.who.map(|who| who.by),
+            closed: closed.map(|(at, closed)| BatchCount {
+                at: time(at),
+                by: closed.who.by,
+                counted: closed.counted,
+                envelopes: closed.envelopes,
+                difference: i64::from(closed.counted) - i64::from(closed.envelopes),
+                explanation: closed.explanation,
+            }),
+            reversed: reversed.map(|(at, reversed)| Explained {
+                at: time(at),
+                by: reversed.who.by,
+                confirmed_by: reversed.confirmed_by,
+                reason: reversed.reason,
+            }),
+            scans,
+            exceptions: self.exceptions_in(number, EXCEPTIONS_MAX)?,
+            checkpoint: self.newest_checkpoint()?,
+            as_of: time(as_of),
+        })
+    }
+
+    /// The newest checkpoint as it stands on paper: row number and 16 letters of the row's hash.
+    fn newest_checkpoint(&self) -> rusqlite::Result<Option<String>> {
+        self.conn
+            .prepare_cached(
+                "SELECT event.seq, event.hash FROM checkpoint JOIN event ON event.seq = checkpoint.of \
+                 ORDER BY checkpoint.seq DESC LIMIT 1",
+            )?
+            .query_row([], |row| {
+                let (seq, hash): (i64, [u8; 32]) = (row.get(0)?, row.get(1)?);
+                Ok(format!("{seq} {}", on_paper(&hash)))
+            })
+            .optional()
+    }
+}
+
+/// The first 80 bits of a hash in the base32 of RFC 4648, in four groups.
+fn on_paper(hash: &[u8; 32]) -> String {
+    let bits =
+        hash.iter().take(PAPER_BYTES).fold(0_u128, |bits, byte| bits << 8 | u128::from(*byte));
+    let letters: Vec<char> = (0..PAPER_BYTES * 8 / 5)
+        .rev()
+        .filter_map(|place| {
+            let letter = usize::try_from(bits >> (5 * place) & 31).ok()?;
+            BASE32.get(letter).map(|letter| char::from(*letter))
+        })
+        .collect();
+    let groups: Vec<String> =
+        letters.chunks(PAPER_GROUP).map(|group| group.iter().collect()).collect();
+    groups.join("-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_letters_on_paper_are_those_of_rfc_4648() {
+        // Section 10: "fooba" is MZXW6YTB.
+        let mut hash = [0; 32];
+        hash[..10].copy_from_slice(b"foobafooba");
+        assert_eq!(on_paper(&hash), "MZXW-6YTB-MZXW-6YTB");
+    }
+}
