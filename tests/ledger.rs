@@ -13,6 +13,8 @@ mod people;
 mod plans;
 #[path = "ledger/proof.rs"]
 mod proof;
+#[path = "ledger/reports.rs"]
+mod reports;
 #[path = "ledger/restarts.rs"]
 mod restarts;
 #[path = "support/own_ledger.rs"]

@@ -1,6 +1,8 @@
 //! The ledger against a small model of it: whatever happens in whatever order, both say the same, and the proof holds.
 #![cfg(test)]
 
+#[path = "model/flows.rs"]
+mod flows;
 #[path = "support/own_ledger.rs"]
 mod station;
 
@@ -12,6 +14,7 @@ use ballot_intake::ledger::{
     Who, rebuild,
 };
 use ballot_intake::scan::Verdict;
+use flows::{Flows, Standing};
 use proptest::prelude::*;
 use station::{HOLD_BACK, NOON, Station, row};
 use std::collections::{BTreeMap, BTreeSet};
@@ -479,6 +482,23 @@ impl Model {
         self.changes.iter_mut().for_each(|change| change.in_flight = false);
     }
 
+    fn standing(&self) -> Standing {
+        self.ballots.iter().map(|(n, ballot)| (*n, ballot.status)).collect()
+    }
+
+    /// Ballots that are out although an envelope of theirs was held, by status.
+    fn held(&self) -> BTreeMap<&'static str, i64> {
+        let mut held = BTreeMap::from([("issued", 0), ("mailed", 0), ("undeliverable", 0)]);
+        for (n, ballot) in &self.ballots {
+            let scans = self.scans.values().flatten();
+            let is_held = scans.clone().any(|(m, verdict, _)| m == n && *verdict == Verdict::Held);
+            if let Some(count) = held.get_mut(ballot.status.name()).filter(|_| is_held) {
+                *count += 1;
+            }
+        }
+        held
+    }
+
     fn count(&self, state: State) -> i64 {
         let n = self.changes.iter().filter(|change| change.state == state).count();
         i64::try_from(n).unwrap()
@@ -505,10 +525,23 @@ struct Both {
     station: Station,
     model: Model,
     in_flight: Vec<(i64, u32, u32)>,
+    flows: Flows,
 }
 
 impl Both {
     fn act(&mut self, action: &Action) {
+        let before = self.model.standing();
+        self.do_both(action);
+        let means = match action {
+            Action::Scan { .. } => "scans",
+            Action::Import(_) => "imports",
+            Action::Set { .. } => "by_hand",
+            _ => "undone",
+        };
+        self.flows.note(means, &before, &self.model.standing());
+    }
+
+    fn do_both(&mut self, action: &Action) {
         let now = self.station.clock.now();
         match action {
             Action::Scan { scanner, ballot } => {
@@ -667,6 +700,11 @@ impl Both {
         for (n, ballot) in &self.model.ballots {
             assert_eq!(self.station.status(*n), ballot.status, "ballot {n}");
         }
+        let election = row(1).election;
+        let reconciled = self.station.reader().reconciliation(&election, Micros(0)).unwrap();
+        self.flows.check(&reconciled, &self.model.standing());
+        assert_eq!(reconciled.waiting["held"], self.model.held());
+        assert_eq!(reconciled.scans.sum, i64::try_from(scans).unwrap());
         let verified = self.station.verify();
         assert_eq!(verified.fault, None);
     }
@@ -723,7 +761,12 @@ proptest! {
             settings.postmarked_receive_until = Some(POSTMARKED_UNTIL);
             settings.cure_until = Some(CURE_UNTIL);
         });
-        let mut both = Both { station, model: Model::default(), in_flight: Vec::new() };
+        let mut both = Both {
+            station,
+            model: Model::default(),
+            in_flight: Vec::new(),
+            flows: Flows::default(),
+        };
         both.act(&Action::Import((1..=3).map(|n| (n, Line::Mailed)).collect()));
         for action in &actions {
             both.act(action);
