@@ -219,6 +219,117 @@ fn on_paper(hash: &[u8; 32]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ballot::{ElectionId, Mode};
+    use crate::clock::Zone;
+    use crate::ledger::book::{Book, Settings};
+    use crate::ledger::fact::{Checkpointed, Who, Why};
+    use crate::ledger::report::After;
+    use std::path::Path;
+    use std::time::Duration;
+
+    const NOON: Micros = Micros(1_793_646_000_000_000);
+
+    fn book(dir: &Path) -> Book {
+        let settings = Settings {
+            path: dir.join("ledger.sqlite"),
+            key_file: dir.join("signing.key"),
+            facility: "boulder".to_owned(),
+            station: "intake-1".to_owned(),
+            zone: Zone::named("America/Denver").unwrap(),
+            election: ElectionId::new("202611").ok(),
+            receive_until: None,
+            mode: Mode::Receive,
+            hold_back: Duration::ZERO,
+            announce_imports: Vec::new(),
+        };
+        Book::open(settings, None).unwrap()
+    }
+
+    fn opened(batch: u32) -> Fact {
+        Fact::BatchOpened(BatchOpened {
+            batch,
+            mode: Mode::Receive,
+            received_by: "drop_box".to_owned(),
+            day: None,
+            received_at: Some(Micros(NOON.0 - 3_600_000_000)),
+            reason: Some("came before the deadline".to_owned()),
+            postmarked: false,
+            attention: None,
+            place: Some("Box 7".to_owned()),
+            seals: vec!["A1".to_owned(), "A2".to_owned()],
+            cap: Some(100),
+            who: Some(Who::os_user("kim".to_owned())),
+        })
+    }
+
+    fn closed(batch: u32, counted: u32) -> Fact {
+        Fact::BatchClosed(BatchClosed {
+            batch,
+            counted,
+            envelopes: 40,
+            explanation: (counted != 40).then(|| "two stuck together".to_owned()),
+            who: Who::os_user("lee".to_owned()),
+        })
+    }
+
+    /// Batch 1 agrees, batch 2 has two envelopes too many, batch 3 was reversed, and the head before that was signed.
+    fn closed_batches(dir: &Path) -> Reader {
+        let mut book = book(dir);
+        book.begin(NOON).unwrap();
+        let reversed = Fact::BatchReversed(BatchReversed {
+            batch: 3,
+            reason: "another county's".to_owned(),
+            who: Who::os_user("kim".to_owned()),
+            confirmed_by: "lee".to_owned(),
+        });
+        let checkpoint =
+            Fact::Checkpointed(Checkpointed { of: 6, note: "signed".to_owned(), why: Why::Batch });
+        let facts = [opened(1), closed(1, 40), opened(2), closed(2, 42), opened(3), closed(3, 40)];
+        for fact in facts.into_iter().chain([reversed, checkpoint]) {
+            book.append(NOON, fact, None).unwrap();
+        }
+        book.commit().unwrap();
+        Reader::open(&dir.join("ledger.sqlite"), Zone::named("America/Denver").unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_batch_that_was_closed_says_who_counted_what() {
+        let dir = tempfile::tempdir().unwrap();
+        let reader = closed_batches(dir.path());
+        let batch = reader.batch("2", NOON).unwrap().unwrap();
+        assert_eq!(batch.opened_by.as_deref(), Some("kim"));
+        assert_eq!(batch.received_at.as_deref(), Some("2026-11-02T11:00:00-07:00"));
+        assert_eq!((batch.place.as_deref(), batch.seals.len()), (Some("Box 7"), 2));
+        let count = batch.closed.unwrap();
+        assert_eq!((count.counted, count.envelopes, count.difference), (42, 40, 2));
+        assert_eq!(count.explanation.as_deref(), Some("two stuck together"));
+        assert!(batch.checkpoint.unwrap().starts_with("6 "));
+        assert_eq!(batch.reversed, None);
+        let reversed = reader.batch("3", NOON).unwrap().unwrap().reversed.unwrap();
+        assert_eq!(
+            (reversed.confirmed_by.as_str(), reversed.reason.as_str()),
+            ("lee", "another county's")
+        );
+        let listed = reader.report(None, NOON).unwrap().batches;
+        let reversed: Vec<_> = listed.iter().map(|batch| batch.reversed).collect();
+        assert_eq!(reversed, [false, false, true]);
+        assert!(listed.iter().all(|batch| batch.closed.is_some()));
+    }
+
+    #[test]
+    fn counts_that_differ_are_an_exception_and_are_summed() {
+        let dir = tempfile::tempdir().unwrap();
+        let reader = closed_batches(dir.path());
+        let found = reader.exceptions(After::START, 10, NOON).unwrap().exceptions;
+        assert_eq!(found.len(), 1);
+        assert_eq!((found[0].what.as_str(), found[0].difference), ("difference", Some(2)));
+        assert_eq!((found[0].batch.as_str(), found[0].settled), ("intake-1-2", None));
+        let election = ElectionId::new("202611").unwrap();
+        let counts = reader.reconciliation(&election, NOON).unwrap().hand_counts;
+        assert_eq!((counts.batches, counts.different, counts.open), (3, 1, 0));
+        assert_eq!((counts.counted, counts.envelopes, counts.difference), (122, 120, 2));
+        assert_eq!(crate::ledger::verify(&dir.path().join("ledger.sqlite")).unwrap().fault, None);
+    }
 
     #[test]
     fn the_letters_on_paper_are_those_of_rfc_4648() {

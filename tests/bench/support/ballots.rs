@@ -52,6 +52,7 @@ pub(crate) fn issue(settings: Settings, n: usize) -> anyhow::Result<()> {
         layout: "bench".to_owned(),
         refused: 0,
         by: String::new(),
+        os_user: None,
     };
     match desk.ask(Command::ImportCommit { import, file })? {
         Answer::ImportDone(counts) if counts.issued == u64::try_from(n)? => desk.close(),

@@ -17,8 +17,11 @@ struct Arguments {
     #[arg(long)]
     dir: Option<PathBuf>,
     /// A tenth of it.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "long")]
     quick: bool,
+    /// As large as is promised, where that is more than what is measured else.
+    #[arg(long)]
+    long: bool,
     /// What cargo says to every benchmark.
     #[arg(long, hide = true)]
     bench: bool,
@@ -29,6 +32,20 @@ struct Arguments {
 pub(crate) struct Place {
     dir: tempfile::TempDir,
     quick: bool,
+    long: bool,
+}
+
+/// How many of something.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Many {
+    pub(crate) usual: usize,
+    pub(crate) long: usize,
+}
+
+impl From<usize> for Many {
+    fn from(n: usize) -> Self {
+        Self { usual: n, long: n }
+    }
 }
 
 impl Place {
@@ -53,7 +70,7 @@ impl Place {
             kernel.trim()
         );
         let dir = tempfile::tempdir_in(parent)?;
-        Ok(Self { dir, quick: arguments.quick })
+        Ok(Self { dir, quick: arguments.quick, long: arguments.long })
     }
 
     /// The folder.
@@ -62,8 +79,13 @@ impl Place {
     }
 
     /// So many, or a tenth if it is to be quick.
-    pub(crate) const fn count(&self, n: usize) -> usize {
-        if self.quick { n / 10 } else { n }
+    pub(crate) fn count(&self, n: impl Into<Many>) -> usize {
+        let Many { usual, long } = n.into();
+        match (self.quick, self.long) {
+            (true, _) => usual / 10,
+            (false, true) => long,
+            (false, false) => usual,
+        }
     }
 }
 
