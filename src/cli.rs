@@ -268,6 +268,7 @@ enum ProposalsCommand {
     },
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "switches of a command line")]
 #[derive(Debug, Args)]
 struct ReportArguments {
     /// What was scanned on this local day: by hour, scanner and batch.

@@ -51,6 +51,7 @@
 //! - A new verdict or move: [`scan::Verdict`], [`ballot::scan_move`], `ledger::judge`.
 //! - A new kind of event: `ledger::fact`, then `ledger::apply`, which is run by the writer and by a rebuild alike.
 //! - A symbol that is missed: `tests/bench/decode --misses DIR` draws it, then `decode::looker` from the top.
+//! - A new report or export: `ledger::report`, `ledger::export`; what is counted, `ledger::tally`.
 //! - A new command: [`control::Command`] if it changes something, then [`cli`].
 //! - A new configuration key: [`config`] and `deploy/config.toml`; a test holds the two together.
 

@@ -491,7 +491,8 @@ impl Model {
         let mut held = BTreeMap::from([("issued", 0), ("mailed", 0), ("undeliverable", 0)]);
         for (n, ballot) in &self.ballots {
             let scans = self.scans.values().flatten();
-            let is_held = scans.clone().any(|(m, verdict, _)| m == n && *verdict == Verdict::Held);
+            let is_held =
+                scans.clone().any(|(m, _, verdict, _)| m == n && *verdict == Verdict::Held);
             if let Some(count) = held.get_mut(ballot.status.name()).filter(|_| is_held) {
                 *count += 1;
             }

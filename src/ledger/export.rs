@@ -1,4 +1,4 @@
-//! What leaves the station as a file: tables for people, a status file for BallotTrax, an event log for auditors.
+//! What leaves the station as a file: tables for people, a status file for `BallotTrax`, an event log for auditors.
 //!
 //! Constraints:
 //!
@@ -43,7 +43,7 @@ pub enum Export {
     Batches,
     /// Every scan that somebody may have to look at, and every batch whose counts differ, as CSV.
     Exceptions,
-    /// The ballots of the election as VR Systems' Ballot Status File for BallotTrax.
+    /// The ballots of the election as VR Systems' Ballot Status File for `BallotTrax`.
     BallottraxStatus,
     /// Every event, as NIST SP 1500-101 has election event logs.
     Nist1500101,

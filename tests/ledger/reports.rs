@@ -4,7 +4,7 @@ use crate::station::{NOON, Station, ballot_code, capture, row};
 use ballot_intake::ballot::{ElectionId, Mode, Status};
 use ballot_intake::clock::{Clock as _, Micros};
 use ballot_intake::ledger::{
-    After, Exception, ImportRow, Reconciliation, Request, SetRequest, Who,
+    After, Exception, ImportRow, Party, Person, Reconciliation, Request, SetRequest, Who,
 };
 use ballot_intake::scan::{CodeKind, Face, Verdict};
 use rusqlite::Connection;
@@ -24,10 +24,10 @@ fn exceptions(station: &Station) -> Vec<Exception> {
 fn set(station: &Station, n: u32, status: Status) {
     let request = SetRequest {
         election: row(n).election,
-        ballot: row(n).ballot,
+        ballot: row(n).ballot.unwrap(),
         status,
         reason: "looked at it".to_owned(),
-        who: Who::os_user("supervisor".to_owned()),
+        party: Party::of(Person::os_user("supervisor".to_owned())),
     };
     station.ledger().ask(|reply| Request::Set(request, reply)).unwrap().unwrap();
 }
@@ -196,8 +196,8 @@ fn a_day_is_the_local_one_and_the_hour_that_comes_twice_is_two() {
 #[test]
 fn a_batch_says_all_of_itself() {
     let station = busy_day();
-    let batch = station.reader().batch("intake-1-1", NOON).unwrap().unwrap();
-    assert_eq!(station.reader().batch("1", NOON).unwrap().as_ref(), Some(&batch));
+    let batch = station.reader().batch_sheet("intake-1-1", NOON).unwrap().unwrap();
+    assert_eq!(station.reader().batch_sheet("1", NOON).unwrap().as_ref(), Some(&batch));
     assert_eq!((batch.mode.as_str(), batch.received_by.as_str()), (Mode::Receive.name(), "mail"));
     assert_eq!(batch.scans["received"], 4);
     assert_eq!(batch.scans.values().sum::<i64>(), 8);

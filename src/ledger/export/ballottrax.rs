@@ -1,6 +1,6 @@
-//! VR Systems' Ballot Status File, by which a county tells BallotTrax where its ballots stand.
+//! VR Systems' Ballot Status File, by which a county tells `BallotTrax` where its ballots stand.
 //!
-//! The columns and the values of `BallotStatus` are those of VR Systems' "BallotTrax: Export Ballot Status File". It has six
+//! The columns and the values of `BallotStatus` are those of VR Systems' "`BallotTrax`: Export Ballot Status File". It has six
 //! statuses for our eight:
 //!
 //! - a ballot that is received and not yet decided is `Outbound` with a returned date: no value says "received", and `Accepted`

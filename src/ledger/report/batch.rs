@@ -238,6 +238,8 @@ mod tests {
             zone: Zone::named("America/Denver").unwrap(),
             election: ElectionId::new("202611").ok(),
             receive_until: None,
+            postmarked_receive_until: None,
+            cure_until: None,
             mode: Mode::Receive,
             hold_back: Duration::ZERO,
             announce_imports: Vec::new(),
@@ -296,7 +298,7 @@ mod tests {
     fn a_batch_that_was_closed_says_who_counted_what() {
         let dir = tempfile::tempdir().unwrap();
         let reader = closed_batches(dir.path());
-        let batch = reader.batch("2", NOON).unwrap().unwrap();
+        let batch = reader.batch_sheet("2", NOON).unwrap().unwrap();
         assert_eq!(batch.opened_by.as_deref(), Some("kim"));
         assert_eq!(batch.received_at.as_deref(), Some("2026-11-02T11:00:00-07:00"));
         assert_eq!((batch.place.as_deref(), batch.seals.len()), (Some("Box 7"), 2));
@@ -305,7 +307,7 @@ mod tests {
         assert_eq!(count.explanation.as_deref(), Some("two stuck together"));
         assert!(batch.checkpoint.unwrap().starts_with("6 "));
         assert_eq!(batch.reversed, None);
-        let reversed = reader.batch("3", NOON).unwrap().unwrap().reversed.unwrap();
+        let reversed = reader.batch_sheet("3", NOON).unwrap().unwrap().reversed.unwrap();
         assert_eq!(
             (reversed.confirmed_by.as_str(), reversed.reason.as_str()),
             ("lee", "another county's")

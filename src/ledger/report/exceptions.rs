@@ -12,6 +12,7 @@ use serde::Serialize;
 
 /// A page of exceptions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[expect(clippy::struct_field_names, reason = "the names are the report's in JSON")]
 pub struct Exceptions {
     /// When it was asked, in local time with offset.
     pub as_of: String,

@@ -31,8 +31,15 @@ struct Arguments {
 #[derive(Debug)]
 pub(crate) struct Place {
     dir: tempfile::TempDir,
-    quick: bool,
-    long: bool,
+    size: Sizes,
+}
+
+/// How much is measured.
+#[derive(Debug, Clone, Copy)]
+enum Sizes {
+    Quick,
+    Usual,
+    Long,
 }
 
 /// How many of something.
@@ -70,7 +77,12 @@ impl Place {
             kernel.trim()
         );
         let dir = tempfile::tempdir_in(parent)?;
-        Ok(Self { dir, quick: arguments.quick, long: arguments.long })
+        let size = match (arguments.quick, arguments.long) {
+            (true, _) => Sizes::Quick,
+            (false, true) => Sizes::Long,
+            (false, false) => Sizes::Usual,
+        };
+        Ok(Self { dir, size })
     }
 
     /// The folder.
@@ -81,10 +93,10 @@ impl Place {
     /// So many, or a tenth if it is to be quick.
     pub(crate) fn count(&self, n: impl Into<Many>) -> usize {
         let Many { usual, long } = n.into();
-        match (self.quick, self.long) {
-            (true, _) => usual / 10,
-            (false, true) => long,
-            (false, false) => usual,
+        match self.size {
+            Sizes::Quick => usual / 10,
+            Sizes::Usual => usual,
+            Sizes::Long => long,
         }
     }
 }
