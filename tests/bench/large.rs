@@ -20,7 +20,7 @@ mod place;
 mod station;
 
 use anyhow::{Context as _, ensure};
-use ballot_intake::clock::{Clock, SystemClock};
+use ballot_intake::clock::{Clock as _, SystemClock};
 use ballot_intake::ledger::verify;
 use figures::Times;
 use place::{Many, Place};

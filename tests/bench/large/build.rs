@@ -90,9 +90,10 @@ impl<'a> Build<'a> {
     }
 
     fn append_json(&mut self, at: i64, mut fact: Value) -> anyhow::Result<i64> {
-        fact["v"] = 1.into();
-        fact["at"] = at.into();
-        fact["id"] = id(self.seq).into();
+        let fields = fact.as_object_mut().context("a fact is an object")?;
+        fields.insert("v".to_owned(), 1.into());
+        fields.insert("at".to_owned(), at.into());
+        fields.insert("id".to_owned(), id(self.seq).into());
         self.append(&serde_json_canonicalizer::to_string(&fact)?)
     }
 
@@ -143,7 +144,7 @@ impl<'a> Build<'a> {
         let mut of = Vec::new();
         for (place, ballot) in numbers.iter().enumerate() {
             let at = start + i64::try_from(place)? * APART;
-            let seq = self.append(&scan(id(self.seq), at, number, *ballot))?;
+            let seq = self.append(&scan(&id(self.seq), at, number, *ballot))?;
             *seqs.get_mut(*ballot).context("no such ballot")? = u32::try_from(seq)?;
             let scope = format!("at/{:011}/{number}/left", at / 900_000_000);
             *self.at.entry(scope).or_default() += 1;
@@ -246,7 +247,7 @@ impl<'a> Build<'a> {
 }
 
 /// The body of a scan, its fields in the order of RFC 8785.
-fn scan(id: String, at: i64, batch: usize, number: usize) -> String {
+fn scan(id: &str, at: i64, batch: usize, number: usize) -> String {
     let ballot = ballot(number);
     format!(
         "{{\"at\":{at},\"ballot\":\"{ballot}\",\"batch\":{batch},\"code\":\"{ballot}\",\"election\":\"{ELECTION}\",\
