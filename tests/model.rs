@@ -139,11 +139,17 @@ struct Batch {
     day: Option<String>,
     mode: Mode,
     received_at: Option<Micros>,
-    postmarked: bool,
+    deadline: Micros,
     /// What its scans were taken for, and the changes that they made.
     scans: Vec<(Envelope, Option<usize>)>,
-    closed: bool,
-    reversed: bool,
+    stage: Stage,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Open,
+    Closed,
+    Reversed,
 }
 
 /// How a scan left its ballot: while that holds, its verdict holds.
@@ -165,8 +171,7 @@ struct Model {
     moving: Vec<Moving>,
     /// Every scan that has a row, by scanner.
     scans: BTreeMap<usize, Vec<Scanned>>,
-    /// Those that may not have been answered.
-    /// Those since the last clean stop.
+    /// Those since the last clean stop, and of them those that may not have been answered.
     since_stop: BTreeMap<usize, Vec<Scanned>>,
     unanswered: BTreeMap<usize, Vec<Scanned>>,
     repeats: i64,
@@ -209,17 +214,21 @@ impl Model {
     /// Where the batch is that a scan goes to.
     fn batch(&mut self, now: Micros) -> usize {
         let day = Some(denver().date(now));
-        let is_open = |batch: &Batch, day: &Option<String>| !batch.closed && batch.day == *day;
-        let mut batches = self.batches.iter();
-        if let Some(by_hand) = batches.position(|batch| is_open(batch, &None)) {
+        let is_open =
+            |batch: &Batch, day: &Option<String>| batch.stage == Stage::Open && batch.day == *day;
+        if let Some(by_hand) = self.batches.iter().position(|batch| is_open(batch, &None)) {
             return by_hand;
         }
         let running = self.batches.iter().rposition(|batch| is_open(batch, &day));
         running.unwrap_or_else(|| {
-            let (mode, received_at, scans) = (Mode::Receive, None, Vec::new());
-            let (postmarked, closed, reversed) = (false, false, false);
-            let batch = Batch { day, mode, received_at, postmarked, scans, closed, reversed };
-            self.batches.push(batch);
+            self.batches.push(Batch {
+                day,
+                mode: Mode::Receive,
+                received_at: None,
+                deadline: RECEIVE_UNTIL,
+                scans: Vec::new(),
+                stage: Stage::Open,
+            });
             self.batches.len() - 1
         })
     }
@@ -236,9 +245,8 @@ impl Model {
         let Some(from) = self.ballots.get(&n).map(|ballot| ballot.status) else {
             return Verdict::NotIssued;
         };
-        let Batch { mode, received_at, postmarked, .. } = self.batches[batch];
+        let Batch { mode, received_at, deadline, .. } = self.batches[batch];
         let received_at = received_at.unwrap_or(now);
-        let deadline = if postmarked { POSTMARKED_UNTIL } else { RECEIVE_UNTIL };
         let other = BTreeMap::from([(1, 2), (2, 1)]).get(&n).and_then(|n| self.ballots.get(n));
         let other = other.map(|other| other.status);
         let to = match scan_move(mode, from) {
@@ -270,17 +278,16 @@ impl Model {
 
     /// Whether the batch was opened.
     fn open(&mut self, now: Micros, pile: Pile) -> bool {
-        if self.batches.iter().any(|batch| batch.day.is_none() && !batch.closed) {
+        if self.batches.iter().any(|batch| batch.day.is_none() && batch.stage == Stage::Open) {
             return false;
         }
         self.batches.push(Batch {
             day: None,
             mode: pile.mode,
             received_at: pile.earlier.map(|hours| earlier(now, hours)),
-            postmarked: pile.postmarked,
+            deadline: if pile.postmarked { POSTMARKED_UNTIL } else { RECEIVE_UNTIL },
             scans: Vec::new(),
-            closed: false,
-            reversed: false,
+            stage: Stage::Open,
         });
         true
     }
@@ -299,8 +306,10 @@ impl Model {
     /// Whether the batch was closed.
     fn close(&mut self, counted: Counted) -> bool {
         let Some(batch) = self.batches.last_mut() else { return false };
-        let closes = !batch.closed && counted != Counted::Wrong;
-        batch.closed |= closes;
+        let closes = batch.stage == Stage::Open && counted != Counted::Wrong;
+        if closes {
+            batch.stage = Stage::Closed;
+        }
         closes
     }
 
@@ -308,10 +317,10 @@ impl Model {
     fn reverse(&mut self, now: Micros, batch: u32) -> Option<u32> {
         let batch = batch.checked_sub(1)?;
         let reversed = self.batches.get_mut(batch as usize)?;
-        if !reversed.closed || reversed.reversed {
+        if reversed.stage != Stage::Closed {
             return None;
         }
-        reversed.reversed = true;
+        reversed.stage = Stage::Reversed;
         let mut n = 0;
         for moving in self.moving.clone().into_iter().filter(|moving| moving.batch == batch) {
             if self.ballots[&moving.ballot].last == Some(moving.change) {

@@ -118,10 +118,8 @@ pub(super) fn batch(
 
 /// The number of a batch of this station.
 fn number(config: &Config, batch: &str) -> Result<u32, Failure> {
-    let number = match batch.strip_prefix(&config.station.id) {
-        Some(rest) if rest.starts_with('-') => rest.trim_start_matches('-'),
-        _ => batch,
-    };
+    let own = format!("{}-", config.station.id);
+    let number = batch.strip_prefix(&own).unwrap_or(batch);
     number.parse().map_err(|_none| {
         let id = &config.station.id;
         Failure::new(Exit::Usage, anyhow!("{batch} is no batch of station {id}, such as {id}-1"))
@@ -224,9 +222,9 @@ fn show(config: &Config, common: &Common, number: u32) -> Result<Exit, Failure> 
         return Err(Failure::new(Exit::No, anyhow!("there is no batch {id}-{number}")));
     };
     if common.json {
-        print_json(&contents)?
+        print_json(&contents)?;
     } else {
-        print_contents(&contents)?
+        print_contents(&contents)?;
     }
     Ok(Exit::Done)
 }

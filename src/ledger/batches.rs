@@ -320,28 +320,27 @@ impl Book {
             .query_row([day.as_str(), mode.name()], |row| row.get(0))
             .optional()?;
         let until = self.end_of_day(at, &day);
-        let seq = match found {
-            Some(seq) => seq,
-            None => {
-                let opened = BatchOpened {
-                    batch: self.next_batch()?,
-                    mode,
-                    received_by: ReceivedBy::Mail.name().to_owned(),
-                    day: Some(day),
-                    received_at: None,
-                    reason: None,
-                    postmarked: false,
-                    attention: None,
-                    place: None,
-                    seals: Vec::new(),
-                    cap: None,
-                    who: None,
-                };
-                self.append(at, Fact::BatchOpened(opened), None)?;
-                self.head.seq
-            }
-        };
+        let seq = found.map_or_else(|| self.open_running_batch(at, day), Ok)?;
         self.batch_from(seq, at..until)
+    }
+
+    fn open_running_batch(&mut self, at: Micros, day: String) -> Result<i64, WriteError> {
+        let opened = BatchOpened {
+            batch: self.next_batch()?,
+            mode: self.settings.mode,
+            received_by: ReceivedBy::Mail.name().to_owned(),
+            day: Some(day),
+            received_at: None,
+            reason: None,
+            postmarked: false,
+            attention: None,
+            place: None,
+            seals: Vec::new(),
+            cap: None,
+            who: None,
+        };
+        self.append(at, Fact::BatchOpened(opened), None)?;
+        Ok(self.head.seq)
     }
 
     fn next_batch(&self) -> rusqlite::Result<u32> {

@@ -437,6 +437,25 @@ fn a_held_envelope_stays_held_until_a_supervisor_decides() {
 }
 
 #[test]
+fn a_late_envelope_that_a_supervisor_received_is_in() {
+    let station = Station::with(|settings| settings.receive_until = Some(Micros(NOON.0 - 1)));
+    station.import(&[row(1)]);
+    for _ in 0..2 {
+        assert_eq!(station.scan_ballot("left", 1).verdict, Verdict::Late);
+    }
+    set(&station, 1, Status::Received);
+    assert_eq!(station.scan_ballot("left", 1).verdict, Verdict::AlreadyReceived);
+}
+
+#[test]
+fn what_a_file_received_says_which_file() {
+    let station = station(1);
+    station.import(&[ImportRow { status: Status::Received, ..row(1) }]);
+    let earlier = Some(Earlier { at: NOON, by: "ballots.csv".to_owned(), batch: None });
+    assert_eq!(station.scan_ballot("left", 1).earlier, earlier);
+}
+
+#[test]
 fn what_a_supervisor_received_by_hand_says_who_and_in_which_batch_it_lies() {
     let station = Station::default();
     station.import(&two_of_one_voter(Status::Mailed, Status::Issued));

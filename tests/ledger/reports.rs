@@ -204,7 +204,7 @@ fn a_batch_says_all_of_itself() {
     assert_eq!(batch.exceptions.len(), 4);
     assert_eq!((batch.closed, batch.opened_by), (None, None));
     for none in ["2", "intake-2-1", "", "-1"] {
-        assert_eq!(station.reader().batch(none, NOON).unwrap(), None);
+        assert_eq!(station.reader().batch_sheet(none, NOON).unwrap(), None);
     }
 }
 
