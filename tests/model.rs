@@ -638,7 +638,8 @@ impl Both {
         }
     }
 
-    fn reverse(&mut self, now: Micros, batch: u32) {
+    fn reverse(&mut self, now: Micros, which: u32) {
+        let batch = which % (u32::try_from(self.model.batches.len()).unwrap() + 2);
         let reverse = |reply| {
             Request::Batch(BatchRequest::Reverse {
                 batch,
