@@ -21,9 +21,10 @@ pub use socket::{Socket, Within};
 use crate::ballot::{BallotId, ElectionId, Status};
 use crate::clock::Clock;
 use crate::ledger::{
-    Counts, Decision, Done, Dropped, ImportRefused, ImportRow, ImportedFile, Ledger, Lock,
-    LockError, Moved, NotDone, NotKnown, NotMoved, Party, PeopleRequest, RefusedRow, Reply,
-    Request, Reversed, Role, Secret, SetRequest, Settings, StartError, Who,
+    Compared, Counts, Decision, Done, Dropped, ImportRefused, ImportRow, ImportedFile, Ledger,
+    Lock, LockError, Moved, NotDone, NotKnown, NotMoved, Party, PeopleRequest, RefusedRow, Repeats,
+    Reply, Request, Reversed, Role, Secret, SetRequest, Settings, StartError, UnnamedPiece, Who,
+    packed,
 };
 use batch::{BatchAnswer, BatchCommand};
 use people::Slow;
@@ -116,7 +117,33 @@ pub enum Command {
         /// Which import.
         import: i64,
         /// The rows.
+        #[serde(with = "packed")]
         rows: Vec<ImportRow>,
+    },
+    /// `import` says what is done with rows that say what an earlier one said.
+    ImportRepeats {
+        /// Which import.
+        import: i64,
+        /// What is done.
+        repeats: Repeats,
+    },
+    /// `import --dry-run` stages rows, and hears what became of each.
+    ImportCompare {
+        /// Which import.
+        import: i64,
+        /// The rows.
+        #[serde(with = "packed")]
+        rows: Vec<ImportRow>,
+    },
+    /// `import` has a piece of its codes written, after the last row.
+    ImportIndex {
+        /// Which import.
+        import: i64,
+    },
+    /// `import` asks for the next ballots that the file does not name.
+    ImportUnnamed {
+        /// Which import.
+        import: i64,
     },
     /// `import` decides.
     ImportCommit {
@@ -205,6 +232,17 @@ pub enum Answer {
         /// Those that were not taken.
         refused: Vec<RefusedRow>,
     },
+    /// The import goes on.
+    ImportGoesOn {},
+    /// The rows were staged; this is what became of them.
+    ImportCompared(Compared),
+    /// A piece of the codes was written.
+    ImportIndexed {
+        /// How many are left.
+        left: u64,
+    },
+    /// The next ballots that the file does not name.
+    ImportUnnamed(UnnamedPiece),
     /// The import is decided, or given up.
     ImportDone(Counts),
     /// So each scanner is, in the order of the configuration.
@@ -415,11 +453,27 @@ fn of_import(command: Command, who: &Who, reply: oneshot::Sender<Answer>) -> Ask
             Err(why) => Answer::Refused { why: why.to_string() },
         })),
         Command::ImportRows { import, rows } => {
-            let reply = read(reply, |staged| match staged {
-                Ok(refused) => Answer::ImportStaged { refused },
-                Err(why) => Answer::Refused { why: ImportRefused::to_string(&why) },
+            let reply = read(reply, |done| {
+                unless_refused(done, |refused| Answer::ImportStaged { refused })
             });
             Request::ImportRows { import, rows, reply }
+        }
+        Command::ImportRepeats { import, repeats } => {
+            let reply = read(reply, |done| unless_refused(done, |()| Answer::ImportGoesOn {}));
+            Request::ImportRepeats { import, repeats, reply }
+        }
+        Command::ImportCompare { import, rows } => {
+            let reply = read(reply, |done| unless_refused(done, Answer::ImportCompared));
+            Request::ImportCompare { import, rows, reply }
+        }
+        Command::ImportIndex { import } => {
+            let reply =
+                read(reply, |done| unless_refused(done, |left| Answer::ImportIndexed { left }));
+            Request::ImportIndex { import, reply }
+        }
+        Command::ImportUnnamed { import } => {
+            let reply = read(reply, |done| unless_refused(done, Answer::ImportUnnamed));
+            Request::ImportUnnamed { import, reply }
         }
         Command::ImportCommit { import, file } => {
             let Who { by, os_user } = who.clone();
@@ -503,8 +557,12 @@ fn refused<E: std::error::Error>(why: &E) -> Answer {
 }
 
 fn done(done: Result<Counts, ImportRefused>) -> Answer {
+    unless_refused(done, Answer::ImportDone)
+}
+
+fn unless_refused<T>(done: Result<T, ImportRefused>, answer: impl FnOnce(T) -> Answer) -> Answer {
     match done {
-        Ok(counts) => Answer::ImportDone(counts),
+        Ok(done) => answer(done),
         Err(why) => Answer::Refused { why: why.to_string() },
     }
 }

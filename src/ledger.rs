@@ -29,6 +29,7 @@ mod proposals;
 mod report;
 mod rows;
 mod schema;
+mod sort;
 mod tally;
 mod unanswered;
 mod verify;
@@ -42,7 +43,11 @@ pub use book::{OpenError, Settings, WriteError};
 pub use correct::{Moved, NotMoved, SetRequest};
 pub use export::{Export, ExportError, Exported};
 pub use fact::{Counts, Decision, Person, Role, TwoPersonAct, Who, Why};
-pub use import::{ImportRefused, ImportRow, ImportedFile, RefusedRow};
+pub(crate) use import::packed;
+pub use import::{
+    Changed, Compared, ImportRefused, ImportRow, ImportedFile, NotPacked, RefusedRow, Repeats,
+    Unnamed, UnnamedPiece,
+};
 pub use key::KeyError;
 pub use layout::{
     Header, LAYOUT_BYTES_MAX, Layout, LayoutError, LayoutFault, LayoutFaults, Origin, Piece,
@@ -58,6 +63,7 @@ pub use report::{
     Reconciliation, Report, ScanSums,
 };
 pub use schema::SchemaError;
+pub use sort::{Record, Sorted, Sorter};
 pub use verify::{Verified, VerifyError, VerifyFault, rebuild, verify};
 pub use writer::{
     Ledger, News, NotKnown, PeopleRequest, Reply, Request, StartError, Told, Uncounted, Unsent,

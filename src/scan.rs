@@ -165,8 +165,7 @@ impl Symbol {
 }
 
 /// Which kind of code a capture is.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum CodeKind {
     /// The ballot's own id.
     Ballot,
@@ -174,16 +173,25 @@ pub enum CodeKind {
     Imb,
     /// The voter's id: that voter's one open ballot.
     Voter,
+    /// A code of the county's own: the column of the mail ballot file that has it.
+    Other(Arc<str>),
 }
 
 impl CodeKind {
     /// The name in the configuration.
-    pub const fn name(&self) -> &'static str {
+    pub fn name(&self) -> &str {
         match self {
             Self::Ballot => "ballot",
             Self::Imb => "imb",
             Self::Voter => "voter",
+            Self::Other(column) => column,
         }
+    }
+
+    /// The kind of that name.
+    pub fn from_name(name: &str) -> Self {
+        let own = [Self::Ballot, Self::Imb, Self::Voter];
+        own.into_iter().find(|kind| kind.name() == name).unwrap_or_else(|| Self::Other(name.into()))
     }
 }
 

@@ -84,6 +84,7 @@ impl Station {
             folder: self.folder.path(),
             output: Output::Json,
             progress: Progress::Hidden,
+            clock: &*self.clock,
         }
     }
 
@@ -220,14 +221,14 @@ fn people_are_told_in_words() {
     let station = Station::new();
     let file = station.file("b.csv", format!("{}, 1,,,\n", ballots(1_500, 0)));
     let request = station.request(&file, Run::Dry);
-    let request = ImportRequest { output: Output::Text, progress: Progress::Shown, ..request };
+    let request = ImportRequest { output: Output::Text, progress: Progress::Bar, ..request };
     let said = station.carry_out(&request).unwrap().1;
     assert_eq!(
         said.replace(station.folder.path().to_str().unwrap(), "FOLDER"),
         "1501 rows: 1500 issued, 0 updated, 0 unchanged, 0 voided, 1 refused\n\
          The refused rows are in FOLDER/b.csv.refused.csv.\n\
          This was a dry run: nothing was changed.\n\
-         \r1000 rows\r1501 rows\n"
+         \r[                        ]   0 %, reading, 0 rows\r"
     );
 }
 

@@ -402,9 +402,9 @@ impl Model {
         counts: &'a mut Counts,
     ) -> &'a mut u64 {
         let voids = row.status == Status::Voided;
-        let style = row.style.clone();
         let Some(ballot) = self.ballots.get_mut(&n) else {
             let status = if voids { Status::Issued } else { row.status };
+            let style = row.style.clone();
             self.ballots.insert(n, Ballot { status, style, last: None, sent: 0 });
             if voids {
                 self.moves(now, n, status, Status::Voided);
@@ -415,6 +415,8 @@ impl Model {
         if voids && from != Status::Voided && !moves {
             return &mut counts.refused;
         }
+        // What the line does not say is no news.
+        let style = row.style.clone().or_else(|| ballot.style.clone());
         if !moves && ballot.style == style {
             return &mut counts.unchanged;
         }

@@ -75,7 +75,8 @@ pub(super) fn import_into(
         run: wanted.run,
         folder: Path::new("."),
         output: if common.json { Output::Json } else { Output::Text },
-        progress: if err.is_terminal() { Progress::Shown } else { Progress::Hidden },
+        progress: if err.is_terminal() { Progress::Bar } else { Progress::Lines },
+        clock: &*place.clock,
     };
     let signings = Signers::of(common).read()?;
     let mut desk = find_desk(place, config)?;
@@ -87,9 +88,10 @@ pub(super) fn import_into(
             ImportError::Open { .. } => Exit::NoInput,
             ImportError::Layout { .. } => Exit::No,
             ImportError::Control(_) | ImportError::Busy => Exit::Away,
-            ImportError::RefusedFile { .. } | ImportError::Ledger(_) | ImportError::Out(_) => {
-                Exit::Ledger
-            }
+            ImportError::List { .. }
+            | ImportError::Sort(_)
+            | ImportError::Ledger(_)
+            | ImportError::Out(_) => Exit::Ledger,
         };
         Failure::new(exit, error)
     })

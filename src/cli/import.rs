@@ -1,11 +1,18 @@
 //! `ballot-intake import`: a mail ballot file into the ledger, through the daemon or without one.
 //!
-//! All of the file is staged first and one event decides, so a file is in force as a whole or not at all. Rows that are refused
-//! go to a file of their own, to be mended and imported.
+//! - All of the file is staged first and one event decides, so a file is in force as a whole or not at all.
+//! - Rows are sorted by ballot before the ledger gets them, for in that order it reads and writes each of its pages once. Memory
+//!   is bounded: what does not fit is sorted in a file without a name.
+//! - Rows that are refused go to a list of their own, to be mended and imported; so do ballots that the file does not name, and
+//!   what a dry run would change.
 
-use std::fs::{File, OpenOptions};
+mod list;
+mod staging;
+mod told;
+
+use std::cell::Cell;
+use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
@@ -13,24 +20,40 @@ use std::time::Duration;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
+use self::staging::{Outcome, Staging};
+use self::told::{Share, Told};
 use super::read::Output;
+use crate::clock::Clock;
 use crate::control::{Answer, Command, ControlError, Desk};
 use crate::event::printable;
-use crate::ledger::{
-    Counts, Header, ImportedFile, Layout, LayoutError, Piece, Refused, RefusedRows, Rows, Rules,
-};
+use crate::ledger::{Counts, Header, Layout, LayoutError, Rows, Rules};
 
 /// Rows that are staged at a time: about 20 ms of the ledger's time, and less than a command may have bytes.
-const PIECE_ROWS: usize = 1_000;
+const PIECE_ROWS: usize = 2_000;
+
+/// Bytes of rows in a piece; a row has at most a few hundred.
+const PIECE_BYTES_MAX: usize = 1024 * 1024;
+
+/// Rows read in one go, after which the daemon hears that we are still there.
+const READ_ROWS: usize = 20_000;
+
+/// Memory for rows while they are sorted.
+const RUN_BYTES: usize = 24 * 1024 * 1024;
+
+/// Memory for refused rows, and for differences, while they are sorted.
+const LIST_BYTES: usize = 2 * 1024 * 1024;
+
+/// Differences that are shown to people; the others are in the file.
+const SHOWN_MAX: usize = 20;
+
+/// Where rows are sorted when neither folder takes a file.
+const SCRATCH: &str = "/var/tmp";
 
 /// Between two attempts to begin while the import before this one is not finished.
 const BUSY_AGAIN: Duration = Duration::from_millis(50);
 
 /// Attempts to begin: two minutes, in which about a million rows are applied.
 const BUSY_ATTEMPTS_MAX: usize = 2_400;
-
-/// Names that are tried for the file of refused rows in one folder.
-const NAMES_MAX: usize = 1_000;
 
 /// What is imported, and how.
 #[derive(Debug)]
@@ -47,8 +70,10 @@ pub struct ImportRequest<'a> {
     pub folder: &'a Path,
     /// What the answer looks like.
     pub output: Output,
-    /// Whether `err` is a terminal.
+    /// How `err` hears how far it is.
     pub progress: Progress,
+    /// What time it takes.
+    pub clock: &'a dyn Clock,
 }
 
 /// Whether an import is to count.
@@ -60,12 +85,14 @@ pub enum Run {
     Dry,
 }
 
-/// Whether rows are counted on `err` as they go by.
+/// How the caller hears how far an import is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Progress {
-    /// For people who wait.
-    Shown,
-    /// For files.
+    /// A bar, drawn over itself on a terminal.
+    Bar,
+    /// A line now and then, where there is no terminal.
+    Lines,
+    /// Not at all.
     Hidden,
 }
 
@@ -77,6 +104,13 @@ pub struct ImportOutcome {
     pub counts: Counts,
     /// The file of refused rows, when there were any.
     pub refused_file: Option<PathBuf>,
+    /// Ballots of the file's elections that it does not name and that are not voided.
+    pub disappeared: u64,
+    /// The file of these, when there are any.
+    pub disappeared_file: Option<PathBuf>,
+    /// Of a dry run: the file of what it would change, when there is anything.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub differences_file: Option<PathBuf>,
 }
 
 /// Why a file was not imported. Nothing of it is in force, unless it says otherwise.
@@ -102,9 +136,9 @@ pub enum ImportError {
         #[source]
         source: LayoutError,
     },
-    /// Refused rows could not be written down: exit code 74.
-    #[error("cannot write the refused rows to {}", .path.display())]
-    RefusedFile {
+    /// Refused rows, or another list, could not be written down: exit code 74.
+    #[error("cannot write {}", .path.display())]
+    List {
         /// The file.
         path: PathBuf,
         /// Why.
@@ -120,6 +154,9 @@ pub enum ImportError {
     /// The ledger did not take it: exit code 74.
     #[error("the ledger did not take the import: {0}")]
     Ledger(String),
+    /// Rows could not be sorted: no folder takes a file, or a disk is full: exit code 74.
+    #[error("cannot sort the rows in a file of our own")]
+    Sort(#[source] io::Error),
     /// What is said on the way, or the answer, could not be written: exit code 74. By the answer, the file is in force.
     #[error("cannot write the answer")]
     Out(#[source] io::Error),
@@ -132,25 +169,32 @@ pub fn import(
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> Result<ImportOutcome, ImportError> {
-    let mut file = Hashed { file: open(request.file)?, digest: Sha256::new() };
+    let read = Cell::new(0);
+    let file = open(request.file)?;
+    let bytes = file.metadata().ok().filter(fs::Metadata::is_file).map_or(0, |file| file.len());
+    let mut file = Hashed { file, digest: Sha256::new(), read: &read };
     let mut rows = Rows::open(&mut file, request.layout, request.rules.clone())
         .map_err(|e| of_layout(request, e))?;
     say_unknown(rows.header(), err).map_err(ImportError::Out)?;
     let import = begin(desk)?;
-    let mut staging = Staging { import, request, told: 0, refused: 0, refused_file: None };
-    let staged = staging.stage(desk, &mut rows, err);
+    let told = Told::new(request.progress, request.clock, err);
+    let mut staging = Staging::new(import, request, told);
+    let header = rows.header().clone();
+    let taken =
+        staging.take(desk, &mut rows, &|| Share { done: read.get(), of: bytes.max(read.get()) });
     drop(rows);
-    let outcome = staged.and_then(|()| staging.decide(desk, file.digest));
+    let outcome = taken.and_then(|()| staging.decide(desk, &header, file.digest));
     if outcome.is_err() {
         // An import that nobody decides is cleared away in any case; this one is so at once.
         drop(desk.ask(Command::ImportAbandon { import, refused: 0 }));
     }
     let outcome = outcome?;
-    if request.run == Run::Real && outcome.counts.rows > outcome.counts.unchanged {
+    let counts = outcome.outcome.counts;
+    if request.run == Run::Real && counts.rows > counts.unchanged {
         wait_until_applied(desk);
     }
     say(&outcome, request, out).map_err(ImportError::Out)?;
-    Ok(outcome)
+    Ok(outcome.outcome)
 }
 
 fn open(path: &Path) -> Result<File, ImportError> {
@@ -203,7 +247,7 @@ fn wait_until_applied(desk: &mut Desk) {
 }
 
 fn say(
-    outcome: &ImportOutcome,
+    Outcome { outcome, shown }: &Outcome,
     request: &ImportRequest<'_>,
     out: &mut dyn Write,
 ) -> io::Result<()> {
@@ -216,122 +260,24 @@ fn say(
         out,
         "{rows} rows: {issued} issued, {updated} updated, {unchanged} unchanged, {voided} voided, {refused} refused"
     )?;
+    let place = |path: &Path| printable(&path.to_string_lossy());
     if let Some(path) = &outcome.refused_file {
-        writeln!(out, "The refused rows are in {}.", printable(&path.to_string_lossy()))?;
+        writeln!(out, "The refused rows are in {}.", place(path))?;
+    }
+    if let Some(path) = &outcome.disappeared_file {
+        let n = outcome.disappeared;
+        writeln!(out, "{n} ballots are not in the file; they stay, and are in {}.", place(path))?;
+    }
+    for line in shown {
+        writeln!(out, "  {}", printable(line))?;
+    }
+    if let Some(path) = &outcome.differences_file {
+        writeln!(out, "All differences are in {}.", place(path))?;
     }
     if request.run == Run::Dry {
         writeln!(out, "This was a dry run: nothing was changed.")?;
     }
     Ok(())
-}
-
-/// An import that is being staged.
-struct Staging<'a> {
-    import: i64,
-    request: &'a ImportRequest<'a>,
-    /// Rows so far.
-    told: usize,
-    /// Rows that were refused here, not by the ledger.
-    refused: u64,
-    refused_file: Option<RefusedFile>,
-}
-
-/// A file of refused rows.
-struct RefusedFile {
-    path: PathBuf,
-    rows: RefusedRows<File>,
-}
-
-impl Staging<'_> {
-    /// Hands the ledger all rows.
-    fn stage(
-        &mut self,
-        desk: &mut Desk,
-        rows: &mut Rows<&mut Hashed>,
-        err: &mut dyn Write,
-    ) -> Result<(), ImportError> {
-        loop {
-            let piece = rows.piece(PIECE_ROWS).map_err(|e| of_layout(self.request, e))?;
-            let done = piece.done;
-            self.told += piece.rows.len() + piece.refused.len();
-            self.refused += u64::try_from(piece.refused.len()).unwrap_or(u64::MAX);
-            let refused = self.stage_piece(desk, piece)?;
-            self.write_down(&refused, rows.header())?;
-            if self.request.progress == Progress::Shown {
-                let end = if done { "\n" } else { "" };
-                write!(err, "\r{} rows{end}", self.told)
-                    .and_then(|()| err.flush())
-                    .map_err(ImportError::Out)?;
-            }
-            if done {
-                return Ok(());
-            }
-        }
-    }
-
-    /// Hands the ledger a piece; all its refused rows, in the order of the file.
-    fn stage_piece(&self, desk: &mut Desk, piece: Piece) -> Result<Vec<Refused>, ImportError> {
-        let mut refused = piece.refused;
-        if piece.rows.is_empty() {
-            return Ok(refused);
-        }
-        let command = Command::ImportRows { import: self.import, rows: piece.rows };
-        let by_ledger = match desk.ask(command).map_err(ImportError::Control)? {
-            Answer::ImportStaged { refused } => refused,
-            other => return Err(unexpected(other)),
-        };
-        for row in by_ledger {
-            let Some(origin) = piece.origins.get(row.index) else {
-                return Err(ImportError::Ledger(format!("it refused row {}", row.index)));
-            };
-            refused.push(origin.clone().refused(row.reason));
-        }
-        refused.sort_by_key(|refused| refused.origin.line);
-        Ok(refused)
-    }
-
-    fn write_down(&mut self, refused: &[Refused], header: &Header) -> Result<(), ImportError> {
-        if refused.is_empty() {
-            return Ok(());
-        }
-        let file = match self.refused_file.take() {
-            Some(file) => file,
-            None => create_refused(self.request, header)?,
-        };
-        let RefusedFile { path, rows } = self.refused_file.insert(file);
-        for row in refused {
-            rows.write(row).map_err(|source| no_refused_file(path, source))?;
-        }
-        Ok(())
-    }
-
-    /// Decides the import, or gives it up after a dry run.
-    fn decide(self, desk: &mut Desk, digest: Sha256) -> Result<ImportOutcome, ImportError> {
-        let refused_file = self.refused_file.map(|RefusedFile { path, rows }| {
-            rows.end().map_err(|source| no_refused_file(&path, source)).map(|_| path)
-        });
-        let refused_file = refused_file.transpose()?;
-        let (import, refused) = (self.import, self.refused);
-        let command = match self.request.run {
-            Run::Dry => Command::ImportAbandon { import, refused },
-            Run::Real => Command::ImportCommit {
-                import,
-                file: ImportedFile {
-                    file: file_name(self.request.file),
-                    sha256: hex(&digest.finalize()),
-                    layout: self.request.layout.name().to_owned(),
-                    refused,
-                    // Whoever carries the command out knows who asks.
-                    by: String::new(),
-                    os_user: None,
-                },
-            },
-        };
-        match desk.ask(command).map_err(ImportError::Control)? {
-            Answer::ImportDone(counts) => Ok(ImportOutcome { counts, refused_file }),
-            other => Err(unexpected(other)),
-        }
-    }
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -343,54 +289,19 @@ fn file_name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-/// Creates the file of refused rows beside the file, or in the other folder where that cannot be.
-fn create_refused(
-    request: &ImportRequest<'_>,
-    header: &Header,
-) -> Result<RefusedFile, ImportError> {
-    let name = request.file.file_name().unwrap_or_default();
-    let beside = request.file.with_file_name("");
-    let (path, file) = create_new(&beside, name)
-        .or_else(|_| create_new(request.folder, name))
-        .map_err(|source| no_refused_file(&request.folder.join(name), source))?;
-    let rows = RefusedRows::begin(file, header).map_err(|source| no_refused_file(&path, source))?;
-    Ok(RefusedFile { path, rows })
-}
-
-fn no_refused_file(path: &Path, source: io::Error) -> ImportError {
-    ImportError::RefusedFile { path: path.to_owned(), source }
-}
-
-/// Creates the first of `<name>.refused.csv`, `<name>.refused-2.csv` and so on that is not there yet.
-fn create_new(folder: &Path, name: &std::ffi::OsStr) -> io::Result<(PathBuf, File)> {
-    for number in 1..=NAMES_MAX {
-        let mut own = name.to_owned();
-        own.push(if number == 1 {
-            ".refused.csv".to_owned()
-        } else {
-            format!(".refused-{number}.csv")
-        });
-        let path = folder.join(own);
-        // It holds what the mail ballot file holds, so it is its owner's only.
-        match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
-            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(e) => return Err(e),
-            Ok(file) => return Ok((path, file)),
-        }
-    }
-    Err(io::ErrorKind::AlreadyExists.into())
-}
-
 /// A file whose digest is made while it is read.
-struct Hashed {
+struct Hashed<'a> {
     file: File,
     digest: Sha256,
+    /// Bytes read.
+    read: &'a Cell<u64>,
 }
 
-impl Read for Hashed {
+impl Read for Hashed<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let n = self.file.read(buffer)?;
         self.digest.update(buffer.get(..n).unwrap_or_default());
+        self.read.set(self.read.get() + u64::try_from(n).unwrap_or(u64::MAX));
         Ok(n)
     }
 }
@@ -405,8 +316,10 @@ mod tests {
         let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         let folder = tempfile::TempDir::new().unwrap();
         let path = folder.path().join("abc");
-        std::fs::write(&path, "abc").unwrap();
-        let mut hashed = Hashed { file: open(&path).unwrap(), digest: Sha256::new() };
+        fs::write(&path, "abc").unwrap();
+        let read_so_far = Cell::new(0);
+        let file = open(&path).unwrap();
+        let mut hashed = Hashed { file, digest: Sha256::new(), read: &read_so_far };
         let read = io::read_to_string(&mut hashed).unwrap();
         assert_eq!((read.as_str(), hex(&hashed.digest.finalize()).as_str()), ("abc", abc));
     }

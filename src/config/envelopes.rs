@@ -100,8 +100,23 @@ fn check(text: &str) -> Result<Check, Misfit> {
     value::one_of(text, &Check::ALL.map(Check::name), Check::from_name)
 }
 
+/// Columns of a mail ballot file that are no codes, and groups of a pattern that mean something else.
+const NO_CODES: [&str; 8] =
+    ["check", "election", "mailed", "reason", "receive_until", "returned", "status", "style"];
+
+/// Longest name of a column.
+const COLUMN_BYTES_MAX: usize = 64;
+
+/// One of our own kinds, or the column that has the code.
 fn kind(text: &str) -> Result<CodeKind, Misfit> {
-    let kinds = [CodeKind::Ballot, CodeKind::Imb, CodeKind::Voter];
-    let names = kinds.each_ref().map(CodeKind::name);
-    value::one_of(text, &names, |text| kinds.iter().find(|kind| kind.name() == text).cloned())
+    let is_column = text.len() <= COLUMN_BYTES_MAX
+        && text.starts_with(|first: char| first.is_ascii_lowercase())
+        && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+    if is_column && !NO_CODES.contains(&text) {
+        return Ok(CodeKind::from_name(text));
+    }
+    Err(Misfit::new(
+        "write ballot, imb, voter, or the column of the mail ballot file that has the code"
+            .to_owned(),
+    ))
 }

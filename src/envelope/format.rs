@@ -47,7 +47,7 @@ pub enum FormatError {
     NoSymbology,
     /// Only Intelligent Mail formats go without a pattern.
     #[error("it names a {0} and has no pattern")]
-    NoPattern(&'static str),
+    NoPattern(String),
     /// The pattern is no regular expression over bytes, or too large a one.
     #[error("the pattern is no regular expression")]
     Pattern(#[source] Box<regex::Error>),
@@ -56,7 +56,7 @@ pub enum FormatError {
     UnknownGroup(String),
     /// The pattern captures nothing.
     #[error("the pattern has no group named {0:?}")]
-    NoCapture(&'static str),
+    NoCapture(String),
     /// A check is asked for, and nothing says where it stands.
     #[error("it has the check {0} and no group named \"check\"")]
     CheckWithoutGroup(Check),
@@ -142,7 +142,7 @@ impl Format {
         let spelling = match &spec.pattern {
             Some(pattern) => Spelling::Pattern(Pattern::new(pattern, &spec)?),
             None if spec.names == CodeKind::Imb => Spelling::Imb(MailFields::new(&spec)?),
-            None => return Err(FormatError::NoPattern(spec.names.name())),
+            None => return Err(FormatError::NoPattern(spec.names.name().to_owned())),
         };
         let FormatSpec { name, symbologies, names, .. } = spec;
         Ok(Self { name: name.into(), symbologies, names, spelling })
@@ -233,7 +233,8 @@ impl Pattern {
             return Err(FormatError::UnknownGroup(name.to_owned()));
         }
         let group = |wanted| regex.capture_names().position(|name| name == Some(wanted));
-        let capture = group(own).or_else(|| group("ballot")).ok_or(FormatError::NoCapture(own))?;
+        let capture = group(own).or_else(|| group("ballot"));
+        let capture = capture.ok_or_else(|| FormatError::NoCapture(own.to_owned()))?;
         let check = match (spec.check, group("check")) {
             (Check::None, None) => None,
             (Check::None, Some(_)) => return Err(FormatError::GroupWithoutCheck),
@@ -390,7 +391,7 @@ mod tests {
         assert_eq!(with(|it| it.name = "a b".into()), FormatError::Name("a b".into()));
         assert_eq!(with(|it| it.name = "n".repeat(65)), FormatError::Name("n".repeat(65)));
         assert_eq!(with(|it| it.symbologies.clear()), FormatError::NoSymbology);
-        assert_eq!(with(|it| it.pattern = None), FormatError::NoPattern("ballot"));
+        assert_eq!(with(|it| it.pattern = None), FormatError::NoPattern("ballot".into()));
         assert_eq!(
             with(|it| it.pattern = Some(r"(?<ballot>\d+)(?<elektion>\d)(?<check>\d)".into())),
             FormatError::UnknownGroup("elektion".into())
@@ -401,7 +402,7 @@ mod tests {
         );
         assert_eq!(
             with(|it| it.pattern = Some(r"\d+(?<check>\d)".into())),
-            FormatError::NoCapture("ballot")
+            FormatError::NoCapture("ballot".into())
         );
         assert_eq!(
             with(|it| it.pattern = Some(r"(?<ballot>\d+)".into())),

@@ -362,31 +362,37 @@ impl Projection<'_> {
         self.tally.take_over(self.conn, imported.import)
     }
 
-    /// What import `number`, decided at row `seq`, says of a ballot that was there already. A status that it announces is
-    /// left to the event that announces it.
+    /// What an import, decided at row `seq`, says of a ballot that was there already. A status that it announces is left to the
+    /// event that announces it.
     pub(super) fn imported_change(
         &mut self,
         seq: i64,
         change: &Change<'_>,
     ) -> rusqlite::Result<()> {
-        let Change { import, key, row: new, announces } = change;
+        let Change { key, row: new, imported } = change;
         let row = rows::by_key(self.conn, *key)?;
         let before = current_row(self.conn, *key)?;
-        let before = serde_json_canonicalizer::to_string(&before)
-            .map_err(|e| rows::foreign(0, &e.to_string()))?;
+        let after = if imported.keeps_unsaid { new.upon(&before) } else { (*new).clone() };
+        let before = before.canonical().map_err(|e| rows::foreign(0, &e.to_string()))?;
         self.conn
             .prepare_cached(
-                "UPDATE ballot SET voter = ?, imb = ?, style = ?, mailed = ?, receive_until = ? WHERE key = ?",
+                "UPDATE ballot SET voter = ?, imb = ?, style = ?, mailed = ?, receive_until = ?, codes = ?, returned = ? \
+                 WHERE key = ?",
             )?
             .execute(params![
-                new.voter.as_str(),
-                new.imb,
-                new.style,
-                new.mailed.map(|at| at.0),
-                new.receive_until.map(|at| at.0),
+                after.voter.as_str(),
+                after.imb,
+                after.style,
+                after.mailed.map(|at| at.0),
+                after.receive_until.map(|at| at.0),
+                rows::codes_text(&after.codes)?,
+                after.returned.map(|at| at.0),
                 key
             ])?;
-        if import_moves(row.status, new.status) && !announces.contains(&new.status) {
+        if import_moves(row.status, new.status)
+            && !imported.announces.contains(&new.status)
+            && !imported.overtook(&row.election, &row.ballot)
+        {
             self.conn
                 .prepare_cached(
                     "UPDATE ballot SET status = ?, reason = ?, status_seq = ? WHERE key = ?",
@@ -398,7 +404,7 @@ impl Projection<'_> {
             .prepare_cached(
                 "UPDATE import_change SET done = 1, before = coalesce(before, ?) WHERE ballot = ? AND import = ?",
             )?
-            .execute(params![before, key, import])?;
+            .execute(params![before, key, imported.import])?;
         Ok(())
     }
 }
@@ -415,8 +421,7 @@ struct Stand<'a> {
 
 /// A row of an import that changes a ballot.
 pub(super) struct Change<'a> {
-    pub(super) import: i64,
     pub(super) key: i64,
     pub(super) row: &'a ImportRow,
-    pub(super) announces: &'a [Status],
+    pub(super) imported: &'a Imported,
 }

@@ -343,6 +343,9 @@ impl Book {
         self.head = head;
         self.wal_pages += PAGES_PER_EVENT;
         self.projection().apply(head.seq, &event, row)?;
+        if let (Some(row), Some(to)) = (row, event.fact.moves_to()) {
+            self.overtakes(row, to);
+        }
         if event.fact.owes() {
             // Changes are released in order, so the oldest that is held back is the one to wait for.
             self.next_due.get_or_insert(at.plus(self.settings.hold_back));

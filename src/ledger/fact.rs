@@ -131,6 +131,15 @@ pub(super) enum Fact {
 }
 
 impl Fact {
+    /// Where the ballot that it names stands from here on, when it moves it.
+    pub(super) const fn moves_to(&self) -> Option<Status> {
+        match self {
+            Self::Scan(scan) => scan.to,
+            Self::Set(set) => Some(set.to),
+            _ => None,
+        }
+    }
+
     /// Whether the relay is owed this change, unless it is withdrawn.
     pub(super) const fn owes(&self) -> bool {
         match self {
@@ -331,6 +340,31 @@ pub(super) struct Imported {
     pub changed_sha256: String,
     /// Statuses whose changes become events of their own, owed to the relay.
     pub announces: Vec<Status>,
+    /// What a row does not say takes nothing away from what the ledger knows; imports of older programs blanked it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub keeps_unsaid: bool,
+    /// Ballots of the file's elections that it does not name and that were not voided; absent when nobody counted them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disappeared: Option<u64>,
+    /// Ballots that the file takes in and that stay where they were, for another ballot of their voter came in meanwhile.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub overtaken: Vec<Overtaken>,
+}
+
+impl Imported {
+    /// Whether this ballot stays where it was, whatever the file says.
+    pub(super) fn overtook(&self, election: &ElectionId, ballot: &BallotId) -> bool {
+        self.overtaken.iter().any(|other| other.election == *election && other.ballot == *ballot)
+    }
+}
+
+/// A ballot that a file takes in, while another ballot of its voter came in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Overtaken {
+    /// The election.
+    pub election: ElectionId,
+    /// The ballot.
+    pub ballot: BallotId,
 }
 
 /// What became of a file's rows: `rows` is the sum of all others.

@@ -4,11 +4,24 @@
 //! - A ballot that a staged row issues is written at once and is invisible until the event; a crash before it clears them away.
 //! - A row that changes a ballot is kept beside it. From the event on every look-up applies the changes of the ballots that it
 //!   meets first, so the order of events is the order of what happened; the rest is applied while nobody scans.
-//! - Nothing is ever held in memory but the piece at hand.
+//! - Rows may come in any order. In the order of their ballots they are read, compared and written page by page; the codes of
+//!   new ballots are gathered, and written into their index in its own order before the event.
+//! - Nothing is ever held in memory but the piece at hand, a run of codes, and a bit for each ballot.
 
+mod codes;
+mod row;
+mod stage;
+mod voters;
+
+pub(crate) use self::row::packed;
+pub use self::row::{ImportRow, NotPacked};
+
+use self::codes::{Codes, CodesError};
+use self::stage::{Effect, StageError};
+use self::voters::Voters;
 use super::apply::Change;
 use super::book::{Book, WriteError};
-use super::fact::{By, Counts, Fact, Imported, SetFact, Who};
+use super::fact::{By, Counts, Fact, Imported, Overtaken, SetFact, Who};
 use super::key::hex;
 use super::rows::{self, BallotRow};
 use super::tally::{Scope, Tally};
@@ -18,56 +31,16 @@ use crate::event::LogEvent;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
-use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 /// Changes applied, or staged ballots cleared away, in one transaction: well under 20 ms of work.
 const PIECE_ROWS: i64 = 500;
 
-/// One row of a mail ballot file, as every layout comes to it; its canonical form is RFC 8785 JSON of this.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ImportRow {
-    /// The election.
-    pub election: ElectionId,
-    /// None: the voter's one ballot; where the voter has none, a ballot with the voter's id is issued.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ballot: Option<BallotId>,
-    /// Whose it is.
-    pub voter: VoterId,
-    /// The 15 digits of mailer id and serial of its mail piece.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub imb: Option<String>,
-    /// Other codes that name it, by kind.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub codes: BTreeMap<String, String>,
-    /// The ballot style.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub style: Option<String>,
-    /// Where it stands by the file.
-    pub status: Status,
-    /// Why.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
-    /// When it was mailed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub mailed: Option<Micros>,
-    /// When it came back, by the file.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub returned: Option<Micros>,
-    /// Its own deadline.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub receive_until: Option<Micros>,
-}
+/// Codes written into the index in one transaction: the same.
+const PIECE_CODES: usize = 4_000;
 
-impl ImportRow {
-    /// The id of the ballot that it is about.
-    pub(super) fn ballot_id(&self) -> &str {
-        self.ballot.as_ref().map_or_else(|| self.voter.as_str(), BallotId::as_str)
-    }
-
-    fn canonical(&self) -> Result<String, WriteError> {
-        serde_json_canonicalizer::to_string(self).map_err(WriteError::Body)
-    }
-}
+/// Ballots looked at in one transaction for those that a file does not name: the same.
+const PIECE_UNNAMED: usize = 2_000;
 
 /// A row that was not taken.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,6 +49,59 @@ pub struct RefusedRow {
     pub index: usize,
     /// Why.
     pub reason: String,
+}
+
+/// What became of a piece of rows, row by row.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Compared {
+    /// Rows that were not taken.
+    pub refused: Vec<RefusedRow>,
+    /// Rows that say something new.
+    pub changed: Vec<Changed>,
+}
+
+/// A row that says something new.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Changed {
+    /// Its place in the piece, from 0.
+    pub index: usize,
+    /// The ballot as it stands; none when the row issues it.
+    pub before: Option<ImportRow>,
+    /// The ballot as it is by the row.
+    pub after: ImportRow,
+}
+
+/// What is done with a row that says what an earlier one of the file said.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Repeats {
+    /// It is refused.
+    #[default]
+    Refused,
+    /// It says nothing new.
+    Unchanged,
+}
+
+/// A ballot that the ledger has and the file does not name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unnamed {
+    /// The election.
+    pub election: ElectionId,
+    /// The ballot.
+    pub ballot: BallotId,
+    /// Whose it is.
+    pub voter: String,
+    /// Where it stands.
+    pub status: Status,
+}
+
+/// A piece of the ballots that the file does not name.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnnamedPiece {
+    /// The ballots.
+    pub ballots: Vec<Unnamed>,
+    /// Whether these were the last.
+    pub done: bool,
 }
 
 /// Why an import cannot go on. Nothing of it is in force.
@@ -87,7 +113,17 @@ pub enum ImportRefused {
     /// It was abandoned, by a failed commit or a restart.
     #[error("import {0} was abandoned: import the file again")]
     Abandoned(i64),
+    /// Its codes are being written, after which it takes no more rows.
+    #[error("import {0} takes no more rows: its codes are being written")]
+    Closed(i64),
+    /// What it keeps in files beside the ledger until it is decided could not be written; it was abandoned.
+    #[error("a file beside the ledger cannot be written: {0}")]
+    Scratch(String),
 }
+
+/// Rows of an import, and codes, that share a page of the write-ahead log, about.
+const ROWS_PER_PAGE: usize = 10;
+const CODES_PER_PAGE: usize = 50;
 
 /// What an import's event says beside its counts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -108,12 +144,65 @@ pub struct ImportedFile {
 }
 
 /// An import that is being staged.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Staging {
     counts: Counts,
     seen: Seen,
     issued: Sha256,
     changed: Sha256,
+    codes: Codes,
+    voters: Voters,
+    repeats: Repeats,
+    /// The last row that named its ballot first.
+    last: Option<ImportRow>,
+    /// The elections that the file names.
+    elections: Vec<ElectionId>,
+    /// The last ballot before the import.
+    before: i64,
+    /// The last ballot that was looked at for those that the file does not name, and how many those were.
+    unnamed: (i64, u64),
+    /// Ballots that the file takes in, while a scan took another one of their voter in.
+    overtaken: Vec<Overtaken>,
+    /// Where files beside the ledger go.
+    folders: Vec<PathBuf>,
+}
+
+impl Staging {
+    fn new(before: i64, folder: &Path) -> Self {
+        let folders = vec![folder.to_owned()];
+        Self {
+            counts: Counts::default(),
+            seen: Seen::default(),
+            issued: Sha256::new(),
+            changed: Sha256::new(),
+            codes: Codes::new(folders.clone()),
+            voters: Voters::default(),
+            repeats: Repeats::default(),
+            last: None,
+            elections: Vec::new(),
+            before,
+            unnamed: (0, 0),
+            overtaken: Vec::new(),
+            folders,
+        }
+    }
+
+    /// Whether the row is about the ballot that the last one was about.
+    fn names_last(&self, row: &ImportRow) -> bool {
+        let last = self.last.as_ref();
+        last.is_some_and(|last| last.ballot == row.ballot && last.election == row.election)
+    }
+
+    fn count(&mut self, effect: &Effect) {
+        self.counts.rows += 1;
+        *match effect {
+            Effect::Issued => &mut self.counts.issued,
+            Effect::Updated => &mut self.counts.updated,
+            Effect::Voided => &mut self.counts.voided,
+            Effect::Unchanged => &mut self.counts.unchanged,
+            Effect::Refused(_) => &mut self.counts.refused,
+        } += 1;
+    }
 }
 
 /// Ballots that the file has named so far, a bit for each key; keys are given without gaps.
@@ -134,15 +223,11 @@ impl Seen {
             first
         })
     }
-}
 
-/// What a row is to the ledger.
-enum Effect {
-    Issued,
-    Updated,
-    Voided,
-    Unchanged,
-    Refused(String),
+    fn has(&self, key: i64) -> bool {
+        let word = usize::try_from(key / 64).ok().and_then(|word| self.0.get(word));
+        word.is_some_and(|word| word & (1 << (key % 64)) != 0)
+    }
 }
 
 impl Book {
@@ -152,55 +237,163 @@ impl Book {
             return Ok(Err(ImportRefused::Busy));
         }
         self.conn.execute(
-            "INSERT INTO import (number) SELECT coalesce(max(number), 0) + 1 FROM import",
+            "INSERT INTO import (number, coded) SELECT coalesce(max(number), 0) + 1, 0 FROM import",
             [],
         )?;
         let number = self.conn.last_insert_rowid();
+        let before: i64 =
+            self.conn
+                .query_row("SELECT coalesce(max(key), 0) FROM ballot", [], |row| row.get(0))?;
+        let folder = self.settings.path.parent().unwrap_or(Path::new("."));
         self.staging = Some(number);
-        self.staged = Some(Staging::default());
+        self.staged = Some(Staging::new(before, folder));
         Ok(Ok(number))
+    }
+
+    /// From here on a row that says what an earlier one of the file said is treated so.
+    pub(super) fn import_repeats(
+        &mut self,
+        number: i64,
+        repeats: Repeats,
+    ) -> Result<(), ImportRefused> {
+        let staged = self.staged.as_mut().filter(|_| self.staging == Some(number));
+        staged.ok_or(ImportRefused::Abandoned(number))?.repeats = repeats;
+        Ok(())
     }
 
     /// Stages a piece of rows; those that were refused.
     pub(super) fn import_stage(
         &mut self,
         number: i64,
-        piece: &[ImportRow],
+        piece: Vec<ImportRow>,
     ) -> Result<Result<Vec<RefusedRow>, ImportRefused>, WriteError> {
+        let mut refused = Vec::new();
+        let staged = self.staged_piece(number, piece, |index, _, effect, _| {
+            if let Effect::Refused(reason) = effect {
+                refused.push(RefusedRow { index, reason });
+            }
+        })?;
+        Ok(staged.map(|()| refused))
+    }
+
+    /// Stages a piece of rows; what became of each.
+    pub(super) fn import_compare(
+        &mut self,
+        number: i64,
+        piece: Vec<ImportRow>,
+    ) -> Result<Result<Compared, ImportRefused>, WriteError> {
+        let Compared { mut refused, mut changed } = Compared::default();
+        let staged =
+            self.staged_piece(number, piece, |index, row, effect, before| match effect {
+                Effect::Refused(reason) => refused.push(RefusedRow { index, reason }),
+                Effect::Unchanged => {}
+                Effect::Issued | Effect::Updated | Effect::Voided => {
+                    let after =
+                        before.as_ref().map_or_else(|| row.clone(), |before| row.upon(before));
+                    changed.push(Changed { index, before, after });
+                }
+            })?;
+        Ok(staged.map(|()| Compared { refused, changed }))
+    }
+
+    fn staged_piece(
+        &mut self,
+        number: i64,
+        piece: Vec<ImportRow>,
+        each: impl FnMut(usize, &ImportRow, Effect, Option<ImportRow>),
+    ) -> Result<Result<(), ImportRefused>, WriteError> {
         let Some(mut staged) = self.staged.take_if(|_| self.staging == Some(number)) else {
             return Ok(Err(ImportRefused::Abandoned(number)));
         };
-        let mut refused = Vec::new();
-        for (index, row) in piece.iter().enumerate() {
-            staged.counts.rows += 1;
-            match self.stage_row(number, row, &mut staged)? {
-                Effect::Issued => staged.counts.issued += 1,
-                Effect::Updated => staged.counts.updated += 1,
-                Effect::Voided => staged.counts.voided += 1,
-                Effect::Unchanged => staged.counts.unchanged += 1,
-                Effect::Refused(reason) => {
-                    staged.counts.refused += 1;
-                    refused.push(RefusedRow { index, reason });
-                }
-            }
+        if !piece.is_empty() && !staged.codes.is_gathering() {
+            self.staged = Some(staged);
+            return Ok(Err(ImportRefused::Closed(number)));
         }
-        self.staged = Some(staged);
-        self.wal_pages += i64::try_from(piece.len()).unwrap_or(i64::MAX);
-        Ok(Ok(refused))
+        self.wal_pages += i64::try_from(piece.len() / ROWS_PER_PAGE).unwrap_or(i64::MAX);
+        match self.stage(number, piece, &mut staged, each) {
+            Ok(()) => {
+                self.staged = Some(staged);
+                Ok(Ok(()))
+            }
+            // What was staged is cleared away.
+            Err(StageError::Scratch(error)) => Ok(Err(ImportRefused::Scratch(error.to_string()))),
+            Err(StageError::Write(error)) => Err(error),
+        }
     }
 
-    /// Decides the import: from this event on it is in force.
+    /// Writes a piece of the import's codes into their index, after its last row; how many are left.
+    pub(super) fn import_index(
+        &mut self,
+        number: i64,
+    ) -> Result<Result<u64, ImportRefused>, WriteError> {
+        let Some(mut staged) = self.staged.take_if(|_| self.staging == Some(number)) else {
+            return Ok(Err(ImportRefused::Abandoned(number)));
+        };
+        if staged.codes.is_gathering() {
+            self.conn.execute("UPDATE import SET coded = 1 WHERE number = ?", [number])?;
+        }
+        match staged.codes.write(&self.conn, PIECE_CODES) {
+            Ok(()) => {
+                let left = staged.codes.left();
+                self.wal_pages += i64::try_from(PIECE_CODES / CODES_PER_PAGE).unwrap_or(i64::MAX);
+                self.staged = Some(staged);
+                Ok(Ok(left))
+            }
+            Err(CodesError::Scratch(error)) => Ok(Err(ImportRefused::Scratch(error.to_string()))),
+            Err(CodesError::Write(error)) => Err(error),
+        }
+    }
+
+    /// The next piece of the ballots that the file does not name, of the elections that it does; voided ones are left out.
+    pub(super) fn import_unnamed(
+        &mut self,
+        number: i64,
+    ) -> Result<Result<UnnamedPiece, ImportRefused>, WriteError> {
+        let Some(staged) = self.staged.as_mut().filter(|_| self.staging == Some(number)) else {
+            return Ok(Err(ImportRefused::Abandoned(number)));
+        };
+        let (mut key, mut count) = staged.unnamed;
+        let mut piece = UnnamedPiece::default();
+        let mut read = 0;
+        while key < staged.before && read < PIECE_UNNAMED {
+            key += 1;
+            if staged.seen.has(key) {
+                continue;
+            }
+            read += 1;
+            let Some(row) = rows::at_key(&self.conn, key)? else { continue };
+            if row.status != Status::Voided && staged.elections.contains(&row.election) {
+                let BallotRow { election, ballot, voter, status, .. } = row;
+                piece.ballots.push(Unnamed { election, ballot, voter, status });
+                count += 1;
+            }
+        }
+        piece.done = key >= staged.before;
+        staged.unnamed = (key, count);
+        Ok(Ok(piece))
+    }
+
+    /// Decides the import: from this event on it is in force. Codes that are not in the index yet are written first.
     pub(super) fn import_commit(
         &mut self,
         now: Micros,
         number: i64,
         file: &ImportedFile,
     ) -> Result<Result<Counts, ImportRefused>, WriteError> {
+        loop {
+            match self.import_index(number)? {
+                Ok(0) => break,
+                Ok(_) => {}
+                Err(refused) => return Ok(Err(refused)),
+            }
+        }
         let Some(staged) = self.staged.take_if(|_| self.staging == Some(number)) else {
             return Ok(Err(ImportRefused::Abandoned(number)));
         };
         let counts = counts_with(staged.counts, file.refused);
         let announces = self.settings.announce_imports.clone();
+        self.hold_overtaken(number, &staged.overtaken)?;
+        let looked_at_all = staged.unnamed.0 >= staged.before;
         self.append(
             now,
             Fact::Imported(Imported {
@@ -213,12 +406,66 @@ impl Book {
                 issued_sha256: hex(&staged.issued.finalize()),
                 changed_sha256: hex(&staged.changed.finalize()),
                 announces,
+                keeps_unsaid: true,
+                disappeared: looked_at_all.then_some(staged.unnamed.1),
+                overtaken: staged.overtaken,
             }),
             None,
         )?;
         self.staging = None;
         self.applying = Some(number);
         Ok(Ok(counts))
+    }
+
+    /// A new ballot that was overtaken is issued, and not taken in.
+    fn hold_overtaken(&mut self, number: i64, overtaken: &[Overtaken]) -> Result<(), WriteError> {
+        for Overtaken { election, ballot } in overtaken {
+            let row = rows::by_id(&self.conn, election.as_str(), ballot.as_str())?;
+            let Some(row) = row.filter(|row| row.since == number && row.status.is_in()) else {
+                continue;
+            };
+            self.conn
+                .prepare_cached("UPDATE ballot SET status = ?, reason = NULL WHERE key = ?")?
+                .execute(params![Status::Issued.number(), row.key])?;
+            let mut staged = |status: Status, n| {
+                self.tally.add(Scope::Staged(number, election.clone()), status.name(), n)
+            };
+            staged(row.status, -1);
+            staged(Status::Issued, 1);
+        }
+        Ok(())
+    }
+
+    /// A ballot was taken in while a file is staged. Where that takes in another ballot of the voter, it does so no more.
+    pub(super) fn overtakes(&mut self, row: &BallotRow, to: Status) {
+        let (true, Some(number)) = (to.is_in(), self.staging) else { return };
+        let Some(mut staged) = self.staged.take() else { return };
+        if self.find_overtaken(number, row, &mut staged).is_ok() {
+            self.staged = Some(staged);
+        }
+        // Else the import is abandoned, which its next piece hears.
+    }
+
+    fn find_overtaken(
+        &self,
+        number: i64,
+        row: &BallotRow,
+        staged: &mut Staging,
+    ) -> Result<(), StageError> {
+        let others = staged.voters.ballots(row.election.as_str(), &row.voter);
+        for other in others.map_err(StageError::Scratch)?.into_iter().filter(|key| *key != row.key)
+        {
+            let other = self.taken_in(number, other)?;
+            let Some(ballot) = other.ballot else { continue };
+            let overtaken = Overtaken { election: other.election, ballot };
+            if other.voter.as_str() == row.voter
+                && overtaken.election == row.election
+                && !staged.overtaken.contains(&overtaken)
+            {
+                staged.overtaken.push(overtaken);
+            }
+        }
+        Ok(())
     }
 
     /// Gives an import up; what it would have done.
@@ -231,108 +478,6 @@ impl Book {
         staged
             .map(|staged| counts_with(staged.counts, refused))
             .ok_or(ImportRefused::Abandoned(number))
-    }
-
-    fn stage_row(
-        &mut self,
-        number: i64,
-        row: &ImportRow,
-        staged: &mut Staging,
-    ) -> Result<Effect, WriteError> {
-        let Some(before) = self.row_before(row)? else {
-            return self.stage_issue(number, row, staged);
-        };
-        if !staged.seen.first(before.key) {
-            return Ok(Effect::Refused(format!(
-                "ballot {} stands in the file twice",
-                row.ballot_id()
-            )));
-        }
-        let moves = import_moves(before.status, row.status);
-        if row.status == Status::Voided && before.status != Status::Voided && !moves {
-            return Ok(Effect::Refused(format!(
-                "ballot {} is {}: leaving that status takes two operators",
-                row.ballot_id(),
-                before.status
-            )));
-        }
-        // A status that the ballot has passed is old news.
-        let wanted = if moves {
-            row.clone()
-        } else {
-            ImportRow { status: before.status, reason: before.reason, ..row.clone() }
-        };
-        let current = current_row(&self.conn, before.key)?;
-        let wanted = ImportRow {
-            ballot: current.ballot.clone(),
-            codes: BTreeMap::new(),
-            returned: None,
-            ..wanted
-        };
-        if wanted == current {
-            return Ok(Effect::Unchanged);
-        }
-        // What is kept is the file's own word: the ballot may have been moved back by the time that it counts.
-        self.stage_change(number, before.key, row, staged)?;
-        Ok(if moves && row.status == Status::Voided { Effect::Voided } else { Effect::Updated })
-    }
-
-    fn stage_issue(
-        &mut self,
-        number: i64,
-        row: &ImportRow,
-        staged: &mut Staging,
-    ) -> Result<Effect, WriteError> {
-        let announced = self.settings.announce_imports.contains(&row.status);
-        // An announced status comes by an event of its own.
-        let status = if announced { Status::Issued } else { row.status };
-        let reason = row.reason.as_deref().filter(|_| !announced);
-        self.conn
-            .prepare_cached(
-                "INSERT INTO ballot (election, ballot, voter, imb, style, issued_status, issued_reason, \
-                 mailed, receive_until, since, status, reason) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
-            )?
-            .execute(params![
-                row.election.as_str(),
-                row.ballot_id(),
-                row.voter.as_str(),
-                row.imb,
-                row.style,
-                row.status.number(),
-                row.reason,
-                row.mailed.map(|at| at.0),
-                row.receive_until.map(|at| at.0),
-                number,
-                status.number(),
-                reason
-            ])?;
-        let key = self.conn.last_insert_rowid();
-        staged.seen.first(key);
-        self.tally.add(Scope::Staged(number, row.election.clone()), status.name(), 1);
-        feed(&mut staged.issued, &row.canonical()?);
-        if announced {
-            self.stage_change(number, key, row, staged)?;
-        }
-        Ok(if row.status == Status::Voided { Effect::Voided } else { Effect::Issued })
-    }
-
-    fn stage_change(
-        &self,
-        number: i64,
-        key: i64,
-        row: &ImportRow,
-        staged: &mut Staging,
-    ) -> Result<(), WriteError> {
-        let canonical = row.canonical()?;
-        feed(&mut staged.changed, &canonical);
-        self.conn
-            .prepare_cached("INSERT INTO import_change (import, ballot, row) VALUES (?, ?, ?)")?
-            .execute(params![number, key, canonical])?;
-        Ok(())
-    }
-
-    fn row_before(&self, row: &ImportRow) -> rusqlite::Result<Option<BallotRow>> {
-        rows::by_id(&self.conn, row.election.as_str(), row.ballot_id())
     }
 
     /// Rolls the import forward by a piece, or clears an abandoned one away by a piece; whether there was anything to do.
@@ -381,11 +526,11 @@ impl Book {
             .optional()?;
         let Some(change) = change else { return Ok(()) };
         let change: ImportRow = serde_json::from_str(&change).map_err(WriteError::Body)?;
-        let (seq, announces) = self.decision(number)?;
-        self.projection().imported_change(
-            seq,
-            &Change { import: number, key, row: &change, announces: &announces },
-        )?;
+        let (seq, imported) = self.decision(number)?;
+        let before = current_row(&self.conn, key)?;
+        self.projection()
+            .imported_change(seq, &Change { key, row: &change, imported: &imported })?;
+        codes::replace(&self.conn, key, &before, &current_row(&self.conn, key)?)?;
         let row = rows::by_key(&self.conn, key)?;
         if change.status == Status::Voided
             && row.status.is_in()
@@ -398,7 +543,8 @@ impl Book {
                 "A file voids a ballot that was decided meanwhile; it stays."
             );
         }
-        if !announces.contains(&change.status) || !import_moves(row.status, change.status) {
+        if !imported.announces.contains(&change.status) || !import_moves(row.status, change.status)
+        {
             return Ok(());
         }
         let decided = rows::event(&self.conn, seq)?;
@@ -420,18 +566,25 @@ impl Book {
         Ok(())
     }
 
-    fn decision(&self, number: i64) -> Result<(i64, Vec<Status>), WriteError> {
+    fn decision(&self, number: i64) -> Result<(i64, Imported), WriteError> {
         let seq: i64 = self
             .conn
             .prepare_cached("SELECT seq FROM import WHERE number = ?")?
             .query_row([number], |row| row.get(0))?;
         match rows::event(&self.conn, seq)?.fact {
-            Fact::Imported(imported) => Ok((seq, imported.announces)),
+            Fact::Imported(imported) => Ok((seq, imported)),
             _ => Err(rows::foreign(0, "the row of an import is none").into()),
         }
     }
 
     fn clear_piece(&mut self, number: i64) -> Result<(), WriteError> {
+        let coded = self
+            .conn
+            .prepare_cached("SELECT 1 FROM import WHERE number = ? AND coded = 1")?
+            .exists([number])?;
+        if coded {
+            self.withdraw_codes(number)?;
+        }
         // Keys grow, so what the last import staged stands at the end of the table.
         let ballots = self.conn.execute(
             "DELETE FROM ballot WHERE key IN \
@@ -440,15 +593,45 @@ impl Book {
         )?;
         let changes = self.conn.execute(
             "DELETE FROM import_change WHERE n IN \
-             (SELECT n FROM import_change WHERE import = ? AND done = 0 LIMIT ?)",
+             (SELECT n FROM import_change WHERE import = ? AND done = 0 ORDER BY n DESC LIMIT ?)",
             [number, PIECE_ROWS],
         )?;
+        self.wal_pages += PIECE_ROWS / 8;
         if ballots == 0 && changes == 0 {
             // Its row stays: whoever began it must not find another import under its number.
             self.conn.execute("UPDATE import SET applied = 1 WHERE number = ?", [number])?;
             Tally::drop_staged(&self.conn, number)?;
             self.staging = None;
         }
+        Ok(())
+    }
+
+    /// Takes the codes of the piece that is cleared away next out of their index.
+    fn withdraw_codes(&mut self, number: i64) -> Result<(), WriteError> {
+        let mut piece = self.conn.prepare_cached(
+            "SELECT election, ballot, voter, imb, style, status, reason, mailed, receive_until, codes, returned, \
+             key, since FROM ballot ORDER BY key DESC LIMIT ?",
+        )?;
+        let mut ballots = piece.query([PIECE_ROWS])?;
+        while let Some(row) = ballots.next()? {
+            if row.get::<_, i64>(12)? == number {
+                codes::withdraw(&self.conn, row.get(11)?, &import_row(row)?, None)?;
+            }
+        }
+        let mut piece = self.conn.prepare_cached(
+            "SELECT ballot, row FROM import_change WHERE import = ? AND done = 0 ORDER BY n DESC LIMIT ?",
+        )?;
+        let mut changes = piece.query([number, PIECE_ROWS])?;
+        while let Some(row) = changes.next()? {
+            let key = row.get(0)?;
+            let change: ImportRow =
+                serde_json::from_str(row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?)
+                    .map_err(WriteError::Body)?;
+            let current = rows::at_key(&self.conn, key)?.map(|_| current_row(&self.conn, key));
+            let current = current.transpose()?;
+            codes::withdraw(&self.conn, key, &change, current.as_ref())?;
+        }
+        self.wal_pages += 2 * PIECE_ROWS;
         Ok(())
     }
 
@@ -466,7 +649,7 @@ impl Book {
 /// The row that a file would have to say of this ballot to change nothing.
 pub(super) fn current_row(conn: &Connection, key: i64) -> rusqlite::Result<ImportRow> {
     conn.prepare_cached(
-        "SELECT election, ballot, voter, imb, style, status, reason, mailed, receive_until \
+        "SELECT election, ballot, voter, imb, style, status, reason, mailed, receive_until, codes, returned \
          FROM ballot WHERE key = ?",
     )?
     .query_row([key], import_row)
@@ -475,18 +658,19 @@ pub(super) fn current_row(conn: &Connection, key: i64) -> rusqlite::Result<Impor
 /// A row as the file had it, or would have it now.
 pub(super) fn import_row(row: &Row<'_>) -> rusqlite::Result<ImportRow> {
     let id = |e: crate::ballot::IdError| rows::foreign(0, &e.to_string());
+    let time = |column| row.get::<_, Option<i64>>(column).map(|at| at.map(Micros));
     Ok(ImportRow {
         election: ElectionId::new(row.get_ref(0)?.as_str()?).map_err(id)?,
         ballot: Some(BallotId::new(row.get_ref(1)?.as_str()?).map_err(id)?),
         voter: VoterId::new(row.get_ref(2)?.as_str()?).map_err(id)?,
         imb: row.get(3)?,
-        codes: BTreeMap::new(),
+        codes: rows::codes_in(row, 9)?,
         style: row.get(4)?,
         status: Status::from_number(row.get(5)?).ok_or_else(|| rows::foreign(5, "no status"))?,
         reason: row.get(6)?,
-        mailed: row.get::<_, Option<i64>>(7)?.map(Micros),
-        returned: None,
-        receive_until: row.get::<_, Option<i64>>(8)?.map(Micros),
+        mailed: time(7)?,
+        returned: time(10)?,
+        receive_until: time(8)?,
     })
 }
 

@@ -280,12 +280,10 @@ impl Book {
         names: &CodeKind,
         code: &str,
     ) -> Result<Vec<BallotRow>, WriteError> {
-        let rows = rows::named(&self.conn, election, names, code)?;
-        let Some(import) = self.applying else { return Ok(rows) };
-        let mut keys: Vec<i64> = rows.iter().map(|row| row.key).collect();
-        keys.extend(rows::to_be_named(&self.conn, import, names, code)?);
-        for key in keys {
-            self.apply_change(import, key)?;
+        if let Some(import) = self.applying {
+            for key in rows::candidates(&self.conn, election, names, code)? {
+                self.apply_change(import, key)?;
+            }
         }
         Ok(rows::named(&self.conn, election, names, code)?)
     }
@@ -409,10 +407,7 @@ fn held_for(other: Option<BallotRow>) -> Option<Ruling> {
 
 /// Whether the ballot has another code of that kind than the one on the face.
 fn contradicts(row: &BallotRow, capture: &Capture) -> bool {
-    match capture.names {
-        CodeKind::Ballot | CodeKind::Voter => true,
-        CodeKind::Imb => row.imb.is_some(),
-    }
+    row.code(&capture.names).is_some()
 }
 
 fn of_voter(rows: Vec<BallotRow>) -> Vec<BallotRow> {

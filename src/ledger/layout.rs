@@ -250,6 +250,16 @@ pub struct Origin {
 }
 
 impl Origin {
+    /// The row's fields, as they stand there.
+    pub fn fields(&self) -> impl Iterator<Item = &[u8]> {
+        self.fields.iter()
+    }
+
+    /// The row of these fields.
+    pub fn of(line: u64, fields: &[&[u8]]) -> Self {
+        Self { line, fields: Fields::from(&fields.iter().collect::<csv::ByteRecord>()) }
+    }
+
     /// The row, refused as a whole.
     pub fn refused(self, reason: String) -> Refused {
         Refused { origin: self, column: None, reason }

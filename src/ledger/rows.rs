@@ -6,9 +6,13 @@ use crate::clock::Micros;
 use crate::scan::CodeKind;
 use rusqlite::types::Type;
 use rusqlite::{Connection, Error, OptionalExtension as _, Row, params};
+use std::collections::BTreeMap;
 
 /// Ballots looked at for one code; a voter or a mail piece with more is a fault of the file.
 const SAME_CODE_MAX: usize = 16;
+
+/// Ballots that an import in force may yet give one code, beside those.
+const CANDIDATES_MAX: usize = 64;
 
 /// A ballot as it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +35,8 @@ pub(super) struct BallotRow {
     pub(super) receive_until: Option<Micros>,
     /// The import that issued it.
     pub(super) since: i64,
+    /// Other codes that name it, by kind.
+    pub(super) codes: BTreeMap<String, String>,
 }
 
 /// A statement that selects whole ballots.
@@ -38,7 +44,7 @@ macro_rules! ballots {
     ($where:literal) => {
         concat!(
             "SELECT key, election, ballot, voter, imb, status, reason, status_seq, last_seq, owed_seq, sent, ",
-            "receive_until, since FROM ballot WHERE ",
+            "receive_until, since, codes FROM ballot WHERE ",
             $where
         )
     };
@@ -71,8 +77,35 @@ impl BallotRow {
             sent: row.get(10)?,
             receive_until: row.get::<_, Option<i64>>(11)?.map(Micros),
             since: row.get(12)?,
+            codes: codes_in(row, 13)?,
         })
     }
+
+    /// Its code of that kind.
+    pub(super) fn code(&self, kind: &CodeKind) -> Option<&str> {
+        match kind {
+            CodeKind::Ballot => Some(self.ballot.as_str()),
+            CodeKind::Imb => self.imb.as_deref(),
+            CodeKind::Voter => Some(&self.voter),
+            CodeKind::Other(kind) => self.codes.get(&**kind).map(String::as_str),
+        }
+    }
+}
+
+/// The codes in that column: a JSON object, or null for none.
+pub(super) fn codes_in(row: &Row<'_>, column: usize) -> rusqlite::Result<BTreeMap<String, String>> {
+    match row.get_ref(column)?.as_str_or_null().map_err(Error::from)? {
+        None => Ok(BTreeMap::new()),
+        Some(codes) => serde_json::from_str(codes).map_err(|e| foreign(column, &e.to_string())),
+    }
+}
+
+/// The codes as that column has them.
+pub(super) fn codes_text(codes: &BTreeMap<String, String>) -> rusqlite::Result<Option<String>> {
+    if codes.is_empty() {
+        return Ok(None);
+    }
+    serde_json::to_string(codes).map(Some).map_err(|e| foreign(0, &e.to_string()))
 }
 
 /// The ballot of that id.
@@ -91,6 +124,11 @@ pub(super) fn by_key(conn: &Connection, key: i64) -> rusqlite::Result<BallotRow>
     conn.prepare_cached(ballots!("key = ?"))?.query_row([key], BallotRow::read)
 }
 
+/// The ballot of that row, if there is one.
+pub(super) fn at_key(conn: &Connection, key: i64) -> rusqlite::Result<Option<BallotRow>> {
+    conn.prepare_cached(ballots!("key = ?"))?.query_row([key], BallotRow::read).optional()
+}
+
 /// The ballots that a code of that kind names.
 pub(super) fn named(
     conn: &Connection,
@@ -98,37 +136,35 @@ pub(super) fn named(
     names: &CodeKind,
     code: &str,
 ) -> rusqlite::Result<Vec<BallotRow>> {
-    match names {
-        CodeKind::Ballot => Ok(by_id(conn, election, code)?.into_iter().collect()),
-        CodeKind::Imb => by_imb(conn, election, code),
-        CodeKind::Voter => by_voter(conn, election, code),
+    if *names == CodeKind::Ballot {
+        return Ok(by_id(conn, election, code)?.into_iter().collect());
     }
+    // The index has codes that an import is yet to give, too.
+    let has = |row: &rusqlite::Result<BallotRow>| {
+        row.as_ref().map_or(true, |row| row.code(names) == Some(code))
+    };
+    conn.prepare_cached(ballots!(
+        "key IN (SELECT ballot FROM code WHERE election = ? AND kind = ? AND code = ?)"
+    ))?
+    .query_map([election, names.name(), code], BallotRow::read)?
+    .filter(has)
+    .take(SAME_CODE_MAX)
+    .collect()
 }
 
-/// The ballots that import `import` has yet to give that code; a ballot's own id never changes.
-pub(super) fn to_be_named(
+/// The ballots that have that code or that an import is yet to give it.
+pub(super) fn candidates(
     conn: &Connection,
-    import: i64,
+    election: &str,
     names: &CodeKind,
     code: &str,
 ) -> rusqlite::Result<Vec<i64>> {
-    let sql = match names {
-        CodeKind::Ballot => return Ok(Vec::new()),
-        CodeKind::Imb => format!(
-            "SELECT ballot FROM import_change WHERE import = ? AND row ->> 'imb' = ? AND done = 0 LIMIT {SAME_CODE_MAX}"
-        ),
-        CodeKind::Voter => format!(
-            "SELECT ballot FROM import_change WHERE import = ? AND row ->> 'voter' = ? AND done = 0 LIMIT {SAME_CODE_MAX}"
-        ),
-    };
-    conn.prepare_cached(&sql)?.query_map(params![import, code], |row| row.get(0))?.collect()
-}
-
-/// The ballots whose mail piece has these 15 digits.
-fn by_imb(conn: &Connection, election: &str, piece: &str) -> rusqlite::Result<Vec<BallotRow>> {
-    conn.prepare_cached(ballots!("election = ? AND imb = ?"))?
-        .query_map([election, piece], BallotRow::read)?
-        .take(SAME_CODE_MAX)
+    if *names == CodeKind::Ballot {
+        return Ok(by_id(conn, election, code)?.into_iter().map(|row| row.key).collect());
+    }
+    conn.prepare_cached("SELECT ballot FROM code WHERE election = ? AND kind = ? AND code = ?")?
+        .query_map([election, names.name(), code], |row| row.get(0))?
+        .take(CANDIDATES_MAX)
         .collect()
 }
 
@@ -138,16 +174,15 @@ pub(super) fn by_voter(
     election: &str,
     voter: &str,
 ) -> rusqlite::Result<Vec<BallotRow>> {
-    conn.prepare_cached(ballots!("election = ? AND voter = ?"))?
-        .query_map([election, voter], BallotRow::read)?
-        .take(SAME_CODE_MAX)
-        .collect()
+    named(conn, election, &CodeKind::Voter, voter)
 }
 
-/// Whether the voter has a ballot beside this one; most have none, and the index alone says so.
+/// Whether the voter may have a ballot beside this one; most have none, and the index alone says so.
 pub(super) fn has_another(conn: &Connection, row: &BallotRow) -> rusqlite::Result<bool> {
-    conn.prepare_cached("SELECT 1 FROM ballot WHERE election = ? AND voter = ? AND key <> ?")?
-        .exists(params![row.election.as_str(), row.voter, row.key])
+    conn.prepare_cached(
+        "SELECT 1 FROM code WHERE election = ? AND kind = 'voter' AND code = ? AND ballot <> ?",
+    )?
+    .exists(params![row.election.as_str(), row.voter, row.key])
 }
 
 /// The event of that row.

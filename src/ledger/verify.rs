@@ -68,7 +68,8 @@ const DERIVED: &[(&str, &str)] = &[
     ("import", "number, seq"),
     (
         "ballot",
-        "key, election, ballot, voter, imb, style, mailed, receive_until, status, reason, status_seq, last_seq, owed_seq, sent",
+        "key, election, ballot, voter, imb, style, mailed, receive_until, codes, returned, status, reason, status_seq, \
+         last_seq, owed_seq, sent",
     ),
     ("batch", "number, seq, mode, received_by, day, closed, reversed, difference"),
     ("exception", "seq, verdict, batch, ballot, waits"),
@@ -78,6 +79,7 @@ const DERIVED: &[(&str, &str)] = &[
     ("outbox", "seq, ballot, prev, state, sequence, CASE WHEN state < 3 THEN body END"),
     ("event", "seq, ballot_prev"),
     ("tally", "scope, name, n"),
+    ("code", "ballot, code, election, kind"),
 ];
 
 /// Counts that derive from events.
@@ -86,6 +88,13 @@ const COUNTS: &str = "n <> 0 AND scope <> 'working' AND scope NOT LIKE 'staged/%
 /// Those that do not depend on how far an import was rolled forward.
 const COUNTS_WHILE_APPLYING: &str =
     "n <> 0 AND (scope IN ('outbox', 'counted') OR scope LIKE 'batch/%' OR scope LIKE 'at/%')";
+
+/// The codes of all ballots, as their index has them.
+const CODES: &str = "
+    INSERT INTO main.code SELECT election, 'imb', imb, key FROM main.ballot WHERE imb IS NOT NULL ORDER BY 1, 3, 4;
+    INSERT INTO main.code SELECT election, 'voter', voter, key FROM main.ballot ORDER BY 1, 3, 4;
+    INSERT OR IGNORE INTO main.code SELECT election, other.key, other.value, ballot.key
+        FROM main.ballot, json_each(codes) AS other WHERE codes IS NOT NULL ORDER BY 1, 2, 3, 4;";
 
 /// Imported rows read at a time.
 const PIECE_ROWS: i64 = 1_000;
@@ -216,6 +225,7 @@ impl Anew {
             self.follow(&body, &hash)?;
         }
         self.tally.flush(&self.conn)?;
+        self.conn.execute_batch(CODES)?;
         Ok(())
     }
 
@@ -315,8 +325,7 @@ impl Anew {
             let Some((key, _)) = piece.last() else { break };
             last = *key;
             for (key, row) in &piece {
-                let canonical = serde_json_canonicalizer::to_string(row)
-                    .map_err(|e| rows::foreign(0, &e.to_string()))?;
+                let canonical = row.canonical().map_err(|e| rows::foreign(0, &e.to_string()))?;
                 feed(&mut digest, &canonical);
                 self.issue(imported, *key, row)?;
             }
@@ -346,29 +355,31 @@ impl Anew {
         self.conn
             .prepare_cached(
                 "SELECT election, issued.ballot, voter, imb, style, issued_status, issued_reason, mailed, \
-                 receive_until, key, before FROM old.ballot AS issued \
+                 receive_until, codes, returned, key, before FROM old.ballot AS issued \
                  LEFT JOIN first_change ON first_change.ballot = key \
                  WHERE since = ? AND key > ? ORDER BY key LIMIT ?",
             )?
             .query_map([import, after, PIECE_ROWS], |row| {
                 let mut issued = import_row(row)?;
-                if let Some(before) = row.get::<_, Option<String>>(10)? {
+                if let Some(before) = row.get::<_, Option<String>>(12)? {
                     let before: ImportRow = serde_json::from_str(&before)
-                        .map_err(|e| rows::foreign(10, &e.to_string()))?;
+                        .map_err(|e| rows::foreign(12, &e.to_string()))?;
                     issued = ImportRow { status: issued.status, reason: issued.reason, ..before };
                 }
-                Ok((row.get(9)?, issued))
+                Ok((row.get(11)?, issued))
             })?
             .collect()
     }
 
     fn issue(&mut self, imported: &Imported, key: i64, row: &ImportRow) -> rusqlite::Result<()> {
-        let announced = imported.announces.contains(&row.status);
-        let status = if announced { Status::Issued } else { row.status };
+        let overtaken =
+            row.ballot.as_ref().is_some_and(|ballot| imported.overtook(&row.election, ballot));
+        let is_held = overtaken || imported.announces.contains(&row.status);
+        let status = if is_held { Status::Issued } else { row.status };
         self.conn
             .prepare_cached(
                 "INSERT INTO main.ballot (key, election, ballot, voter, imb, style, issued_status, issued_reason, \
-                 mailed, receive_until, since, status, reason) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                 mailed, receive_until, since, status, reason, codes, returned) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
             )?
             .execute(params![
                 key,
@@ -383,7 +394,9 @@ impl Anew {
                 row.receive_until.map(|at| at.0),
                 imported.import,
                 status.number(),
-                row.reason.as_deref().filter(|_| !announced),
+                row.reason.as_deref().filter(|_| !is_held),
+                rows::codes_text(&row.codes)?,
+                row.returned.map(|at| at.0),
             ])?;
         // The event takes them over, as it does in the ledger.
         let scope = Scope::Staged(imported.import, row.election.clone());
@@ -401,9 +414,7 @@ impl Anew {
                     format!("a row of import {} cannot be read", imported.import),
                 );
             };
-            let change =
-                Change { import: imported.import, key, row: &row, announces: &imported.announces };
-            self.projection().imported_change(seq, &change)?;
+            self.projection().imported_change(seq, &Change { key, row: &row, imported })?;
         }
         Ok(())
     }
@@ -458,15 +469,18 @@ impl Anew {
         self.conn.execute_batch(
             "UPDATE old.ballot SET status = new.status, reason = new.reason, status_seq = new.status_seq,
                  last_seq = new.last_seq, owed_seq = new.owed_seq, sent = new.sent, voter = new.voter, imb = new.imb,
-                 style = new.style, mailed = new.mailed, receive_until = new.receive_until
+                 style = new.style, mailed = new.mailed, receive_until = new.receive_until, codes = new.codes,
+                 returned = new.returned
                  FROM main.ballot AS new WHERE new.key = old.ballot.key;
              UPDATE old.import_change SET before = new.before
                  FROM main.import_change AS new WHERE new.n = old.import_change.n;
              DELETE FROM old.ballot WHERE key NOT IN (SELECT key FROM main.ballot)
                  AND since NOT IN (SELECT number FROM old.import WHERE seq IS NULL);
-             INSERT INTO old.import SELECT number, seq, NOT EXISTS (
+             INSERT INTO old.import (number, seq, applied) SELECT number, seq, NOT EXISTS (
                      SELECT 1 FROM old.import_change WHERE import = number AND done = 0) FROM main.import WHERE true
                  ON CONFLICT (number) DO UPDATE SET seq = excluded.seq;
+             DELETE FROM old.code;
+             INSERT INTO old.code SELECT * FROM main.code;
              DELETE FROM old.batch;
              INSERT INTO old.batch SELECT * FROM main.batch;
              DELETE FROM old.exception;
@@ -504,6 +518,11 @@ fn only(table: &str, counts: &'static str) -> &'static str {
             "ballot IS NULL OR ballot NOT IN \
              (SELECT change.ballot FROM old.import_change AS change JOIN old.import ON number = import \
               WHERE done = 0 AND applied = 0)"
+        }
+        // What an import is yet to change has the codes of both its rows.
+        "code" => {
+            "ballot NOT IN (SELECT key FROM old.ballot JOIN old.import ON number = since WHERE seq IS NULL) \
+             AND ballot NOT IN (SELECT ballot FROM old.import_change WHERE done = 0)"
         }
         "tally" => counts,
         _ => "true",

@@ -13,7 +13,9 @@ use super::batches::BatchRequest;
 use super::book::{Book, OpenError, Settings, WriteError};
 use super::correct::{Moved, NotMoved, SetRequest};
 use super::fact::{Counts, Who};
-use super::import::{ImportRefused, ImportRow, ImportedFile, RefusedRow};
+use super::import::{
+    Compared, ImportRefused, ImportRow, ImportedFile, RefusedRow, Repeats, UnnamedPiece,
+};
 use super::judge::REPEATS;
 use super::operators::Attempts;
 use super::proposals::{Done, NotDone};
@@ -45,6 +47,9 @@ const FEED_MAX: usize = 1_024;
 
 /// The write-ahead log is copied into the ledger when it has grown to this.
 const WAL_PAGES_MAX: i64 = 4_096;
+
+/// The same while an import is under way.
+const IMPORT_PAGES_MAX: i64 = 512;
 
 /// With nothing to do for this long, the write-ahead log is copied into the ledger.
 const IDLE: Duration = Duration::from_millis(250);
@@ -121,6 +126,38 @@ pub enum Request {
         rows: Vec<ImportRow>,
         /// Those that were refused.
         reply: Reply<Result<Vec<RefusedRow>, ImportRefused>>,
+    },
+    /// Say what is done with rows of it that say what an earlier one said.
+    ImportRepeats {
+        /// Which import.
+        import: i64,
+        /// What is done.
+        repeats: Repeats,
+        /// Whether it goes on.
+        reply: Reply<Result<(), ImportRefused>>,
+    },
+    /// Stage rows of it, and hear what became of each.
+    ImportCompare {
+        /// Which import.
+        import: i64,
+        /// The rows.
+        rows: Vec<ImportRow>,
+        /// What became of them.
+        reply: Reply<Result<Compared, ImportRefused>>,
+    },
+    /// Write a piece of its codes into their index; it takes no rows after this.
+    ImportIndex {
+        /// Which import.
+        import: i64,
+        /// How many codes are left.
+        reply: Reply<Result<u64, ImportRefused>>,
+    },
+    /// Look for ballots that it does not name.
+    ImportUnnamed {
+        /// Which import.
+        import: i64,
+        /// The next of them.
+        reply: Reply<Result<UnnamedPiece, ImportRefused>>,
     },
     /// Decide it.
     ImportCommit {
@@ -406,6 +443,7 @@ impl Writer {
         let now = self.clock.now();
         if self.book.as_ref().is_some_and(|book| book.is_due(now) || book.import_waits()) {
             self.transact(Vec::new());
+            self.checkpoint_if_long();
         } else if let Some(book) = &mut self.book {
             checkpoint(book);
         }
@@ -425,7 +463,16 @@ impl Writer {
         }
         self.busy += 1;
         self.transact(requests);
-        if let Some(book) = self.book.as_mut().filter(|book| book.wal_pages > WAL_PAGES_MAX) {
+        self.checkpoint_if_long();
+    }
+
+    /// An import writes fast: its log is emptied in small portions, for a scan waits for each.
+    fn checkpoint_if_long(&mut self) {
+        let max = |book: &Book| match (book.staging, book.applying) {
+            (None, None) => WAL_PAGES_MAX,
+            _ => IMPORT_PAGES_MAX,
+        };
+        if let Some(book) = self.book.as_mut().filter(|book| book.wal_pages > max(book)) {
             checkpoint(book);
         }
     }
@@ -658,7 +705,19 @@ impl Desk<'_> {
             Request::People(request) => self.people(request),
             Request::ImportBegin(reply) => self.with(reply, Book::import_begin),
             Request::ImportRows { import, rows, reply } => {
-                self.with(reply, |book| book.import_stage(import, &rows))
+                self.with(reply, |book| book.import_stage(import, rows))
+            }
+            Request::ImportRepeats { import, repeats, reply } => {
+                self.with(reply, |book| Ok(book.import_repeats(import, repeats)))
+            }
+            Request::ImportCompare { import, rows, reply } => {
+                self.with(reply, |book| book.import_compare(import, rows))
+            }
+            Request::ImportIndex { import, reply } => {
+                self.with(reply, |book| book.import_index(import))
+            }
+            Request::ImportUnnamed { import, reply } => {
+                self.with(reply, |book| book.import_unnamed(import))
             }
             Request::ImportCommit { import, file, reply } => {
                 self.with(reply, |book| book.import_commit(now, import, &file))

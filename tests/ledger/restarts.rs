@@ -27,7 +27,7 @@ fn an_envelope_scanned_again_after_a_restart_gets_the_verdict_it_would_have_had(
     for n in [2, 3] {
         let judged = station.scan_ballot("left", n);
         assert_eq!((judged.verdict, judged.batch), (Verdict::Received, 1));
-        assert_eq!(judged.ballot, Some(row(n).ballot.unwrap()));
+        assert_eq!(judged.ballot, row(n).ballot);
     }
     assert_eq!(scans(&station), (3, 2));
     assert_eq!(station.scan_ballot("left", 3).verdict, Verdict::AlreadyReceived, "only once");

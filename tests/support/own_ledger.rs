@@ -10,6 +10,7 @@ use ballot_intake::scan::{
     Capture, CodeKind, Direction, Face, Judged, Method, Named, Payload, Scan, ScanId, ScannerId,
     Symbol, Symbology,
 };
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -225,7 +226,7 @@ pub(crate) fn row(n: u32) -> ImportRow {
         ballot: Some(BallotId::new(&format!("{n:09}")).unwrap()),
         voter: VoterId::new(&format!("V{n}")).unwrap(),
         imb: Some(format!("901234567{n:06}")),
-        codes: std::collections::BTreeMap::new(),
+        codes: BTreeMap::new(),
         style: None,
         status: Status::Mailed,
         reason: None,

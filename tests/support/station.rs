@@ -10,6 +10,7 @@ use ballot_intake::control::{Answer, Command as Asked, Desk};
 use ballot_intake::daemon::ledger_settings;
 use ballot_intake::ledger::{ImportRow, ImportedFile};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -236,7 +237,7 @@ fn row(ballot: u32) -> ImportRow {
         ballot: Some(BallotId::new(&format!("{ballot:09}")).unwrap()),
         voter: VoterId::new(&format!("V{ballot:08}")).unwrap(),
         imb: None,
-        codes: std::collections::BTreeMap::new(),
+        codes: BTreeMap::new(),
         style: None,
         status: Status::Mailed,
         reason: None,

@@ -27,7 +27,7 @@ pub struct BallotStory {
     /// Why.
     pub reason: Option<String>,
     /// Other codes that name it, by kind.
-    pub codes: BTreeMap<&'static str, String>,
+    pub codes: BTreeMap<String, String>,
     /// What happened to it, oldest first.
     pub history: Vec<Chapter>,
 }
@@ -107,7 +107,12 @@ impl Reader {
             election: row.election.to_string(),
             status: row.status,
             reason: row.reason.clone(),
-            codes: row.imb.iter().map(|imb| ("imb", imb.clone())).collect(),
+            codes: row
+                .imb
+                .iter()
+                .map(|imb| ("imb".to_owned(), imb.clone()))
+                .chain(row.codes.clone())
+                .collect(),
             history,
         })
     }

@@ -194,6 +194,9 @@ impl<'a> Build<'a> {
         for (_, sql) in &indexes {
             self.conn.execute_batch(sql)?;
         }
+        self.conn.execute_batch(
+            "INSERT INTO code SELECT election, 'voter', voter, key FROM ballot ORDER BY election, voter, key",
+        )?;
         Ok(())
     }
 
@@ -208,7 +211,7 @@ impl<'a> Build<'a> {
             .execute(params![
                 i64::try_from(number)? + 1,
                 row.election.as_str(),
-                row.ballot.as_str(),
+                row.ballot.as_ref().map(BallotId::as_str),
                 row.voter.as_str(),
                 row.style,
                 status.number(),
@@ -264,13 +267,15 @@ fn id(seq: i64) -> String {
 fn row(number: usize) -> anyhow::Result<ImportRow> {
     Ok(ImportRow {
         election: ElectionId::new(ELECTION)?,
-        ballot: BallotId::new(&ballot(number))?,
+        ballot: Some(BallotId::new(&ballot(number))?),
         voter: VoterId::new(&format!("6{number:08}"))?,
         imb: None,
+        codes: std::collections::BTreeMap::new(),
         style: Some(format!("{}", number % 50)),
         status: Status::Mailed,
         reason: None,
         mailed: None::<Micros>,
+        returned: None,
         receive_until: None,
     })
 }

@@ -5,6 +5,7 @@ use ballot_intake::ballot::{BallotId, ElectionId, Mode, Status, VoterId};
 use ballot_intake::clock::{SystemClock, Zone};
 use ballot_intake::control::{Answer, Command, Desk};
 use ballot_intake::ledger::{ImportRow, ImportedFile, Settings};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -80,7 +81,7 @@ fn row(number: usize) -> anyhow::Result<ImportRow> {
         ballot: Some(BallotId::new(&ballot(number))?),
         voter: VoterId::new(&format!("6{number:08}"))?,
         imb: Some(format!("901234567{:06}", number % 1_000_000)),
-        codes: std::collections::BTreeMap::new(),
+        codes: BTreeMap::new(),
         style: Some(format!("{}", number % 50)),
         status: Status::Mailed,
         reason: None,
