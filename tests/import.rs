@@ -217,19 +217,60 @@ fn a_dry_run_counts_and_changes_nothing() {
 }
 
 #[test]
+fn a_dry_run_lists_what_would_change() {
+    let station = Station::new();
+    station.counts(&station.file("ballots.csv", ballots(30, 0)), Run::Real);
+    let file = station.file("dry.csv", format!("{}000000031,7,,,\n", ballots(10, 5)));
+    let request = station.request(&file, Run::Dry);
+    let request = ImportRequest { output: Output::Text, ..request };
+    let (outcome, said) = station.carry_out(&request).unwrap();
+    let differences = fs::read_to_string(outcome.differences_file.unwrap()).unwrap();
+    let expected = "line,ballot,column,before,after\n\
+                    6,000000005,style,old,new\n\
+                    11,000000010,style,old,new\n\
+                    12,000000031,status,,issued\n";
+    assert_eq!(differences, expected);
+    assert!(said.contains("line 6, ballot 000000005: style, old to new\n"), "{said}");
+    assert_eq!(outcome.disappeared, 20);
+    let disappeared = fs::read_to_string(outcome.disappeared_file.unwrap()).unwrap();
+    assert!(disappeared.starts_with("ballot,voter,status\n000000011,600000011,mailed\n"));
+    assert_eq!(disappeared.lines().count(), 21);
+}
+
+#[test]
+fn rows_in_any_order_are_taken_and_refused_in_the_order_of_the_file() {
+    let station = Station::new();
+    let mut lines: Vec<String> = ballots(5_000, 0).lines().skip(1).map(str::to_owned).collect();
+    lines.reverse();
+    lines.insert(100, ",1,,,".to_owned());
+    lines.insert(3_000, "000004999,1,,,".to_owned());
+    let text = format!("ballot,voter,imb,style,mailed\n{}\n", lines.join("\n"));
+    let outcome = station.try_import(&station.file("b.csv", text), Run::Real).unwrap().0;
+    assert_eq!(outcome.counts, Counts { rows: 5_002, issued: 5_000, refused: 2, ..NONE });
+    let refused = fs::read_to_string(outcome.refused_file.unwrap()).unwrap();
+    let places: Vec<_> =
+        refused.lines().skip(1).filter_map(|line| line.split(',').next()).collect();
+    assert_eq!(places, ["102", "3002"]);
+    assert_eq!(verify(&station.path("ledger.sqlite")).unwrap().fault, None);
+}
+
+#[test]
 fn people_are_told_in_words() {
     let station = Station::new();
     let file = station.file("b.csv", format!("{}, 1,,,\n", ballots(1_500, 0)));
     let request = station.request(&file, Run::Dry);
     let request = ImportRequest { output: Output::Text, progress: Progress::Bar, ..request };
     let said = station.carry_out(&request).unwrap().1;
-    assert_eq!(
-        said.replace(station.folder.path().to_str().unwrap(), "FOLDER"),
-        "1501 rows: 1500 issued, 0 updated, 0 unchanged, 0 voided, 1 refused\n\
-         The refused rows are in FOLDER/b.csv.refused.csv.\n\
-         This was a dry run: nothing was changed.\n\
-         \r[                        ]   0 %, reading, 0 rows\r"
-    );
+    let said = said.replace(station.folder.path().to_str().unwrap(), "FOLDER");
+    let first = "1501 rows: 1500 issued, 0 updated, 0 unchanged, 0 voided, 1 refused\n\
+                 The refused rows are in FOLDER/b.csv.refused.csv.\n  \
+                 line 2, ballot 000000001: status, nothing to mailed\n";
+    assert!(said.starts_with(first), "{said}");
+    let last = "All differences are in FOLDER/b.csv.differences.csv.\n\
+                This was a dry run: nothing was changed.\n\r[";
+    assert!(said.contains(last), "{said}");
+    assert_eq!(said.matches(" to mailed\n").count(), 20, "only the first are shown");
+    assert!(said.contains("100 %, done, 1501 rows"), "{said}");
 }
 
 #[test]

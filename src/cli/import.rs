@@ -28,8 +28,8 @@ use crate::control::{Answer, Command, ControlError, Desk};
 use crate::event::printable;
 use crate::ledger::{Counts, Header, Layout, LayoutError, Rows, Rules};
 
-/// Rows that are staged at a time: about 20 ms of the ledger's time, and less than a command may have bytes.
-const PIECE_ROWS: usize = 2_000;
+/// Rows that are staged at a time: well under 20 ms of the ledger's time, and less than a command may have bytes.
+const PIECE_ROWS: usize = 1_000;
 
 /// Bytes of rows in a piece; a row has at most a few hundred.
 const PIECE_BYTES_MAX: usize = 1024 * 1024;

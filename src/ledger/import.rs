@@ -37,10 +37,13 @@ use std::path::{Path, PathBuf};
 const PIECE_ROWS: i64 = 500;
 
 /// Codes written into the index in one transaction: the same.
-const PIECE_CODES: usize = 4_000;
+const PIECE_CODES: usize = 2_000;
 
 /// Ballots looked at in one transaction for those that a file does not name: the same.
 const PIECE_UNNAMED: usize = 2_000;
+
+/// Ballots passed over in one transaction because the file names them: the same.
+const PIECE_NAMED: i64 = 1_000_000;
 
 /// A row that was not taken.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -355,7 +358,8 @@ impl Book {
         let (mut key, mut count) = staged.unnamed;
         let mut piece = UnnamedPiece::default();
         let mut read = 0;
-        while key < staged.before && read < PIECE_UNNAMED {
+        let last = staged.before.min(key + PIECE_NAMED);
+        while key < last && read < PIECE_UNNAMED {
             key += 1;
             if staged.seen.has(key) {
                 continue;
@@ -543,7 +547,9 @@ impl Book {
                 "A file voids a ballot that was decided meanwhile; it stays."
             );
         }
-        if !imported.announces.contains(&change.status) || !import_moves(row.status, change.status)
+        if imported.overtook(&row.election, &row.ballot)
+            || !imported.announces.contains(&change.status)
+            || !import_moves(row.status, change.status)
         {
             return Ok(());
         }

@@ -1,9 +1,12 @@
 //! Mail ballot files: staged unseen, decided by one event, rolled forward while scans go on, cleared away when given up.
 
 use crate::station::{HOLD_BACK, Station, capture, row};
-use ballot_intake::ballot::Status;
-use ballot_intake::ledger::{Counts, ImportRefused, ImportRow, NotMoved, RefusedRow, Request, Who};
+use ballot_intake::ballot::{Status, VoterId};
+use ballot_intake::ledger::{
+    Counts, ImportRefused, ImportRow, NotMoved, RefusedRow, Repeats, Request, UnnamedPiece, Who,
+};
 use ballot_intake::scan::{CodeKind, Face, Verdict};
+use std::collections::BTreeMap;
 
 fn stage(
     station: &Station,
@@ -219,4 +222,168 @@ fn a_ballot_s_story_tells_what_moved_it() {
     assert_eq!(told, expected);
     assert_eq!(story.codes["imb"], "901234567000001");
     assert_eq!(station.reader().voter("202611", "V1").unwrap(), [story]);
+}
+
+fn of_voter(voter: u32, row: ImportRow) -> ImportRow {
+    ImportRow { voter: VoterId::new(&format!("V{voter}")).unwrap(), ..row }
+}
+
+fn received(n: u32) -> ImportRow {
+    ImportRow { status: Status::Received, ..row(n) }
+}
+
+/// A row that names the voter alone.
+fn by_voter(voter: u32, status: Status) -> ImportRow {
+    ImportRow { ballot: None, imb: None, status, ..row(voter) }
+}
+
+fn reasons(refused: Vec<RefusedRow>) -> Vec<(usize, String)> {
+    refused.into_iter().map(|refused| (refused.index, refused.reason)).collect()
+}
+
+#[test]
+fn a_row_without_a_ballot_is_about_the_voter_s_one_ballot() {
+    let station = Station::default();
+    station.import(&[row(1), of_voter(2, row(2)), of_voter(2, row(3)), voided(4)]);
+    station.import(&[of_voter(5, voided(5)), of_voter(5, row(6)), row(7)]);
+    let import = station.begin_import();
+    let rows = [1, 2, 5, 9].map(|voter| by_voter(voter, Status::Received));
+    let refused = stage(&station, import, rows.to_vec()).unwrap();
+    let why = "voter V2 has several ballots: the file must say which";
+    assert_eq!(reasons(refused), [(1, why.to_owned())]);
+    let counts = station.decide_import(import);
+    assert_eq!((counts.updated, counts.issued, counts.refused), (2, 1, 1));
+    station.begin_import();
+    for (n, status) in [(1, Status::Received), (5, Status::Voided), (6, Status::Received)] {
+        assert_eq!(station.status(n), status, "{n}");
+    }
+    let issued = station.reader().ballot("202611", "V9").unwrap().unwrap();
+    assert_eq!((issued.voter.as_str(), issued.status), ("V9", Status::Received));
+    assert!(station.verify().ok);
+}
+
+#[test]
+fn what_a_file_does_not_say_is_no_news() {
+    let station = Station::default();
+    let codes = BTreeMap::from([("packet".to_owned(), "P1".to_owned())]);
+    let full = ImportRow { style: Some("12".to_owned()), codes, ..row(1) };
+    station.import(&[full]);
+    let bare = || ImportRow { imb: None, ..row(1) };
+    assert_eq!(station.import(&[bare()]).unchanged, 1);
+    station.import(&[ImportRow { status: Status::Received, ..bare() }]);
+    station.begin_import();
+    let story = station.reader().ballot("202611", "000000001").unwrap().unwrap();
+    assert_eq!(story.status, Status::Received);
+    assert_eq!(story.codes["imb"], "901234567000001");
+    assert_eq!(story.codes["packet"], "P1");
+    assert!(station.verify().ok);
+}
+
+#[test]
+fn a_code_of_the_county_s_own_names_a_ballot_and_a_new_one_takes_its_place() {
+    let station = Station::default();
+    let packet = |code: &str, n| ImportRow {
+        codes: BTreeMap::from([("packet".to_owned(), code.to_owned())]),
+        ..row(n)
+    };
+    let scan = |code: &str| {
+        let face = Face::Names(vec![capture(CodeKind::Other("packet".into()), code)]);
+        let judged = station.scan("left", face, code);
+        (judged.verdict, judged.ballot)
+    };
+    station.import(&[packet("P1", 1), packet("P2", 2)]);
+    assert_eq!(scan("P1"), (Verdict::Received, row(1).ballot));
+    station.import(&[packet("P3", 2)]);
+    assert_eq!(scan("P3"), (Verdict::Received, row(2).ballot));
+    assert_eq!(scan("P2"), (Verdict::NotIssued, None));
+    station.begin_import();
+    assert!(station.verify().ok);
+}
+
+#[test]
+fn a_row_that_says_what_its_first_said_is_no_news_where_that_is_allowed() {
+    let station = Station::default();
+    for time in ["first", "second"] {
+        let import = station.begin_import();
+        let repeats = Repeats::Unchanged;
+        let allow = |reply| Request::ImportRepeats { import, repeats, reply };
+        assert_eq!(station.ledger().ask(allow).unwrap(), Ok(()));
+        let rows = vec![row(1), row(1), received(1), row(2), row(1)];
+        let refused = reasons(stage(&station, import, rows).unwrap());
+        assert_eq!(refused, [(2, "ballot 000000001 stands in the file twice".to_owned())]);
+        let counts = station.decide_import(import);
+        assert_eq!((counts.rows, counts.refused), (5, 1), "the {time} time");
+        assert_eq!(counts.unchanged + counts.issued, 4, "the {time} time");
+    }
+}
+
+#[test]
+fn two_ballots_of_one_voter_are_never_both_received_by_a_file() {
+    let station = Station::default();
+    station.import(&[of_voter(1, row(1)), of_voter(1, row(2)), row(3)]);
+    let import = station.begin_import();
+    let rows = vec![
+        of_voter(1, received(2)),
+        of_voter(1, received(1)),
+        of_voter(8, received(8)),
+        of_voter(8, received(9)),
+    ];
+    let other = |n| format!("the file takes in ballot 00000000{n} of this voter, too");
+    let refused = reasons(stage(&station, import, rows).unwrap());
+    assert_eq!(refused, [(1, other(2)), (3, other(8))]);
+    station.decide_import(import);
+    let import = station.begin_import();
+    let refused = reasons(stage(&station, import, vec![of_voter(1, received(1))]).unwrap());
+    assert_eq!(refused, [(0, "ballot 000000002 of this voter is received".to_owned())]);
+    assert!(station.verify().ok);
+}
+
+/// The clerk scanned one ballot of the voter while the file that takes in the other was staged.
+#[test]
+fn a_ballot_that_a_scan_overtook_stays_where_it_was() {
+    let mut station = Station::default();
+    station.import(&[row(1), row(3)]);
+    let import = station.begin_import();
+    let rows = vec![of_voter(5, received(1)), of_voter(3, received(4)), row(6)];
+    assert_eq!(stage(&station, import, rows), Ok(Vec::new()));
+    assert_eq!(station.scan_ballot("left", 3).verdict, Verdict::Received);
+    station.decide_import(import);
+    station.begin_import();
+    assert_eq!(station.status(4), Status::Issued);
+    assert_eq!(station.status(1), Status::Received);
+    assert!(station.verify().ok);
+    station.crash();
+    assert!(station.verify().ok);
+}
+
+#[test]
+fn ballots_that_a_file_does_not_name_are_told_and_stay() {
+    let station = Station::default();
+    station.import(&[row(1), row(2), voided(3), row(4)]);
+    let import = station.begin_import();
+    stage(&station, import, vec![row(1), row(5)]).unwrap();
+    let ask = |reply| Request::ImportUnnamed { import, reply };
+    let UnnamedPiece { ballots, done } = station.ledger().ask(ask).unwrap().unwrap();
+    let told: Vec<_> = ballots.iter().map(|unnamed| Some(unnamed.ballot.clone())).collect();
+    assert_eq!((told, done), (vec![row(2).ballot, row(4).ballot], true));
+    station.decide_import(import);
+    assert_eq!(station.status(2), Status::Mailed);
+    assert!(station.verify().ok);
+}
+
+#[test]
+fn an_import_takes_no_rows_once_its_codes_are_written_and_a_crash_clears_them_away() {
+    let mut station = Station::default();
+    station.import(&[row(1)]);
+    let import = station.begin_import();
+    let rows = (1..=3_000).map(|n| ImportRow { imb: row(n + 7).imb, ..row(n) }).collect();
+    stage(&station, import, rows).unwrap();
+    let index = |reply| Request::ImportIndex { import, reply };
+    assert!(station.ledger().ask(index).unwrap().unwrap() > 0, "one piece is not all of them");
+    assert_eq!(stage(&station, import, vec![row(1)]), Err(ImportRefused::Closed(import)));
+    assert!(station.verify().ok);
+    station.crash();
+    assert!(station.verify().ok);
+    assert_eq!(station.import(&[row(2)]).issued, 1);
+    assert!(station.verify().ok, "no code of what was cleared away is left");
 }

@@ -447,9 +447,10 @@ fn write_differences(
         let [ballot, column, before, after] = texts.as_slice() else { return Err(not_sorted()) };
         list.write(request, &[&line, ballot, column, before, after])?;
         if shown.len() < SHOWN_MAX {
-            shown.push(format!(
-                "line {line}, ballot {ballot}: {column} \"{before}\" becomes \"{after}\""
-            ));
+            let or_nothing =
+                |text: &str| if text.is_empty() { "nothing".to_owned() } else { text.to_owned() };
+            let (before, after) = (or_nothing(before), or_nothing(after));
+            shown.push(format!("line {line}, ballot {ballot}: {column}, {before} to {after}"));
         }
     }
     Ok((list.end()?, shown))

@@ -270,7 +270,7 @@ fn row(number: usize) -> anyhow::Result<ImportRow> {
         ballot: Some(BallotId::new(&ballot(number))?),
         voter: VoterId::new(&format!("6{number:08}"))?,
         imb: None,
-        codes: std::collections::BTreeMap::new(),
+        codes: BTreeMap::new(),
         style: Some(format!("{}", number % 50)),
         status: Status::Mailed,
         reason: None,

@@ -22,6 +22,9 @@ struct Arguments {
     /// As large as is promised, where that is more than what is measured else.
     #[arg(long)]
     long: bool,
+    /// So much: rows, scans or pictures, as the benchmark has them.
+    #[arg(long)]
+    rows: Option<usize>,
     /// What cargo says to every benchmark.
     #[arg(long, hide = true)]
     bench: bool,
@@ -32,6 +35,7 @@ struct Arguments {
 pub(crate) struct Place {
     dir: tempfile::TempDir,
     size: Sizes,
+    rows: Option<usize>,
 }
 
 /// How much is measured.
@@ -82,7 +86,7 @@ impl Place {
             (false, true) => Sizes::Long,
             (false, false) => Sizes::Usual,
         };
-        Ok(Self { dir, size })
+        Ok(Self { dir, size, rows: arguments.rows })
     }
 
     /// The folder.
@@ -90,14 +94,14 @@ impl Place {
         self.dir.path()
     }
 
-    /// So many, or a tenth if it is to be quick.
+    /// So many, a tenth if it is to be quick, or what the arguments say.
     pub(crate) fn count(&self, n: impl Into<Many>) -> usize {
         let Many { usual, long } = n.into();
-        match self.size {
+        self.rows.unwrap_or(match self.size {
             Sizes::Quick => usual / 10,
             Sizes::Usual => usual,
             Sizes::Long => long,
-        }
+        })
     }
 }
 
