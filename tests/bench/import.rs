@@ -171,6 +171,7 @@ fn with_scans(place: &Place, file: &Path, clock: &dyn Clock) -> anyhow::Result<V
         let [scanner] = &mut scanners;
         let mut command = importing(&dir.join("config.toml"), &dir.join("ledger.sqlite"), file)?;
         let mut waits = Vec::new();
+        let mut pauses = tokio::time::interval(LOOK);
         for number in 0..SCANNED {
             if let Some(status) = command.try_wait()? {
                 ensure!(status.success(), "the import ended with {status}");
@@ -179,7 +180,7 @@ fn with_scans(place: &Place, file: &Path, clock: &dyn Clock) -> anyhow::Result<V
             let start = clock.elapsed();
             scanner.scan(station::frame(number).as_bytes(), 1).await?;
             waits.push(clock.elapsed().saturating_sub(start));
-            tokio::time::sleep(LOOK).await;
+            pauses.tick().await;
         }
         ensure!(command.wait()?.success(), "the import was not carried out");
         drop(station);
