@@ -405,16 +405,19 @@ impl Writer {
                 Err(RecvTimeoutError::Disconnected) => break,
             }
         }
-        if let Some(book) = &mut self.book {
-            if let Err(error) = book.close() {
-                // The next start takes the last scans for unanswered, which is the safe way round.
-                tracing::warn!(
-                    event = LogEvent::CommitFailed.name(),
-                    error = chain(&error),
-                    "The ledger could not be marked as closed."
-                );
-            }
-            checkpoint(book);
+        self.close();
+    }
+
+    fn close(&mut self) {
+        let Some(book) = &mut self.book else { return };
+        let closed = book.close().map_err(|error| chain(&error));
+        if let Err(error) = closed.and_then(|()| checkpoint(book).map_err(|error| chain(&error))) {
+            // The next start takes the last scans for unanswered, which is the safe way round.
+            tracing::warn!(
+                event = LogEvent::CommitFailed.name(),
+                error,
+                "The ledger was not closed as it should be."
+            );
         }
     }
 
@@ -444,8 +447,22 @@ impl Writer {
         if self.book.as_ref().is_some_and(|book| book.is_due(now) || book.import_waits()) {
             self.transact(Vec::new());
             self.checkpoint_if_long();
-        } else if let Some(book) = &mut self.book {
-            checkpoint(book);
+        } else {
+            self.checkpoint();
+        }
+    }
+
+    /// Copies the write-ahead log into the ledger. When that fails, the files must be opened anew: a sync that is tried again on
+    /// the same handle says that it is done, and is not.
+    fn checkpoint(&mut self) {
+        let Some(book) = &mut self.book else { return };
+        if let Err(error) = checkpoint(book) {
+            tracing::warn!(
+                event = LogEvent::CommitFailed.name(),
+                error = chain(&error),
+                "A checkpoint failed."
+            );
+            self.start_over(None);
         }
     }
 
@@ -472,8 +489,8 @@ impl Writer {
             (None, None) => WAL_PAGES_MAX,
             _ => IMPORT_PAGES_MAX,
         };
-        if let Some(book) = self.book.as_mut().filter(|book| book.wal_pages > max(book)) {
-            checkpoint(book);
+        if self.book.as_ref().is_some_and(|book| book.wal_pages > max(book)) {
+            self.checkpoint();
         }
     }
 
@@ -665,16 +682,9 @@ impl Writer {
     }
 }
 
-fn checkpoint(book: &mut Book) {
+fn checkpoint(book: &mut Book) -> rusqlite::Result<()> {
     book.wal_pages = 0;
-    if let Err(error) = book.conn.execute_batch("PRAGMA wal_checkpoint(PASSIVE)") {
-        // The log only grows; the next commit tells whether the disk is in trouble.
-        tracing::warn!(
-            event = LogEvent::CommitFailed.name(),
-            error = chain(&error),
-            "A checkpoint failed; the write-ahead log stays as it is."
-        );
-    }
+    book.conn.execute_batch("PRAGMA wal_checkpoint(PASSIVE)")
 }
 
 /// One request within the open transaction. Without a book the transaction is lost, and everything is only answered.

@@ -3,8 +3,11 @@
 
 pub(crate) mod daemon;
 pub(crate) mod disk;
+pub(crate) mod disk_log;
 pub(crate) mod ledger;
+pub(crate) mod own_ledger;
 pub(crate) mod pty;
+pub(crate) mod recorded;
 pub(crate) mod relay;
 pub(crate) mod station;
 
