@@ -15,8 +15,8 @@ use support::recorded::{Day, Granted, RecordingDisk, folder};
 use tempfile::TempDir;
 
 /// What is made of each sync: so many things that the disk may hold just before it, and half as many at moments between.
-/// `BALLOT_INTAKE_LONG=1` makes it twenty-five times as many.
-const STATES: usize = 8;
+/// `BALLOT_INTAKE_LONG=1` makes it a dozen times as many.
+const STATES: usize = 16;
 const STATES_LONG: usize = 200;
 
 /// Ballots that are issued.
@@ -40,14 +40,16 @@ fn two_hundred_scans(day: &mut Day) {
     alone(day, 91..=110);
     day.deliver();
     alone(day, 111..=120);
+    // Far from all that is in the write-ahead log.
     day.fail("sync 0 5 once");
+    day.scan([229]);
     alone(day, 121..=150);
     day.scan(151..=166);
     day.rest();
     alone(day, 167..=180);
     day.fail("sync 0 5 once");
     day.rest();
-    alone(day, 181..=200);
+    alone(day, 181..=199);
     day.set(64, Status::NeedsAttention);
     day.end();
 }

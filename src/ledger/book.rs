@@ -93,12 +93,6 @@ pub enum OpenError {
         /// The row.
         seq: i64,
     },
-    /// Another program reads it for so long that it cannot be made durable.
-    #[error("the ledger {path} is being read by another program")]
-    Busy {
-        /// The file.
-        path: PathBuf,
-    },
     /// It belongs to another station, or its key file was replaced.
     #[error("the ledger {path} belongs to {theirs}, not to {ours}")]
     Foreign {
@@ -304,17 +298,6 @@ impl Book {
         self.tally.flush(&self.conn)?;
         self.conn.execute_batch("COMMIT")?;
         Ok(())
-    }
-
-    /// Writes everything in the write-ahead log into the ledger and syncs that: after a sync that failed, what was found in
-    /// the log is durable only then.
-    pub(super) fn rewrite(&self) -> Result<(), OpenError> {
-        let at = |source| OpenError::Read { path: self.settings.path.clone(), source };
-        let busy: i64 = self
-            .conn
-            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
-            .map_err(at)?;
-        if busy == 0 { Ok(()) } else { Err(OpenError::Busy { path: self.settings.path.clone() }) }
     }
 
     /// Commits and syncs a count of no weight.

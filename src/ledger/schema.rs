@@ -5,9 +5,9 @@
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -22,6 +22,9 @@ const STATEMENTS_MAX: usize = 64;
 
 /// The write-ahead log is cut back to this once a checkpoint has emptied it.
 const WAL_BYTES_KEPT: i64 = 16 * 1024 * 1024;
+
+/// Of the write-ahead log that is written anew, so much is in memory at a time.
+const LOG_PIECE_BYTES: usize = 256 * 1024;
 
 /// How long a reader or a foreign writer may hold the file before opening or a look-up fails.
 const BUSY: Duration = Duration::from_secs(5);
@@ -49,6 +52,15 @@ pub enum SchemaError {
     #[error("cannot make the ledger {path}")]
     Make {
         /// The file.
+        path: PathBuf,
+        /// What went wrong.
+        #[source]
+        source: io::Error,
+    },
+    /// Its write-ahead log could not be made durable.
+    #[error("cannot sync the write-ahead log of the ledger {path}")]
+    Sync {
+        /// The ledger.
         path: PathBuf,
         /// What went wrong.
         #[source]
@@ -97,7 +109,9 @@ pub enum SchemaError {
 pub(super) fn open_writer(path: &Path) -> Result<Connection, SchemaError> {
     check_sqlite()?;
     let at = |source| SchemaError::Open { path: path.to_owned(), source };
+    let sync = |source| SchemaError::Sync { path: path.to_owned(), source };
     make(path).map_err(|source| SchemaError::Make { path: path.to_owned(), source })?;
+    write_log_anew(path).map_err(sync)?;
     let mut conn = Connection::open(path).map_err(at)?;
     settle(&conn).map_err(at)?;
     let mode: String =
@@ -113,7 +127,37 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, SchemaError> {
     // A checkpoint on close would sync and truncate behind the back of the recovery from a failed commit.
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(at)?;
     migrate(&mut conn, path)?;
+    // SQLite does so, too, but does not say when it failed.
+    sync_folder(path).map_err(sync)?;
     Ok(conn)
+}
+
+/// Writes the write-ahead log over itself and syncs it. A sync that failed, perhaps under a daemon that was killed since, may have
+/// dropped pages that can still be read; no later sync would write them or say so, and a power cut would take them and
+/// with them all that was appended after.
+fn write_log_anew(path: &Path) -> io::Result<()> {
+    let mut name = path.as_os_str().to_owned();
+    name.push("-wal");
+    let log = match OpenOptions::new().read(true).write(true).open(name) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+        log => log?,
+    };
+    let mut piece = vec![0; LOG_PIECE_BYTES];
+    let mut at = 0;
+    loop {
+        let n = log.read_at(&mut piece, at)?;
+        match piece.get(..n) {
+            None | Some([]) => return log.sync_all(),
+            Some(read) => log.write_all_at(read, at)?,
+        }
+        at += u64::try_from(n).unwrap_or(u64::MAX);
+    }
+}
+
+fn sync_folder(path: &Path) -> io::Result<()> {
+    // The parent of a bare name is the empty path.
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    File::open(folder.unwrap_or_else(|| Path::new(".")))?.sync_all()
 }
 
 /// Makes an empty file, which is an empty database, if there is none: SQLite's own would be for everybody to read.

@@ -1,8 +1,8 @@
 //! The ledger's thread: it alone writes. All that waits shares one transaction and one sync; answers leave after the commit.
 //!
 //! When a commit fails it is *not known* whether its rows are there. Every scan in it is answered with the alarm, the
-//! connection is dropped without a clean close, and the ledger is opened anew: what is found there is written and synced
-//! again by a checkpoint on new file handles, and the same envelope scanned again gets the verdict that it would have had.
+//! connection is dropped without a clean close, and the ledger is opened anew, which writes and syncs its log once more on
+//! a new file handle. The same envelope scanned again gets the verdict that it would have had.
 //! Until the ledger can be opened every scan is answered with the alarm.
 
 mod people;
@@ -660,9 +660,6 @@ impl Writer {
 
     fn open_anew(&self) -> Result<Book, OpenError> {
         let mut book = Book::open(self.settings.clone(), self.answered_to)?;
-        // A sync that failed may have dropped the pages that it should have written, and the next one would not say so: only
-        // a checkpoint, which writes them once more elsewhere and syncs that, makes what was found durable.
-        book.rewrite()?;
         // A full disk can be read. It would be found full again by the next scan, and by what the relay has answered meanwhile.
         book.try_writing()?;
         Ok(book)
