@@ -11,6 +11,7 @@ use crate::clock::Micros;
 use crate::delivery::{Answer, Delivery};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use std::collections::HashSet;
+use std::time::Duration;
 
 /// Changes released in one transaction.
 const RELEASES_MAX: usize = 256;
@@ -82,6 +83,17 @@ impl Book {
     /// Whether [`Book::release`] has something to do: hold-back ended, or the clock was set back behind it.
     pub(super) fn is_due(&self, now: Micros) -> bool {
         self.next_due.is_some_and(|due| due <= now || due > now.plus(self.settings.hold_back))
+    }
+
+    /// A clock that was set forward must not end the hold-back of what is held: a person may still be about to correct it.
+    pub(super) fn hold_longer(&mut self, by: Duration) -> Result<(), WriteError> {
+        if by.is_zero() {
+            return Ok(());
+        }
+        let by = Micros(0).plus(by).0;
+        self.conn.execute("UPDATE outbox SET due = due + ? WHERE state = 0 AND state < 3", [by])?;
+        self.next_due = self.first_due()?;
+        Ok(())
     }
 
     /// A clock that was set back must not hold a change longer than the hold-back.

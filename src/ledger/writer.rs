@@ -21,7 +21,7 @@ use super::operators::Attempts;
 use super::proposals::{Done, NotDone};
 use super::tally::Scope;
 use super::unanswered::Unanswered;
-use crate::clock::Clock;
+use crate::clock::{Clock, Micros};
 use crate::delivery::{Answer, Delivery};
 use crate::event::{LogEvent, chain};
 use crate::scan::{Judged, Scan, Symbol};
@@ -59,6 +59,9 @@ const WAIT_MAX: Duration = Duration::from_mins(1);
 
 /// The shortest time between two attempts to open a ledger that is away.
 const REOPEN_MIN: Duration = Duration::from_millis(200);
+
+/// The wall clock was set, and did not only drift, when between two transactions it went on by so much more than time.
+const CLOCK_SET_MIN: Duration = Duration::from_secs(2);
 
 /// The name under which half frames are counted.
 pub(super) const NO_READS: &str = "no_reads";
@@ -271,10 +274,12 @@ impl Ledger {
         let (requests, inbox) = crossbeam_channel::bounded(scans_max.saturating_add(REQUESTS_MAX));
         let feed = broadcast::Sender::new(FEED_MAX);
         let news = News::default();
+        let clock_seen = (clock.now(), clock.elapsed());
         let writer = Writer {
             inbox,
             settings,
             clock,
+            clock_seen,
             book: Some(book),
             tried: None,
             outage: Outage::Unsaid,
@@ -373,6 +378,8 @@ struct Writer {
     inbox: Receiver<Request>,
     settings: Settings,
     clock: Arc<dyn Clock>,
+    /// The wall clock and the time at the last transaction.
+    clock_seen: (Micros, Duration),
     /// `None` while the ledger is away.
     book: Option<Book>,
     /// When opening it anew was last tried.
@@ -536,10 +543,13 @@ impl Writer {
         requests: Vec<Request>,
         waiting: &mut Vec<Waiting>,
     ) -> Result<Fresh, Option<WriteError>> {
-        let now = self.clock.now();
+        let (now, elapsed) = (self.clock.now(), self.clock.elapsed());
+        let set_forward = self.clock_set_forward(now, elapsed);
         let idle = requests.is_empty();
         let mut failed = match &mut self.book {
-            Some(book) => book.begin(now).err().map(Some),
+            Some(book) => {
+                book.begin(now).and_then(|()| book.hold_longer(set_forward)).err().map(Some)
+            }
             None => Some(None),
         };
         let (mut retry, mut dropped) = (false, false);
@@ -575,12 +585,20 @@ impl Writer {
         };
         let released = finish().map_err(Some)?;
         book.unanswered.settled();
+        self.clock_seen = (now, elapsed);
         self.answered_to = Some(book.head.seq);
         Ok(match (retry, released || dropped) {
             (true, _) => Fresh::Retry,
             (false, true) => Fresh::Owed,
             (false, false) => Fresh::Nothing,
         })
+    }
+
+    /// How far somebody set the wall clock forward since the last transaction.
+    fn clock_set_forward(&self, now: Micros, elapsed: Duration) -> Duration {
+        let (then, passed) = (self.clock_seen.0, elapsed.saturating_sub(self.clock_seen.1));
+        let by = now.since(then).saturating_sub(passed);
+        if by < CLOCK_SET_MIN { Duration::ZERO } else { by }
     }
 
     fn answer(&mut self, answer: Waiting, outcome: Outcome) {
