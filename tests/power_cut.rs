@@ -15,9 +15,9 @@ use support::recorded::{Day, Granted, RecordingDisk, folder};
 use tempfile::TempDir;
 
 /// What is made of each sync: so many things that the disk may hold just before it, and half as many at moments between.
-/// `BALLOT_INTAKE_LONG=1` makes it a dozen times as many.
-const STATES: usize = 16;
-const STATES_LONG: usize = 200;
+/// `BALLOT_INTAKE_LONG=1` makes it thirty times as many.
+const STATES: usize = 6;
+const STATES_LONG: usize = 180;
 
 /// Ballots that are issued.
 const BALLOTS: u32 = 230;
@@ -122,7 +122,7 @@ fn no_power_cut_loses_what_was_acknowledged() {
     let long = std::env::var_os("BALLOT_INTAKE_LONG").is_some();
     let states = if long { STATES_LONG } else { STATES };
     let disk = RecordingDisk::new();
-    let records = disk.record("no_power_cut_loses_what_was_acknowledged", None);
+    let records = disk.record("no_power_cut_loses_what_was_acknowledged", None).unwrap();
     let (cuts_tx, cuts_rx) = crossbeam_channel::bounded(OPENED_AT_ONCE);
     let (syncs, opened) = thread::scope(|scope| {
         let opening: Vec<_> = (0..OPENED_AT_ONCE)
@@ -150,7 +150,8 @@ fn a_disk_that_lies_about_its_syncs_is_found_to_lose_scans() {
         return two_hundred_scans(&mut day);
     }
     let disk = RecordingDisk::new();
-    let records = disk.record("a_disk_that_lies_about_its_syncs_is_found_to_lose_scans", None);
+    let records =
+        disk.record("a_disk_that_lies_about_its_syncs_is_found_to_lose_scans", None).unwrap();
     let mut lying = Replay::new(Syncs::Lying);
     let mut honest = Replay::new(Syncs::Honest);
     let mut granted = Granted::default();
@@ -174,7 +175,7 @@ fn nothing_but_shared_memory_is_mapped() {
     if let Some(mut day) = Day::begin() {
         return two_hundred_scans(&mut day);
     }
-    let records = RecordingDisk::new().record("nothing_but_shared_memory_is_mapped", None);
+    let records = RecordingDisk::new().record("nothing_but_shared_memory_is_mapped", None).unwrap();
     let mapped: Vec<&str> =
         records.iter().filter(|it| it.op == "map").map(|it| it.name.as_str()).collect();
     assert!(!mapped.is_empty());

@@ -114,8 +114,7 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, SchemaError> {
     write_log_anew(path).map_err(sync)?;
     let mut conn = Connection::open(path).map_err(at)?;
     settle(&conn).map_err(at)?;
-    let mode: String =
-        conn.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)).map_err(at)?;
+    let mode = use_log(&conn).map_err(at)?;
     if mode != "wal" {
         return Err(SchemaError::NoWal { path: path.to_owned(), mode });
     }
@@ -130,6 +129,13 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, SchemaError> {
     // SQLite does so, too, but does not say when it failed.
     sync_folder(path).map_err(sync)?;
     Ok(conn)
+}
+
+/// Sets the journal mode; what it is then. SQLite says so before it has written it, and whether that failed after its answer.
+fn use_log(conn: &Connection) -> rusqlite::Result<String> {
+    let mut pragma = conn.prepare("PRAGMA journal_mode = WAL")?;
+    let modes: Vec<String> = pragma.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    Ok(modes.concat())
 }
 
 /// Writes the write-ahead log over itself and syncs it. A sync that failed, perhaps under a daemon that was killed since, may have

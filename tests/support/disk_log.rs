@@ -16,6 +16,9 @@ const SECTOR: usize = 512;
 /// The file that SQLite maps and makes anew after a power cut.
 const SHARED_MEMORY: &str = "ledger.sqlite-shm";
 
+/// What a file is called that was removed and is still open.
+const REMOVED: &str = "deleted";
+
 /// A call, and what came of it.
 #[derive(Debug, Clone)]
 pub(crate) struct Record {
@@ -246,6 +249,9 @@ impl Replay {
     pub(crate) fn take(&mut self, record: &Record) {
         self.seq += 1;
         let seq = self.seq;
+        if record.name == REMOVED {
+            return;
+        }
         match (record.op.as_str(), record.errno) {
             ("sync", errno) => self.sync(&record.name, errno),
             (_, 1..) => {}

@@ -2,7 +2,7 @@
  *
  * It watches the folder $RECORDED_FOLDER. Every change to a file in it, every sync, and what came of either, is a record in
  * $RECORDED_LOG, in the order in which they were done: a line `OP NAME HANDLE OFFSET LENGTH ERRNO`, and the LENGTH bytes of what
- * was written, renamed to, or marked. A file $RECORDED_LOG.fault with `FAMILY K ERRNO once|lasting` fails the K-th call from
+ * was written, renamed to, or marked. A file that was removed is called `deleted`. A file $RECORDED_LOG.fault with `FAMILY K ERRNO once|lasting` fails the K-th call from
  * then on (0 is the next) of that family (`sync` or `any`): once, which removes the file, or until the file is removed. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -40,7 +40,9 @@ static const char *watched_fd(int fd, char *path) {
     errno = before;
     if (n < 0) return NULL;
     path[n] = 0;
-    return watched(path);
+    const char *name = watched(path), *end = " (deleted)";
+    size_t of = strlen(end);
+    return name != NULL && (size_t)n > of && strcmp(path + n - of, end) == 0 ? "deleted" : name;
 }
 
 static void record(const char *op, const char *name, int fd, long long at, const void *bytes, size_t n, int error) {
