@@ -11,6 +11,7 @@ import test_camera
 import test_answers
 import test_devices
 import test_restart
+import test_power
 import test_ledger
 
 world = World()

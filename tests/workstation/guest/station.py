@@ -88,12 +88,12 @@ class Station:
         """Has udev read its rules again; they are for what is plugged in from then on."""
         must("udevadm", "control", "--reload")
 
-    def issue_ballots(self):
-        """The county's list, taken in before the daemon runs."""
+    def issue_ballots(self, ballots=range(BALLOTS)):
+        """The county's list, taken in before the daemon runs; the configuration is then to be written."""
         shutil.chown("/var/lib/ballot-intake", UNIT, UNIT)
         self.configure("")
         path = Path("/tmp/ballots.csv")
-        rows = (f"{ballot:09},V{ballot}" for ballot in range(BALLOTS))
+        rows = (f"{ballot:09},V{ballot}" for ballot in ballots)
         path.write_text("\n".join(["ballot,voter", *rows, ""]))
         must(*self.as_user("import", str(path), "--layout", "generic"))
 
