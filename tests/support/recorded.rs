@@ -11,7 +11,7 @@ use ballot_intake::ballot::{ElectionId, Mode, Status};
 use ballot_intake::clock::{Clock as _, ManualClock, Zone};
 use ballot_intake::delivery::Answer;
 use ballot_intake::ledger::{
-    ImportedFile, Ledger, NotKnown, Reply, Request, SetRequest, Settings, verify,
+    ImportedFile, Ledger, NotKnown, Party, Person, Reply, Request, SetRequest, Settings, verify,
 };
 use ballot_intake::scan::{Face, Judged, Method, Scan, ScanId, ScannerId, Verdict};
 use std::collections::BTreeMap;
@@ -104,6 +104,8 @@ fn settings(folder: &Path) -> Settings {
         zone: Zone::named("America/Denver").unwrap(),
         election: ElectionId::new("202611").ok(),
         receive_until: None,
+        postmarked_receive_until: None,
+        cure_until: None,
         mode: Mode::Receive,
         hold_back: HOLD_BACK,
         announce_imports: Vec::new(),
@@ -224,6 +226,7 @@ impl Day {
             layout: "generic".to_owned(),
             refused: 0,
             by: "clerk".to_owned(),
+            os_user: None,
         };
         loop {
             let Ok(import) = self.ask(Request::ImportBegin) else { continue };
@@ -281,10 +284,10 @@ impl Day {
     pub(crate) fn set(&mut self, n: u32, status: Status) {
         let request = SetRequest {
             election: row(n).election,
-            ballot: row(n).ballot,
+            ballot: row(n).ballot.unwrap(),
             status,
             reason: "by hand".to_owned(),
-            by: "supervisor".to_owned(),
+            party: Party::of(Person::os_user("supervisor".to_owned())),
         };
         let before = self.alarms;
         let set = self.ask(|reply| Request::Set(request.clone(), reply));
