@@ -17,6 +17,7 @@ mod people;
 mod place;
 mod player;
 mod profiles;
+mod proof;
 mod replay;
 mod report;
 mod run;
@@ -29,7 +30,7 @@ mod story;
 use crate::ballot::{BallotId, ElectionId, Status};
 use crate::daemon::Record;
 use crate::event::chain;
-use crate::ledger::{After, Decision, Export, Role};
+use crate::ledger::{After, Decision, Export, PublicKey, Role};
 use crate::scanner::recording::Payloads;
 use clap::{Args, Parser, Subcommand};
 use std::ffi::OsString;
@@ -340,8 +341,21 @@ enum Sheet {
 #[derive(Debug, Subcommand)]
 enum LedgerCommand {
     /// Check every row of the chain and everything that derives from it.
-    Verify,
-    /// Derive every table from the chain anew; the daemon must not run.
+    Verify {
+        /// The station's public key, 64 hexadecimal digits; else the one in the ledger's first row.
+        #[arg(long, value_name = "PUBLIC_KEY", value_parser = public_key)]
+        key: Option<PublicKey>,
+        /// A checkpoint that was kept elsewhere: its file, or what stands on paper. Nothing before it may be changed or cut.
+        #[arg(long = "checkpoint", value_name = "FILE|PAPER")]
+        checkpoints: Vec<String>,
+    },
+    /// Sign the last row, to be kept elsewhere: prints the signed note, and what to write on paper.
+    Checkpoint {
+        /// Write the note into this file, and print what to write on paper only.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// Derive every table from the chain anew, and say what differed; the daemon must not run.
     Rebuild,
 }
 
@@ -370,6 +384,10 @@ fn exceptions(text: &str) -> Result<usize, String> {
 
 fn after(text: &str) -> Result<After, String> {
     After::parse(text).ok_or_else(|| "what the page before said".to_owned())
+}
+
+fn public_key(text: &str) -> Result<PublicKey, String> {
+    PublicKey::from_hex(text).ok_or_else(|| "64 hexadecimal digits of an Ed25519 key".to_owned())
 }
 
 fn status(text: &str) -> Result<Status, String> {
@@ -460,8 +478,13 @@ fn dispatch(Arguments { command, common }: Arguments) -> Result<Exit, Failure> {
             let (what, out) = wanted.parts();
             export::export(&place, &common, what, out.as_deref())
         }
-        Command::Ledger(LedgerCommand::Verify) => ask::verify(&place, &common),
-        Command::Ledger(LedgerCommand::Rebuild) => ask::rebuild(&place, &common),
+        Command::Ledger(LedgerCommand::Verify { key, checkpoints }) => {
+            proof::verify(&place, &common, key, &checkpoints)
+        }
+        Command::Ledger(LedgerCommand::Checkpoint { out }) => {
+            proof::checkpoint(&place, &common, out.as_deref())
+        }
+        Command::Ledger(LedgerCommand::Rebuild) => proof::rebuild(&place, &common),
         Command::Outbox(OutboxCommand::List) => ask::outbox_list(&place, &common),
         Command::Outbox(OutboxCommand::Retry) => ask::outbox_retry(&place, &common),
         Command::Outbox(OutboxCommand::Drop { change, reason }) => {

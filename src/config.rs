@@ -205,6 +205,8 @@ pub struct RelayConfig {
     pub hold_back: Duration,
     /// The statuses that are sent when an import brings them.
     pub announce_imports: Vec<Status>,
+    /// Whether it gets the ledger's checkpoints.
+    pub witness: bool,
 }
 
 /// Where a secret lies. It never stands in the configuration.
@@ -381,6 +383,7 @@ static RELAY: Table = Table {
         Key { name: "secret_file", example: "\"/etc/ballot-intake/relay.secret\"" },
         Key { name: "hold_back", example: "\"10m\"" },
         Key { name: "announce_imports", example: "[\"voided\"]" },
+        Key { name: "witness", example: "true" },
     ],
 };
 
@@ -495,6 +498,7 @@ fn relay(section: &Section<'_, '_>, sink: &mut Sink<'_>) -> Option<RelayConfig> 
         secret_file: secret_file?,
         hold_back: hold_back.unwrap_or(HOLD_BACK),
         announce_imports: announce_imports.unwrap_or_else(|| vec![Status::Voided]),
+        witness: section.read_truth(sink, "witness").unwrap_or(true),
     })
 }
 
@@ -547,6 +551,7 @@ mod tests {
         assert!(config.election.is_some());
         let relay = config.relay.unwrap();
         assert_eq!((relay.hold_back, relay.announce_imports), (HOLD_BACK, vec![Status::Voided]));
+        assert!(relay.witness);
     }
 
     #[test]

@@ -21,10 +21,10 @@ pub use socket::{Socket, Within};
 use crate::ballot::{BallotId, ElectionId, Status};
 use crate::clock::Clock;
 use crate::ledger::{
-    Compared, Counts, Decision, Done, Dropped, ImportRefused, ImportRow, ImportedFile, Ledger,
-    Lock, LockError, Moved, NotDone, NotKnown, NotMoved, Party, PeopleRequest, RefusedRow, Repeats,
-    Reply, Request, Reversed, Role, Secret, SetRequest, Settings, StartError, UnnamedPiece, Who,
-    packed,
+    Checkpoint, Compared, Counts, Decision, Done, Dropped, ImportRefused, ImportRow, ImportedFile,
+    Ledger, Lock, LockError, Moved, NotDone, NotKnown, NotMoved, Party, PeopleRequest,
+    ProofRequest, RefusedRow, Repeats, Reply, Request, Reversed, Role, Secret, SetRequest,
+    Settings, StartError, UnnamedPiece, Who, packed,
 };
 use batch::{BatchAnswer, BatchCommand};
 use people::Slow;
@@ -110,6 +110,8 @@ pub enum Command {
     Undo {},
     /// `outbox retry`.
     OutboxRetry {},
+    /// `ledger checkpoint`.
+    LedgerCheckpoint {},
     /// `import` begins.
     ImportBegin {},
     /// `import` stages rows.
@@ -220,6 +222,8 @@ pub enum Answer {
         /// How many.
         n: usize,
     },
+    /// The ledger was signed.
+    Checkpointed(Checkpoint),
     /// The import has this number.
     ImportBegun {
         /// Its number.
@@ -440,6 +444,9 @@ fn asked(command: Command, party: &Party, reply: oneshot::Sender<Answer>) -> Ask
             let who = party.by.who.clone();
             Asked::Ledger(Request::Retry { who, reply: read(reply, |n| Answer::Retried { n }) })
         }
+        Command::LedgerCheckpoint {} => Asked::Ledger(Request::Proof(ProofRequest::Checkpoint(
+            read(reply, Answer::Checkpointed),
+        ))),
         command => of_import(command, &party.by.who, reply),
     }
 }

@@ -9,7 +9,7 @@ use crate::decode::DecodeError;
 use crate::event::{LogEvent, chain};
 use crate::forward::{self, Relay, RelayError, Timeouts};
 use crate::ledger::{Ledger, Lock, LockError, Request, Settings, StartError, Told, Unsent};
-use crate::pipeline::{LedgerOutbox, Shutdown};
+use crate::pipeline::{LedgerCheckpoints, LedgerOutbox, Shutdown};
 use crate::scanner::recording::{Payloads, RecordError};
 use crate::scanner::speaker::Speaker;
 use scanners::{Common, Scanners};
@@ -236,9 +236,16 @@ impl Station<'_> {
             shutdown: &scanners_stopped,
             speaker: speaker.as_ref(),
         };
+        let is_witness = config.relay.as_ref().is_some_and(|relay| relay.witness);
         let scanners = Scanners::start(config, &common)?;
-        let mut forwarder =
-            tokio::spawn(forward(relay, ledger.clone(), clock, services_stopped.clone()));
+        let witness = relay.clone().filter(|_| is_witness);
+        let mut forwarder = tokio::spawn(forward_all(
+            relay,
+            witness,
+            ledger.clone(),
+            clock,
+            services_stopped.clone(),
+        ));
         let within = Within { ledger: ledger.clone(), scanners: scanners.roster.clone() };
         let mut stopped = services_stopped;
         let commands = tokio::spawn(socket.serve(within, async move { stopped.requested().await }));
@@ -302,6 +309,29 @@ fn read_secret(path: &Path) -> io::Result<String> {
     let limit = u64::try_from(SECRET_BYTES_MAX).unwrap_or(u64::MAX);
     std::fs::File::open(path)?.take(limit).read_to_string(&mut text)?;
     Ok(text)
+}
+
+/// Changes to the relay, and checkpoints beside them.
+async fn forward_all(
+    relay: Option<Relay>,
+    witness: Option<Relay>,
+    ledger: Ledger,
+    clock: Arc<dyn Clock>,
+    stopped: Shutdown,
+) {
+    let changes = forward(relay, ledger.clone(), Arc::clone(&clock), stopped.clone());
+    tokio::join!(changes, have_witnessed(witness, ledger, clock, stopped));
+}
+
+async fn have_witnessed(
+    relay: Option<Relay>,
+    ledger: Ledger,
+    clock: Arc<dyn Clock>,
+    mut stopped: Shutdown,
+) {
+    let Some(relay) = relay else { return };
+    let checkpoints = LedgerCheckpoints::new(ledger);
+    forward::witness(checkpoints, relay, clock, async move { stopped.requested().await }).await;
 }
 
 /// Forwards until the services stop; without a relay changes are held.

@@ -15,6 +15,17 @@ pub struct Delivery {
     pub attempts: u32,
 }
 
+/// What the relay has yet to witness.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unwitnessed {
+    /// Nothing: it keeps the newest checkpoint.
+    Nothing,
+    /// A checkpoint, but ballots' changes are owed and go first.
+    Later,
+    /// This checkpoint, now.
+    Send(Delivery),
+}
+
 /// What became of one attempt. A `why` is short and printable; of the relay's own text it holds no more than
 /// [`crate::event::printable`] lets through.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -73,6 +73,8 @@ log_events! {
     RelayGone = "The relay answered 410: nothing more is sent until `outbox retry` or a restart.",
     /// One change was refused.
     DeliveryRefused = "The relay refused one change; it is set aside for a supervisor, and later ones of that ballot wait.",
+    /// The relay does not witness.
+    CheckpointRefused = "The relay refused a checkpoint of the ledger; ballots' changes go on, and the next checkpoint is sent.",
     /// A file's voiding came too late.
     VoidingOvertaken = "A file voids a ballot that was accepted or rejected while it was imported; the ballot stays, and somebody must look.",
     /// A thread panicked.

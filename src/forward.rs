@@ -8,8 +8,10 @@
 
 mod relay;
 mod schedule;
+mod witness;
 
 pub use relay::{Relay, RelayError, Timeouts};
+pub use witness::{Checkpoints, witness};
 
 use crate::clock::{Clock, Micros};
 use crate::delivery::{Answer, Delivery};

@@ -15,6 +15,7 @@ mod apply;
 mod batches;
 mod body;
 mod book;
+mod checkpoint;
 mod correct;
 mod export;
 mod fact;
@@ -25,6 +26,7 @@ mod layout;
 mod lock;
 mod operators;
 mod outbox;
+mod proof;
 mod proposals;
 mod report;
 mod rows;
@@ -40,6 +42,7 @@ pub use batches::{
     NewBatch, NotBatched, NotReversed, OpenBatch, Reversed,
 };
 pub use book::{OpenError, Settings, WriteError};
+pub use checkpoint::{Checkpoint, Held, HeldError};
 pub use correct::{Moved, NotMoved, SetRequest};
 pub use export::{Export, ExportError, Exported};
 pub use fact::{Counts, Decision, Person, Role, TwoPersonAct, Who, Why};
@@ -48,7 +51,7 @@ pub use import::{
     Changed, Compared, ImportRefused, ImportRow, ImportedFile, NotPacked, RefusedRow, Repeats,
     Unnamed, UnnamedPiece,
 };
-pub use key::KeyError;
+pub use key::{KeyError, PublicKey};
 pub use layout::{
     Header, LAYOUT_BYTES_MAX, Layout, LayoutError, LayoutFault, LayoutFaults, Origin, Piece,
     Refused, RefusedRows, Rows, Rules,
@@ -56,6 +59,7 @@ pub use layout::{
 pub use lock::{Holder, Lock, LockError};
 pub use operators::{Challenge, Claim, NewOperator, NotAllowed, OperatorEntry, Proof, Secret};
 pub use outbox::{Dropped, OutboxEntry};
+pub use proof::ProofRequest;
 pub use proposals::{Done, NotDone, Party, Proposal};
 pub use report::{
     After, BallotStory, BatchCount, BatchDay, BatchReport, BatchSheet, Chapter, DayReport,
@@ -64,7 +68,10 @@ pub use report::{
 };
 pub use schema::SchemaError;
 pub use sort::{Record, Sorted, Sorter};
-pub use verify::{Verified, VerifyError, VerifyFault, rebuild, verify};
+pub use verify::{
+    Against, Differed, Newest, Rebuilt, Tail, Verified, VerifyError, VerifyFault, rebuild, verify,
+    verify_against,
+};
 pub use writer::{
     Ledger, News, NotKnown, PeopleRequest, Reply, Request, StartError, Told, Uncounted, Unsent,
 };

@@ -16,7 +16,7 @@ mod shutdown;
 mod sightings;
 
 pub use lane::{Lane, LaneSettings, Patience};
-pub use outbox::LedgerOutbox;
+pub use outbox::{LedgerCheckpoints, LedgerOutbox};
 pub use shutdown::{Shutdown, Stopper};
 
 pub(crate) use cameras::{CameraDriver, OpenCamera};

@@ -82,6 +82,7 @@ fn every_key_arrives_as_it_was_written() {
         secret_file: SecretSource::Credential("relay-secret".to_owned()),
         hold_back: Duration::from_secs(90),
         announce_imports: Vec::new(),
+        witness: false,
     };
     assert_eq!(config.relay, Some(relay));
 }

@@ -785,6 +785,7 @@ proptest! {
             both.act(action);
         }
         both.compare();
+        both.station.checkpoint();
         both.station.close();
         rebuild(&both.station.settings).unwrap();
         both.compare();

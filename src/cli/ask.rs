@@ -11,8 +11,7 @@ use crate::config::Config;
 use crate::control::{Answer, Command, ControlError, Desk};
 use crate::daemon::ledger_settings;
 use crate::ledger::{
-    BallotStory, Counts, Lock, LockError, OutboxEntry, ReadError, Reader, Rules, SchemaError,
-    Verified, VerifyError,
+    BallotStory, Counts, LockError, OutboxEntry, ReadError, Reader, Rules, SchemaError,
 };
 use anyhow::anyhow;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -221,53 +220,6 @@ fn print_entry(common: &Common, entry: &OutboxEntry) -> Result<(), Failure> {
     Ok(())
 }
 
-/// `ballot-intake ledger verify`.
-pub(super) fn verify(place: &Place, common: &Common) -> Result<Exit, Failure> {
-    let config = place.config(common)?;
-    let verified =
-        crate::ledger::verify(&config.ledger.path).map_err(|e| not_verified(&config, e))?;
-    say_verified(common, &verified)
-}
-
-/// `ballot-intake ledger rebuild`.
-pub(super) fn rebuild(place: &Place, common: &Common) -> Result<Exit, Failure> {
-    let config = place.config(common)?;
-    must_exist(&config.ledger.path)?;
-    let lock = Lock::take(&config.ledger.path).map_err(|error| {
-        let exit = if matches!(error, LockError::Held(_)) { Exit::Away } else { Exit::Ledger };
-        Failure::new(exit, error)
-    })?;
-    let rebuilt = crate::ledger::rebuild(&ledger_settings(&config));
-    drop(lock);
-    match rebuilt {
-        Ok(verified) => say_verified(common, &verified),
-        Err(error @ VerifyError::Broken { .. }) => Err(Failure::new(Exit::No, error)),
-        Err(error) => Err(not_verified(&config, error)),
-    }
-}
-
-fn say_verified(common: &Common, verified: &Verified) -> Result<Exit, Failure> {
-    if common.json {
-        print_json(verified)?;
-    } else {
-        let mut out = io::stdout().lock();
-        match &verified.fault {
-            None => {
-                writeln!(out, "{} events hold; the last is {}", verified.events, verified.head)?;
-            }
-            Some(fault) => {
-                writeln!(out, "{}; {} events before it hold", fault.what, verified.events)?;
-            }
-        }
-    }
-    Ok(if verified.ok { Exit::Done } else { Exit::No })
-}
-
-fn not_verified(config: &Config, error: VerifyError) -> Failure {
-    let exit = if config.ledger.path.exists() { Exit::Ledger } else { Exit::NoInput };
-    Failure::new(exit, error)
-}
-
 /// Has the daemon, or this process, carry a command out, asked by the operator whom the arguments name.
 pub(super) fn have_done(
     place: &Place,
@@ -317,7 +269,7 @@ pub(super) fn unexpected(answer: &Answer) -> Failure {
     Failure::new(Exit::Away, anyhow!("the daemon answered {answer:?}"))
 }
 
-fn must_exist(ledger: &Path) -> Result<(), Failure> {
+pub(super) fn must_exist(ledger: &Path) -> Result<(), Failure> {
     if ledger.exists() {
         return Ok(());
     }

@@ -7,11 +7,11 @@ mod office;
 mod rig;
 mod show;
 
-use super::loopback::Receipt;
+use super::loopback::{CHECKPOINT, Receipt};
 use super::place::Place;
 use super::scratch::Scratch;
 use super::stand::Stand;
-use super::{Common, Exit, Failure, ask};
+use super::{Common, Exit, Failure, ask, proof};
 use crate::config::Config;
 use crate::ledger::Told;
 use crate::pipeline::Shutdown;
@@ -226,7 +226,8 @@ impl Watch<'_> {
             News::Gone => return Err(Failure::new(Exit::Away, anyhow!("the daemon is gone"))),
             News::Heard(tone) => self.seen.heard.add(tone),
             News::Receipt(receipt) => {
-                self.seen.receipts += u64::from(!receipt.repeat);
+                let is_change = receipt.event_type != CHECKPOINT;
+                self.seen.receipts += u64::from(is_change && !receipt.repeat);
                 self.screen.receipt(&receipt, &self.seen)?;
             }
         }
@@ -294,7 +295,7 @@ impl Watch<'_> {
         let mut lacking = self.lacking(changes)?;
         self.screen.say("")?;
         super::report::report(self.place, &self.common, &super::report::Wanted::default())?;
-        if ask::verify(self.place, &self.common)? != Exit::Done {
+        if proof::verify(self.place, &self.common, None, &[])? != Exit::Done {
             lacking.push("the ledger does not hold".to_owned());
         }
         let pictures = self.seen.pictures;
@@ -336,6 +337,7 @@ impl Watch<'_> {
                ballot-intake report --config {config}\n  \
                ballot-intake ballot show {} --config {config}\n  \
                ballot-intake undo --config {config}\n  \
+               ballot-intake ledger checkpoint --config {config}\n  \
                ballot-intake ledger verify --config {config}",
             office::ballot(0)
         ))?;

@@ -12,8 +12,8 @@ use hyper::service::service_fn;
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use relay_wire::{
-    CONTENT_TYPE, ChangeEvent, HEADER_ID, HEADER_SIGNATURE, HEADER_TIMESTAMP, Secret, Signed,
-    verify,
+    CONTENT_TYPE, ChangeEvent, CheckpointEvent, Event, HEADER_ID, HEADER_SIGNATURE,
+    HEADER_TIMESTAMP, Secret, Signed, verify,
 };
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -40,16 +40,19 @@ const ARRIVALS_MAX: usize = CONNECTIONS_MAX;
 /// How many events are remembered, then no more are taken.
 const EVENTS_MAX: usize = 100_000;
 
+/// The type of a checkpoint.
+pub const CHECKPOINT: &str = "ledger.checkpoint";
+
 /// An event that was taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Receipt {
     /// The event's id.
     pub id: String,
-    /// `ballot.<status>`.
+    /// `ballot.<status>`, or [`CHECKPOINT`].
     pub event_type: String,
-    /// `<election>/<ballot>`.
+    /// `<election>/<ballot>`; of a checkpoint whose ledger it covers.
     pub subject: String,
-    /// Counts what was sent of the ballot.
+    /// Counts what was sent of the ballot; of a checkpoint the row that it covers.
     pub sequence: u64,
     /// Whether it had been taken before.
     pub repeat: bool,
@@ -126,25 +129,42 @@ struct Entrance {
 
 /// An event that was signed by the station, and who waits to hear of it.
 struct Arrival {
-    event: ChangeEvent,
+    event: Event,
     placed: oneshot::Sender<Place>,
 }
 
 impl Arrival {
     fn place(self, record: &mut Record, permit: mpsc::Permit<'_, Receipt>) {
-        let place = record.place(&self.event);
+        let place = match &self.event {
+            Event::Change(change) => record.place(change),
+            Event::Checkpoint(checkpoint) => record.keep(checkpoint),
+        };
         if matches!(place, Place::Next | Place::Repeat) {
-            permit.send(Receipt {
-                event_type: self.event.event_type(),
-                subject: self.event.subject(),
-                id: self.event.id,
-                sequence: self.event.sequence,
-                repeat: place == Place::Repeat,
-            });
+            permit.send(receipt(self.event, &place));
         }
         if self.placed.send(place).is_err() {
             tracing::debug!("The sender did not wait for its answer.");
         }
+    }
+}
+
+fn receipt(event: Event, place: &Place) -> Receipt {
+    let repeat = *place == Place::Repeat;
+    match event {
+        Event::Change(change) => Receipt {
+            event_type: change.event_type(),
+            subject: change.subject(),
+            id: change.id,
+            sequence: change.sequence,
+            repeat,
+        },
+        Event::Checkpoint(checkpoint) => Receipt {
+            event_type: CHECKPOINT.to_owned(),
+            subject: checkpoint.origin,
+            id: checkpoint.id,
+            sequence: checkpoint.seq,
+            repeat,
+        },
     }
 }
 
@@ -175,10 +195,26 @@ enum Place {
 #[derive(Debug, Default)]
 struct Record {
     ids: HashMap<String, Vec<String>>,
+    /// The newest checkpoint of each ledger.
+    checkpoints: HashMap<String, (u64, String)>,
     n_events: usize,
 }
 
 impl Record {
+    /// Keeps the newest checkpoint of each ledger. One that goes back is none.
+    fn keep(&mut self, checkpoint: &CheckpointEvent) -> Place {
+        match self.checkpoints.get(&checkpoint.origin) {
+            Some((_, id)) if *id == checkpoint.id => Place::Repeat,
+            Some((seq, _)) if *seq > checkpoint.seq => Place::Taken,
+            None if self.checkpoints.len() >= EVENTS_MAX => Place::Full,
+            _ => {
+                let kept = (checkpoint.seq, checkpoint.id.clone());
+                self.checkpoints.insert(checkpoint.origin.clone(), kept);
+                Place::Next
+            }
+        }
+    }
+
     fn place(&mut self, event: &ChangeEvent) -> Place {
         let subject = event.subject();
         let ids = self.ids.get(&subject).map(Vec::as_slice).unwrap_or_default();
@@ -263,7 +299,7 @@ async fn collected(body: Incoming) -> Result<Bytes, Refusal> {
 }
 
 /// The event, if it is the station's.
-fn opened(headers: &HeaderMap, body: &[u8], entrance: &Entrance) -> Result<ChangeEvent, Refusal> {
+fn opened(headers: &HeaderMap, body: &[u8], entrance: &Entrance) -> Result<Event, Refusal> {
     let signed = Signed {
         id: header(headers, HEADER_ID),
         timestamp: header(headers, HEADER_TIMESTAMP),
@@ -273,9 +309,9 @@ fn opened(headers: &HeaderMap, body: &[u8], entrance: &Entrance) -> Result<Chang
     let now_seconds = entrance.clock.now().0.div_euclid(1_000_000);
     verify(&entrance.secrets, &signed, now_seconds)
         .map_err(|error| refusal(StatusCode::UNAUTHORIZED, error.to_string()))?;
-    let event = ChangeEvent::parse(body)
-        .map_err(|error| refusal(StatusCode::BAD_REQUEST, error.to_string()))?;
-    if event.id != signed.id {
+    let event =
+        Event::parse(body).map_err(|error| refusal(StatusCode::BAD_REQUEST, error.to_string()))?;
+    if event.id() != signed.id {
         return Err(refusal(StatusCode::BAD_REQUEST, "the event's id is not the webhook's"));
     }
     Ok(event)
@@ -352,7 +388,7 @@ mod tests {
         (answers, std::iter::from_fn(|| received.try_recv().ok()).collect())
     }
 
-    fn receipt((id, sequence, repeat): (&str, u64, bool)) -> Receipt {
+    fn taken((id, sequence, repeat): (&str, u64, bool)) -> Receipt {
         Receipt {
             id: id.to_owned(),
             event_type: "ballot.received".to_owned(),
@@ -369,7 +405,37 @@ mod tests {
             sent(secret(1), NOW, vec![of("a", 1), of("a", 1), of("b", 2), of("a", 1)]).await;
         assert_eq!(answers, vec![Answer::Delivered; 4]);
         let expected = [("a", 1, false), ("a", 1, true), ("b", 2, false), ("a", 1, true)];
-        assert_eq!(receipts, expected.map(receipt));
+        assert_eq!(receipts, expected.map(taken));
+    }
+
+    #[tokio::test]
+    async fn a_checkpoint_is_kept_and_none_that_goes_back() {
+        let of = |id: &str, seq| {
+            let checkpoint = CheckpointEvent {
+                id: id.to_owned(),
+                facility: "demo".to_owned(),
+                station: "intake-1".to_owned(),
+                time: NOW.rfc3339(),
+                origin: "ballot-intake/demo/intake-1".to_owned(),
+                seq,
+                hash: "0".repeat(64),
+                note: "note".to_owned(),
+            };
+            delivery(id, checkpoint.to_body())
+        };
+        let (answers, receipts) =
+            sent(secret(1), NOW, vec![of("a", 9), of("a", 9), of("b", 5), of("c", 12)]).await;
+        let why = "409 Conflict".to_owned();
+        let expected = [
+            Answer::Delivered,
+            Answer::Delivered,
+            Answer::ChangeRefused { why },
+            Answer::Delivered,
+        ];
+        assert_eq!(answers, expected);
+        let seen: Vec<_> = receipts.iter().map(|r| (r.sequence, r.repeat)).collect();
+        assert_eq!(seen, [(9, false), (9, true), (12, false)]);
+        assert!(receipts.iter().all(|receipt| receipt.event_type == CHECKPOINT));
     }
 
     #[tokio::test]

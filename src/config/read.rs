@@ -235,6 +235,16 @@ impl<'a, 'i> Section<'a, 'i> {
         number
     }
 
+    /// The truth value of `key`; nothing when it is not written or is none.
+    pub(super) fn read_truth(&self, sink: &mut Sink<'_>, key: &str) -> Option<bool> {
+        let value = self.entry(key)?;
+        let truth = value.get_ref().as_bool();
+        if truth.is_none() {
+            self.wrong_type(sink, key, value);
+        }
+        truth
+    }
+
     /// As [`Section::read`], and a fault when it is not written.
     pub(super) fn require<T>(
         &self,
@@ -318,7 +328,8 @@ impl<'a, 'i> Section<'a, 'i> {
         let wanted = match example.chars().next() {
             Some('[') => "a list of strings",
             Some('0'..='9') => "a whole number",
-            _ => "a string",
+            Some('"') => "a string",
+            _ => "true or false",
         };
         let what = format!("{}, not {wanted}; such as {example}", type_name(value.get_ref()));
         self.fault_at(sink, key, &what);

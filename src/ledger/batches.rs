@@ -8,7 +8,7 @@ mod read;
 mod reverse;
 
 use super::book::{Book, WriteError};
-use super::fact::{BatchClosed, BatchOpened, Fact, Person, Role, Who};
+use super::fact::{BatchClosed, BatchOpened, Fact, Person, Role, Who, Why};
 use super::rows;
 use super::tally::{self, Scope};
 use super::unanswered::Purpose;
@@ -456,6 +456,7 @@ impl Book {
             who: person.who.clone(),
         };
         self.append(now, Fact::BatchClosed(fact), None)?;
+        self.checkpoint(now, Why::Batch)?;
         self.batch = None;
         Ok(Ok(ClosedBatch { batch, counted, envelopes, explanation }))
     }

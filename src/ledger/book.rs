@@ -6,6 +6,7 @@ use super::body::Origin;
 use super::fact::{BODY_VERSION, Event, Fact, Opened};
 use super::import::Staging;
 use super::key::{KeyError, StationKey};
+use super::proof::Checkpoints;
 use super::rows::{self, BallotRow};
 use super::schema::{self, SchemaError};
 use super::tally::{Scope, Tally};
@@ -164,6 +165,7 @@ pub(super) struct Book {
     pub(super) next_due: Option<Micros>,
     /// Pages in the write-ahead log since it was last copied into the ledger, about.
     pub(super) wal_pages: i64,
+    pub(super) checkpoints: Checkpoints,
     /// The batch that scans go to, once it is known.
     pub(super) batch: Option<Batch>,
     origin: Origin,
@@ -201,6 +203,7 @@ impl Book {
             batch: None,
             origin,
             wal_pages: 0,
+            checkpoints: Checkpoints::default(),
             random: Vec::new(),
             settings,
         };
@@ -226,6 +229,8 @@ impl Book {
         };
         book.unanswered = Unanswered::read(&book.conn, from).map_err(at.clone())?;
         book.resume_imports().map_err(at.clone())?;
+        book.checkpoints =
+            Checkpoints::read(&book.conn, &book.settings.zone).map_err(at.clone())?;
         book.next_due = book.first_due().map_err(at)?;
         Ok(book)
     }

@@ -1,6 +1,6 @@
 //! The station's secret: it proves whose ledger this is, and keys the MAC of payloads that name no ballot.
 
-use ed25519_dalek::SigningKey;
+use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
 use std::fs::{File, OpenOptions};
@@ -9,6 +9,9 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 const SEED_BYTES: usize = 32;
+
+/// Bytes of an Ed25519 signature.
+pub(super) const SIGNATURE_BYTES: usize = 64;
 
 /// Keeps the MAC's key apart from the signing key that it is derived from.
 const MAC_PURPOSE: &[u8] = b"ballot-intake payload mac v1";
@@ -81,11 +84,54 @@ impl StationKey {
         hex(self.signing.verifying_key().as_bytes())
     }
 
+    /// The public key.
+    pub(super) fn public(&self) -> PublicKey {
+        PublicKey(self.signing.verifying_key())
+    }
+
+    /// Ed25519 (RFC 8032) over the text.
+    pub(super) fn sign(&self, text: &[u8]) -> [u8; SIGNATURE_BYTES] {
+        self.signing.sign(text).to_bytes()
+    }
+
     /// HMAC-SHA256 of a payload, 64 hexadecimal digits.
     pub(super) fn mac(&self, payload: &[u8]) -> String {
         let mut mac = self.mac.clone();
         mac.update(payload);
         hex(&mac.finalize().into_bytes())
+    }
+}
+
+/// A station's public key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PublicKey(VerifyingKey);
+
+impl PublicKey {
+    /// Reads 64 hexadecimal digits.
+    pub fn from_hex(digits: &str) -> Option<Self> {
+        let mut bytes = [0; SEED_BYTES];
+        let mut digits = digits.chars();
+        for byte in &mut bytes {
+            let (high, low) = (digits.next()?.to_digit(16)?, digits.next()?.to_digit(16)?);
+            *byte = u8::try_from(high << 4 | low).ok()?;
+        }
+        digits.next().is_none().then(|| VerifyingKey::from_bytes(&bytes).ok().map(Self))?
+    }
+
+    /// The key as RFC 8032 writes it.
+    pub(super) fn bytes(&self) -> &[u8; SEED_BYTES] {
+        self.0.as_bytes()
+    }
+
+    /// Whether this key made the signature over the text.
+    pub(super) fn holds(&self, text: &[u8], signature: &[u8; SIGNATURE_BYTES]) -> bool {
+        self.0.verify_strict(text, &Signature::from_bytes(signature)).is_ok()
+    }
+}
+
+impl std::fmt::Display for PublicKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&hex(self.bytes()))
     }
 }
 

@@ -197,9 +197,11 @@ pub(super) fn open_scratch() -> rusqlite::Result<Connection> {
     // Looking on must not write the log into a ledger that is attached, either.
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     conn.execute_batch("PRAGMA synchronous = OFF; PRAGMA journal_mode = OFF;")?;
+    conn.execute_batch("BEGIN")?;
     for step in MIGRATIONS {
         conn.execute_batch(step)?;
     }
+    conn.execute_batch("COMMIT")?;
     Ok(conn)
 }
 

@@ -1,11 +1,30 @@
 //! Proof: the chain is recomputed from its first row, and everything that derives from it is derived anew and compared.
+//!
+//! It runs beside a daemon that goes on scanning, and never keeps the write-ahead log from being emptied for longer than a piece
+//! takes: the chain is read in pieces, each within a transaction of its own, for its rows never change. A table is compared in
+//! pieces, too: within one transaction the events that came meanwhile are derived, and then a range of the table is compared with
+//! what stands at that very moment. So every row is compared once with what it has to be at that time. Memory is bounded by the
+//! cache of pages; what is derived lies in a temporary file of SQLite's own, as large as the ledger.
+//!
+//! What is content, and so is checked: the schema; `event`; every column of what derives from events; the imported rows, by the
+//! digests in their events. What is not, for no event says it: the columns `outbox.due`, `attempts` and `last_error`;
+//! `import.applied` and `import_change.done`, which say how far an import was rolled forward; the counts of scope `working`
+//! (repeats, half frames, the last row that was answered); the rows of an import that was not decided, which nobody is shown;
+//! the numbers `ballot.key` and `import_change.n`, of which their order counts, and that whatever refers to a ballot agrees.
+//! While an import is rolled forward, the ballots that it has yet to change are compared with how they stood before it, and counts
+//! by status wait until it is done. Last, SQLite checks the file itself, and each index against its table.
+
+mod codes;
+mod compare;
+mod file;
 
 use super::apply::{Change, Projection};
 use super::body::Origin;
 use super::book::{Head, Settings};
-use super::fact::{Event, Fact, Imported, Opened};
+use super::checkpoint::{Held, Note, on_paper, origin};
+use super::fact::{Checkpointed, Event, Fact, Imported, Opened};
 use super::import::{ImportRow, feed, import_row};
-use super::key::hex;
+use super::key::{PublicKey, hex};
 use super::rows::{self, BallotRow};
 use super::schema::{self, SchemaError};
 use super::tally::{Scope, Tally};
@@ -27,6 +46,60 @@ pub struct Verified {
     pub head: String,
     /// The first thing that does not hold.
     pub fault: Option<VerifyFault>,
+    /// The newest checkpoint in the ledger.
+    pub checkpoint: Option<Newest>,
+    /// The newest checkpoint that is held elsewhere: back to it a cut tail is found.
+    pub tail: Option<Tail>,
+}
+
+/// The newest checkpoint in a ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Newest {
+    /// The row that it covers.
+    pub seq: i64,
+    /// What stands on paper.
+    pub paper: String,
+    /// Events after that row.
+    pub follow: i64,
+}
+
+/// A checkpoint that is held elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Tail {
+    /// The row that it covers.
+    pub seq: i64,
+    /// Who holds it: `the relay keeps`, by the ledger's own word, or `you hold`.
+    pub held: &'static str,
+    /// Events after that row.
+    pub follow: i64,
+}
+
+/// What a ledger is held against.
+#[derive(Debug, Clone, Default)]
+pub struct Against {
+    /// The station's public key; else the ledger's own word for it.
+    pub key: Option<PublicKey>,
+    /// Checkpoints that were kept elsewhere.
+    pub held: Vec<Held>,
+}
+
+/// What a rebuild found and did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Rebuilt {
+    /// The ledger as it stands now.
+    #[serde(flatten)]
+    pub verified: Verified,
+    /// The tables that did not follow from the events, before they were put right.
+    pub differed: Vec<Differed>,
+}
+
+/// A table that did not follow from the events.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Differed {
+    /// Its name.
+    pub table: &'static str,
+    /// Rows that were lacking, too many, or other than they had to be.
+    pub rows: i64,
 }
 
 /// What does not hold.
@@ -63,38 +136,11 @@ pub enum VerifyError {
     },
 }
 
-/// Tables that derive from events, with what makes their rows comparable. Working columns are left out.
-const DERIVED: &[(&str, &str)] = &[
-    ("import", "number, seq"),
-    (
-        "ballot",
-        "key, election, ballot, voter, imb, style, mailed, receive_until, codes, returned, status, reason, status_seq, \
-         last_seq, owed_seq, sent",
-    ),
-    ("batch", "number, seq, mode, received_by, day, closed, reversed, difference"),
-    ("exception", "seq, verdict, batch, ballot, waits"),
-    ("operator", "name, seq, role, password, badge, disabled"),
-    ("proposal", "seq, decided"),
-    ("checkpoint", "seq, of, note, witnessed"),
-    ("outbox", "seq, ballot, prev, state, sequence, CASE WHEN state < 3 THEN body END"),
-    ("event", "seq, ballot_prev"),
-    ("tally", "scope, name, n"),
-    ("code", "ballot, code, election, kind"),
-];
+/// Events derived within one transaction.
+const PIECE_EVENTS: usize = 250;
 
-/// Counts that derive from events.
-const COUNTS: &str = "n <> 0 AND scope <> 'working' AND scope NOT LIKE 'staged/%'";
-
-/// Those that do not depend on how far an import was rolled forward.
-const COUNTS_WHILE_APPLYING: &str =
-    "n <> 0 AND (scope IN ('outbox', 'counted') OR scope LIKE 'batch/%' OR scope LIKE 'at/%')";
-
-/// The codes of all ballots, as their index has them.
-const CODES: &str = "
-    INSERT INTO main.code SELECT election, 'imb', imb, key FROM main.ballot WHERE imb IS NOT NULL ORDER BY 1, 3, 4;
-    INSERT INTO main.code SELECT election, 'voter', voter, key FROM main.ballot ORDER BY 1, 3, 4;
-    INSERT OR IGNORE INTO main.code SELECT election, other.key, other.value, ballot.key
-        FROM main.ballot, json_each(codes) AS other WHERE codes IS NOT NULL ORDER BY 1, 2, 3, 4;";
+/// Between two pieces while somebody writes: the write-ahead log begins anew only at a moment when nobody reads it.
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// Imported rows read at a time.
 const PIECE_ROWS: i64 = 1_000;
@@ -108,7 +154,7 @@ enum Stop {
 impl From<rusqlite::Error> for Stop {
     /// A stored value that is none of ours was put there by somebody else; anything else is SQLite's trouble.
     fn from(source: rusqlite::Error) -> Self {
-        if is_foreign(&source) {
+        if is_foreign(&source) && !is_damaged(&source) {
             let what = format!("a stored value is none of the ledger's: {source}");
             return Self::Fault(VerifyFault { seq: None, what });
         }
@@ -121,7 +167,17 @@ impl Stop {
     fn at(self, seq: i64) -> Self {
         match self {
             Self::Fault(VerifyFault { seq: None, what }) => {
-                Self::Fault(VerifyFault { seq: Some(seq), what })
+                Self::Fault(VerifyFault { seq: Some(seq), what: format!("row {seq}: {what}") })
+            }
+            other => other,
+        }
+    }
+
+    /// A fault that came up in this table.
+    fn in_table(self, table: &str) -> Self {
+        match self {
+            Self::Fault(VerifyFault { seq: None, what }) if !what.starts_with("table ") => {
+                Self::Fault(VerifyFault { seq: None, what: format!("table {table}: {what}") })
             }
             other => other,
         }
@@ -129,14 +185,20 @@ impl Stop {
 }
 
 fn is_foreign(error: &rusqlite::Error) -> bool {
-    use rusqlite::{Error, ErrorCode};
+    use rusqlite::Error;
     matches!(
         error,
         Error::FromSqlConversionFailure(..)
             | Error::InvalidColumnType(..)
             | Error::IntegralValueOutOfRange(..)
             | Error::Utf8Error(..)
-    ) || error.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt)
+    ) || is_damaged(error)
+}
+
+/// SQLite cannot make sense of the file.
+fn is_damaged(error: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode;
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
 }
 
 fn fault<T>(seq: Option<i64>, what: impl Into<String>) -> Result<T, Stop> {
@@ -145,88 +207,224 @@ fn fault<T>(seq: Option<i64>, what: impl Into<String>) -> Result<T, Stop> {
 
 /// Checks the ledger at `path`, beside a running daemon too.
 pub fn verify(path: &Path) -> Result<Verified, VerifyError> {
-    drop(schema::open_reader(path).map_err(VerifyError::Open)?);
+    verify_against(path, &Against::default())
+}
+
+/// The same, and holds it against checkpoints that were kept elsewhere.
+pub fn verify_against(path: &Path, against: &Against) -> Result<Verified, VerifyError> {
+    let opened = schema::open_reader(path);
+    if let Err(SchemaError::Open { source, .. }) = &opened
+        && is_foreign(source)
+    {
+        return Ok(Verified::damaged(path, source));
+    }
+    drop(opened.map_err(VerifyError::Open)?);
     let read = |source| VerifyError::Read { path: path.to_owned(), source };
-    let mut anew = Anew::beside(path).map_err(read)?;
-    let outcome = anew.derive().and_then(|()| anew.compare());
-    let verified = |fault: Option<VerifyFault>| Verified {
-        ok: fault.is_none(),
-        events: anew.head.seq,
-        head: hex(&anew.head.hash),
-        fault,
+    let mut anew = match Anew::beside(path, against) {
+        Err(source) if is_foreign(&source) => return Ok(Verified::damaged(path, &source)),
+        anew => anew.map_err(read)?,
     };
+    let outcome = anew
+        .check_schema()
+        .and_then(|()| anew.derive())
+        .and_then(|()| anew.compare())
+        .and_then(|()| anew.compare_codes())
+        .and_then(|()| anew.check_file());
     match outcome {
-        Ok(()) => Ok(verified(None)),
-        Err(Stop::Fault(fault)) => Ok(verified(Some(fault))),
+        Ok(()) => Ok(anew.verified(None)),
+        Err(Stop::Fault(fault)) => Ok(anew.verified(Some(fault))),
+        Err(Stop::Sqlite(source)) if is_damaged(&source) => {
+            let what = file::damaged(path, &source.to_string());
+            Ok(anew.verified(Some(VerifyFault { seq: None, what })))
+        }
         Err(Stop::Sqlite(source)) => Err(read(source)),
     }
 }
 
-/// Derives every table anew and puts it in place of what stands there; attempts and due times are kept. Returns the events
-/// it derives from. The caller holds the ledger's lock.
-pub fn rebuild(settings: &Settings) -> Result<Verified, VerifyError> {
+/// Derives every table anew, compares, and puts what was derived in place of what stands there; attempts and due times are kept.
+/// The caller holds the ledger's lock.
+pub fn rebuild(settings: &Settings) -> Result<Rebuilt, VerifyError> {
     let path = &settings.path;
     let read = |source| VerifyError::Read { path: path.clone(), source };
     drop(schema::open_writer(path).map_err(VerifyError::Open)?);
-    let mut anew = Anew::beside(path).map_err(read)?;
-    match anew.derive() {
-        Ok(()) => {}
+    let against = Against::default();
+    let mut anew = Anew::beside(path, &against).map_err(read)?;
+    let differed = match anew.derive().and_then(|()| anew.differing()) {
+        Ok(differed) => differed,
         Err(Stop::Fault(VerifyFault { what, .. })) => {
             return Err(VerifyError::Broken { path: path.clone(), what });
         }
+        Err(Stop::Sqlite(source)) if is_damaged(&source) => {
+            let what = file::damaged(path, &source.to_string());
+            return Err(VerifyError::Broken { path: path.clone(), what });
+        }
         Err(Stop::Sqlite(source)) => return Err(read(source)),
-    }
+    };
     anew.put_back().map_err(read)?;
-    Ok(Verified { ok: true, events: anew.head.seq, head: hex(&anew.head.hash), fault: None })
+    Ok(Rebuilt { verified: anew.verified(None), differed })
+}
+
+impl Verified {
+    fn damaged(path: &Path, source: &rusqlite::Error) -> Self {
+        let what = file::damaged(path, &source.to_string());
+        Self {
+            ok: false,
+            events: 0,
+            head: hex(&Head::START.hash),
+            fault: Some(VerifyFault { seq: None, what }),
+            checkpoint: None,
+            tail: None,
+        }
+    }
 }
 
 /// A ledger derived anew, with the old one attached as `old`.
-struct Anew {
+struct Anew<'a> {
     conn: Connection,
+    path: &'a Path,
+    against: &'a Against,
     tally: Tally,
     head: Head,
     origin: Origin,
+    /// The station's key, once its first event is read.
+    key: Option<PublicKey>,
+    /// The newest checkpoint: the row that it covers, and what stands on paper.
+    newest: Option<(i64, String)>,
+    /// Changes whenever somebody else has written to the ledger.
+    version: Option<i64>,
 }
 
-impl Anew {
-    fn beside(path: &Path) -> rusqlite::Result<Self> {
+impl<'a> Anew<'a> {
+    fn beside(path: &'a Path, against: &'a Against) -> rusqlite::Result<Self> {
         let conn = schema::open_scratch()?;
         conn.execute("ATTACH ? AS old", [path.to_string_lossy()])?;
-        // One snapshot of the old one, whatever a daemon writes meanwhile.
-        conn.execute_batch("BEGIN; SELECT count(*) FROM old.import;")?;
-        Ok(Self { conn, tally: Tally::default(), head: Head::START, origin: Origin::default() })
+        Ok(Self {
+            conn,
+            path,
+            against,
+            tally: Tally::default(),
+            head: Head::START,
+            origin: Origin::default(),
+            key: None,
+            newest: None,
+            version: None,
+        })
     }
 
+    fn verified(&self, fault: Option<VerifyFault>) -> Verified {
+        let end = self.head.seq;
+        let newest = self.newest.clone();
+        Verified {
+            ok: fault.is_none(),
+            events: end,
+            head: hex(&self.head.hash),
+            fault,
+            checkpoint: newest.map(|(seq, paper)| Newest { seq, paper, follow: end - seq }),
+            tail: self.tail(),
+        }
+    }
+
+    /// The newest checkpoint that is held elsewhere and that the ledger reaches.
+    fn tail(&self) -> Option<Tail> {
+        let end = self.head.seq;
+        let kept: rusqlite::Result<Option<i64>> = self.conn.query_row(
+            "SELECT max(of) FROM main.checkpoint WHERE witnessed IS NOT NULL",
+            [],
+            |row| row.get(0),
+        );
+        let kept = kept.ok().flatten().map(|seq| (seq, "the relay keeps"));
+        let held = self.against.held.iter().map(|held| (held.seq(), "you hold"));
+        held.chain(kept)
+            .filter(|(seq, _)| *seq <= end)
+            .max_by_key(|(seq, _)| *seq)
+            .map(|(seq, held)| Tail { seq, held, follow: end - seq })
+    }
+
+    /// Runs `piece` on one moment of the ledger.
+    fn at_once<T>(&mut self, piece: impl FnOnce(&mut Self) -> Result<T, Stop>) -> Result<T, Stop> {
+        self.conn.execute_batch("BEGIN")?;
+        let outcome = piece(self);
+        self.conn.execute_batch("COMMIT")?;
+        self.make_way()?;
+        outcome
+    }
+
+    /// Leaves the ledger alone for a moment if anybody has written to it since the last time.
+    fn make_way(&mut self) -> rusqlite::Result<()> {
+        let version: i64 =
+            self.conn.prepare_cached("PRAGMA old.data_version")?.query_row([], |row| row.get(0))?;
+        if self.version.replace(version).is_some_and(|before| before != version) {
+            let waited = crossbeam_channel::never::<()>().recv_timeout(PAUSE);
+            debug_assert!(waited.is_err(), "nothing is ever sent");
+        }
+        Ok(())
+    }
+
+    /// Lets the moment go and takes a later one, between two pieces of what does not change.
+    fn let_go(&mut self) -> rusqlite::Result<()> {
+        self.conn.execute_batch("COMMIT")?;
+        self.make_way()?;
+        self.conn.execute_batch("BEGIN")
+    }
+
+    /// Derives all events there are, and holds the chain against the checkpoints.
     fn derive(&mut self) -> Result<(), Stop> {
-        self.note_first_changes()?;
-        let mut seq = 0;
-        loop {
-            let next = self
-                .conn
-                .prepare_cached(
-                    "SELECT seq, body, hash FROM old.event WHERE seq > ? ORDER BY seq LIMIT 1",
-                )?
-                .query_row([seq], |row| {
-                    Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?, row.get::<_, Vec<u8>>(2)?))
-                })
-                .optional();
-            let next = match next {
-                Ok(next) => next,
-                Err(error) if is_foreign(&error) => {
-                    return fault(Some(seq + 1), format!("row {} cannot be read", seq + 1));
-                }
-                Err(error) => return Err(error.into()),
-            };
-            let Some((found, body, hash)) = next else { break };
-            if found != seq + 1 {
-                return fault(Some(seq + 1), format!("row {} is missing", seq + 1));
-            }
-            seq = found;
-            self.follow(&body, &hash)?;
+        while self.at_once(|anew| anew.derive_piece(PIECE_EVENTS))? == PIECE_EVENTS {}
+        let end = self.head.seq;
+        match self.against.held.iter().map(Held::seq).max() {
+            Some(seq) if seq > end => fault(
+                Some(end + 1),
+                format!("cut: it ends at row {end}; the checkpoint covers row {seq}"),
+            ),
+            _ => Ok(()),
+        }
+    }
+
+    /// Derives the next events, up to so many; how many there were.
+    fn derive_piece(&mut self, events_max: usize) -> Result<usize, Stop> {
+        let mut n = 0;
+        while n < events_max && self.derive_next()? {
+            n += 1;
         }
         self.tally.flush(&self.conn)?;
-        self.conn.execute_batch(CODES)?;
+        Ok(n)
+    }
+
+    /// Derives all that this moment has.
+    fn catch_up(&mut self) -> Result<(), Stop> {
+        while self.derive_next()? {}
+        self.tally.flush(&self.conn)?;
         Ok(())
+    }
+
+    /// Derives the next event; whether there was one.
+    fn derive_next(&mut self) -> Result<bool, Stop> {
+        let seq = self.head.seq + 1;
+        let next = self
+            .conn
+            .prepare_cached(
+                "SELECT seq, body, hash FROM old.event WHERE seq >= ? ORDER BY seq LIMIT 1",
+            )?
+            .query_row([seq], |row| {
+                Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?, row.get::<_, Vec<u8>>(2)?))
+            })
+            .optional();
+        match next {
+            Ok(None) => Ok(false),
+            Ok(Some((found, body, hash))) if found == seq => {
+                self.follow(&body, &hash)?;
+                Ok(true)
+            }
+            Ok(Some(_)) => fault(Some(seq), format!("row {seq} is missing")),
+            Err(error) if is_damaged(&error) => {
+                let what = file::damaged(self.path, &error.to_string());
+                fault(Some(seq), format!("row {seq} cannot be read: {what}"))
+            }
+            Err(error) if is_foreign(&error) => {
+                fault(Some(seq), format!("row {seq} cannot be read"))
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// One more row of the chain.
@@ -239,8 +437,66 @@ impl Anew {
         let Ok(event) = Event::from_body(body) else {
             return fault(Some(seq), format!("row {seq} has a body of no known kind"));
         };
+        self.check_signatures(head, &event)?;
         self.apply(seq, &event, body).map_err(|stop| stop.at(seq))?;
         self.head = head;
+        Ok(())
+    }
+
+    /// Whose ledger it is, the notes in it, and what others hold of this row.
+    fn check_signatures(&mut self, head: Head, event: &Event) -> Result<(), Stop> {
+        let seq = head.seq;
+        match &event.fact {
+            Fact::Opened(opened) if seq == 1 => self.opened(opened)?,
+            _ if seq == 1 => return fault(Some(1), "row 1 does not say whose ledger it is"),
+            Fact::Checkpointed(checkpoint) => self.checkpointed(seq, checkpoint)?,
+            _ => {}
+        }
+        if self.against.held.iter().any(|held| held.seq() == seq && !held.fits(&head.hash)) {
+            return fault(
+                Some(seq),
+                format!(
+                    "row {seq} is not the one that the checkpoint covers: it, or one before it, was changed"
+                ),
+            );
+        }
+        Ok(())
+    }
+
+    fn opened(&mut self, opened: &Opened) -> Result<(), Stop> {
+        let Some(key) = PublicKey::from_hex(&opened.public_key) else {
+            return fault(Some(1), "row 1 names no key of a station");
+        };
+        if self.against.key.is_some_and(|wanted| wanted != key) {
+            return fault(Some(1), format!("the ledger is of the key {key}, not of that station"));
+        }
+        let name = origin(&opened.facility, &opened.station);
+        for (theirs, is_signed) in self.against.held.iter().filter_map(|held| held.signer(&key)) {
+            if theirs != name {
+                return fault(None, format!("the checkpoint is of {theirs}, not of {name}"));
+            }
+            if !is_signed {
+                return fault(None, "the checkpoint is not signed by the station's key");
+            }
+        }
+        self.key = Some(key);
+        Ok(())
+    }
+
+    /// A checkpoint's event signs the row before it.
+    fn checkpointed(&mut self, seq: i64, checkpoint: &Checkpointed) -> Result<(), Stop> {
+        let Head { seq: before, hash } = self.head;
+        let name = origin(&self.origin.facility, &self.origin.station);
+        let holds = checkpoint.of == before
+            && Note::parse(&checkpoint.note).is_ok_and(|note| {
+                (note.origin.as_str(), note.seq, note.hash) == (name.as_str(), before, hash)
+                    && self.key.is_some_and(|key| note.is_signed_by(&key))
+            });
+        if !holds {
+            let what = format!("the checkpoint in row {seq} is not signed over row {before}");
+            return fault(Some(seq), what);
+        }
+        self.newest = Some((before, on_paper(before, &hash)));
         Ok(())
     }
 
@@ -287,15 +543,6 @@ impl Anew {
         rows::by_id(&self.conn, election.as_str(), ballot.as_str())
     }
 
-    /// How each ballot stood by the import that issued it, where a later one changed that.
-    fn note_first_changes(&self) -> rusqlite::Result<()> {
-        self.conn.execute_batch(
-            "CREATE TEMP TABLE first_change AS
-                 SELECT ballot, before, min(n) AS n FROM old.import_change WHERE before IS NOT NULL GROUP BY ballot;
-             CREATE UNIQUE INDEX temp.first_change_ballot ON first_change (ballot);",
-        )
-    }
-
     /// The rows of this import, checked against its event's digests.
     fn stage(&mut self, seq: i64, imported: &Imported) -> Result<(), Stop> {
         let n = imported.import;
@@ -324,6 +571,7 @@ impl Anew {
             let piece = self.issued(n, last)?;
             let Some((key, _)) = piece.last() else { break };
             last = *key;
+            self.let_go()?;
             for (key, row) in &piece {
                 let canonical = row.canonical().map_err(|e| rows::foreign(0, &e.to_string()))?;
                 feed(&mut digest, &canonical);
@@ -350,14 +598,15 @@ impl Anew {
         Ok(hex(&digest.finalize()))
     }
 
-    /// The next piece of the ballots that an import issued, after that key, as its file had them.
+    /// The next piece of the ballots that an import issued, after that key, as its file had them: as the first import that changed
+    /// a ballot found it, or as it stands.
     fn issued(&self, import: i64, after: i64) -> rusqlite::Result<Vec<(i64, ImportRow)>> {
         self.conn
             .prepare_cached(
-                "SELECT election, issued.ballot, voter, imb, style, issued_status, issued_reason, mailed, \
-                 receive_until, codes, returned, key, before FROM old.ballot AS issued \
-                 LEFT JOIN first_change ON first_change.ballot = key \
-                 WHERE since = ? AND key > ? ORDER BY key LIMIT ?",
+                "SELECT election, ballot, voter, imb, style, issued_status, issued_reason, mailed, \
+                 receive_until, codes, returned, key, (SELECT before FROM old.import_change AS change \
+                     WHERE change.ballot = issued.key AND before IS NOT NULL ORDER BY import LIMIT 1) \
+                 FROM old.ballot AS issued WHERE since = ? AND key > ? ORDER BY key LIMIT ?",
             )?
             .query_map([import, after, PIECE_ROWS], |row| {
                 let mut issued = import_row(row)?;
@@ -428,46 +677,12 @@ impl Anew {
             .optional()
     }
 
-    /// Compares what was derived with what stands in the ledger.
-    fn compare(&self) -> Result<(), Stop> {
-        let applying: bool = self
-            .conn
-            .prepare("SELECT 1 FROM old.import WHERE seq IS NOT NULL AND applied = 0")?
-            .exists([])?;
-        let counts = if applying { COUNTS_WHILE_APPLYING } else { COUNTS };
-        for (table, columns) in DERIVED {
-            self.compare_table(table, columns, only(table, counts))?;
-        }
-        Ok(())
-    }
-
-    fn compare_table(&self, table: &str, columns: &str, only: &str) -> Result<(), Stop> {
-        let ours = format!("SELECT {columns} FROM main.{table} WHERE {only}");
-        let theirs = format!("SELECT {columns} FROM old.{table} WHERE {only}");
-        for (one, other) in [(&theirs, &ours), (&ours, &theirs)] {
-            let different: Option<String> = self
-                .conn
-                .prepare(&format!("{one} EXCEPT {other} LIMIT 1"))?
-                .query_row([], |row| {
-                    let key: rusqlite::types::Value = row.get(0)?;
-                    let name: rusqlite::types::Value = row.get(1)?;
-                    Ok(format!("{} {}", shown(&key), shown(&name)))
-                })
-                .optional()?;
-            if let Some(row) = different {
-                return fault(
-                    None,
-                    format!("table {table} does not follow from the events: row {row}"),
-                );
-            }
-        }
-        Ok(())
-    }
-
     /// What an import has yet to apply stays to be applied: it may owe the relay an event that is not there yet.
     fn put_back(&self) -> rusqlite::Result<()> {
+        self.derive_codes()?;
         self.conn.execute_batch(
-            "UPDATE old.ballot SET status = new.status, reason = new.reason, status_seq = new.status_seq,
+            "BEGIN IMMEDIATE;
+             UPDATE old.ballot SET status = new.status, reason = new.reason, status_seq = new.status_seq,
                  last_seq = new.last_seq, owed_seq = new.owed_seq, sent = new.sent, voter = new.voter, imb = new.imb,
                  style = new.style, mailed = new.mailed, receive_until = new.receive_until, codes = new.codes,
                  returned = new.returned
@@ -501,41 +716,5 @@ impl Anew {
                  FROM main.event AS new WHERE new.seq = old.event.seq AND new.ballot_prev IS NOT old.event.ballot_prev;
              COMMIT;",
         )
-    }
-}
-
-/// The rows of a table that are compared; of the counts `counts`. While an import is rolled forward, a ballot that it has yet
-/// to change stands as before that.
-fn only(table: &str, counts: &'static str) -> &'static str {
-    match table {
-        "import" => "seq IS NOT NULL",
-        "ballot" => {
-            "since NOT IN (SELECT number FROM old.import WHERE seq IS NULL) AND key NOT IN \
-             (SELECT change.ballot FROM old.import_change AS change JOIN old.import ON number = import \
-              WHERE done = 0 AND applied = 0)"
-        }
-        "exception" => {
-            "ballot IS NULL OR ballot NOT IN \
-             (SELECT change.ballot FROM old.import_change AS change JOIN old.import ON number = import \
-              WHERE done = 0 AND applied = 0)"
-        }
-        // What an import is yet to change has the codes of both its rows.
-        "code" => {
-            "ballot NOT IN (SELECT key FROM old.ballot JOIN old.import ON number = since WHERE seq IS NULL) \
-             AND ballot NOT IN (SELECT ballot FROM old.import_change WHERE done = 0)"
-        }
-        "tally" => counts,
-        _ => "true",
-    }
-}
-
-fn shown(value: &rusqlite::types::Value) -> String {
-    use rusqlite::types::Value;
-    match value {
-        Value::Null => "-".to_owned(),
-        Value::Integer(n) => n.to_string(),
-        Value::Real(n) => n.to_string(),
-        Value::Text(text) => crate::event::printable(text),
-        Value::Blob(bytes) => hex(bytes),
     }
 }

@@ -18,6 +18,7 @@ use super::import::{
 };
 use super::judge::REPEATS;
 use super::operators::Attempts;
+use super::proof::ProofRequest;
 use super::proposals::{Done, NotDone};
 use super::tally::Scope;
 use super::unanswered::Unanswered;
@@ -50,6 +51,9 @@ const WAL_PAGES_MAX: i64 = 4_096;
 
 /// The same while an import is under way.
 const IMPORT_PAGES_MAX: i64 = 512;
+/// When a reader kept it from being copied whole, that is tried again after so many more: as soon as all of it is copied while
+/// nobody reads, it begins anew.
+const WAL_PAGES_AGAIN: i64 = 256;
 
 /// With nothing to do for this long, the write-ahead log is copied into the ledger.
 const IDLE: Duration = Duration::from_millis(250);
@@ -182,6 +186,8 @@ pub enum Request {
     },
     /// Open, close or reverse a batch.
     Batch(BatchRequest),
+    /// Sign the chain, or have the relay witness that.
+    Proof(ProofRequest),
     /// Make a transaction, for the watchdog.
     Probe(oneshot::Sender<()>),
 }
@@ -260,6 +266,8 @@ pub struct News {
     pub owed: Arc<Notify>,
     /// Somebody wants the relay to be asked now.
     pub retry: Arc<Notify>,
+    /// There is a new checkpoint.
+    pub checkpointed: Arc<Notify>,
 }
 
 impl Ledger {
@@ -451,7 +459,7 @@ impl Writer {
             return;
         }
         let now = self.clock.now();
-        if self.book.as_ref().is_some_and(|book| book.is_due(now) || book.import_waits()) {
+        if self.book.as_ref().is_some_and(|book| has_work(book, now)) {
             self.transact(Vec::new());
             self.checkpoint_if_long();
         } else {
@@ -547,9 +555,12 @@ impl Writer {
         let set_forward = self.clock_set_forward(now, elapsed);
         let idle = requests.is_empty();
         let mut failed = match &mut self.book {
-            Some(book) => {
-                book.begin(now).and_then(|()| book.hold_longer(set_forward)).err().map(Some)
-            }
+            Some(book) => book
+                .begin(now)
+                .and_then(|()| book.hold_longer(set_forward))
+                .and_then(|()| book.checkpoint_daily(now))
+                .err()
+                .map(Some),
             None => Some(None),
         };
         let (mut retry, mut dropped) = (false, false);
@@ -584,6 +595,9 @@ impl Writer {
             Ok(released)
         };
         let released = finish().map_err(Some)?;
+        if book.checkpoints.take_fresh() {
+            self.news.checkpointed.notify_one();
+        }
         book.unanswered.settled();
         self.clock_seen = (now, elapsed);
         self.answered_to = Some(book.head.seq);
@@ -697,9 +711,20 @@ impl Writer {
     }
 }
 
+/// Whether there is something to do that nobody asked for.
+fn has_work(book: &Book, now: Micros) -> bool {
+    book.is_due(now) || book.import_waits() || book.is_day_over(now)
+}
+
 fn checkpoint(book: &mut Book) -> rusqlite::Result<()> {
-    book.wal_pages = 0;
-    book.conn.execute_batch("PRAGMA wal_checkpoint(PASSIVE)")
+    let was_full = std::mem::take(&mut book.wal_pages) > WAL_PAGES_MAX;
+    let is_whole = book.conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| {
+        Ok(row.get::<_, i64>(1)? == row.get::<_, i64>(2)?)
+    })?;
+    if was_full && !is_whole {
+        book.wal_pages = WAL_PAGES_MAX - WAL_PAGES_AGAIN;
+    }
+    Ok(())
 }
 
 /// One request within the open transaction. Without a book the transaction is lost, and everything is only answered.
@@ -711,8 +736,12 @@ pub(super) struct Desk<'a> {
 }
 
 impl Desk<'_> {
+    pub(super) fn now(&self) -> Micros {
+        self.clock.now()
+    }
+
     fn take(&mut self, request: Request) -> Taken {
-        let now = self.clock.now();
+        let now = self.now();
         match request {
             Request::Scan { scan, verdicts } => self.scan(scan, verdicts),
             Request::Count(uncounted) => self.count(uncounted),
@@ -751,6 +780,7 @@ impl Desk<'_> {
                 self.with(reply, |book| Ok(book.import_abandon(import, refused)))
             }
             Request::Batch(request) => request.take(now, self),
+            Request::Proof(request) => request.take(self),
             Request::Probe(reply) => (when_durable(reply), Ok(())),
         }
     }
@@ -776,7 +806,7 @@ impl Desk<'_> {
         &mut self,
         reply: Reply<T>,
         act: impl FnOnce(&mut Book) -> Result<T, WriteError>,
-    ) -> (Waiting, Result<(), WriteError>) {
+    ) -> Taken {
         with(self.book.as_deref_mut(), reply, act)
     }
 }

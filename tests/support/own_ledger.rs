@@ -4,7 +4,8 @@ use ballot_intake::ballot::{BallotId, ElectionId, Mode, Status, VoterId};
 use ballot_intake::clock::{ManualClock, Micros, Zone};
 use ballot_intake::delivery::{Answer, Delivery};
 use ballot_intake::ledger::{
-    Counts, ImportRow, ImportedFile, Ledger, Reader, Report, Request, Settings, Verified, verify,
+    Checkpoint, Counts, ImportRow, ImportedFile, Ledger, ProofRequest, Reader, Report, Request,
+    Settings, Verified, verify,
 };
 use ballot_intake::scan::{
     Capture, CodeKind, Direction, Face, Judged, Method, Named, Payload, Scan, ScanId, ScannerId,
@@ -178,6 +179,11 @@ impl Station {
 
     pub(crate) fn settle(&self, seq: i64, answer: Answer) {
         self.ask_for(|reply| Request::Settle { settled: vec![(seq, answer)], reply });
+    }
+
+    /// Signs the chain as it stands.
+    pub(crate) fn checkpoint(&self) -> Checkpoint {
+        self.ledger().ask(|reply| Request::Proof(ProofRequest::Checkpoint(reply))).unwrap()
     }
 
     pub(crate) fn reader(&self) -> Reader {

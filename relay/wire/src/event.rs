@@ -1,4 +1,4 @@
-//! The one kind of event: the status of a ballot changed (`CloudEvents` 1.0, JSON event format).
+//! What voters are told of: the status of a ballot changed (`CloudEvents` 1.0, JSON event format).
 //!
 //! A body is byte-stable: the same event gives the same bytes, members in the order of the type below. Receivers ignore members
 //! that they do not know; a member that is missing or has the wrong type is refused by its name.
@@ -10,8 +10,8 @@ use std::fmt;
 /// The media type of a body (`CloudEvents` 1.0, JSON event format, section 3).
 pub const CONTENT_TYPE: &str = "application/cloudevents+json";
 
-const SPECVERSION: &str = "1.0";
-const DATACONTENTTYPE: &str = "application/json";
+pub(crate) const SPECVERSION: &str = "1.0";
+pub(crate) const DATACONTENTTYPE: &str = "application/json";
 
 macro_rules! names {
     ($(#[$type_doc:meta])* $type:ident { $($(#[$doc:meta])* $name:ident = $text:literal,)* }) => {
@@ -115,7 +115,7 @@ pub struct ChangeEvent {
     pub corrects: Option<String>,
 }
 
-/// Why a body is no [`ChangeEvent`].
+/// Why a body is no event.
 #[derive(Debug, thiserror::Error)]
 pub enum ParseError {
     /// Not JSON.
@@ -258,7 +258,7 @@ impl ChangeEvent {
 }
 
 /// Percent-encodes all that is not unreserved, so that a slash in an id stays in its place.
-fn encoded(id: &str) -> String {
+pub(crate) fn encoded(id: &str) -> String {
     id.bytes()
         .map(|byte| match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
@@ -288,7 +288,7 @@ fn digit(byte: u8) -> Option<u8> {
 }
 
 /// The facility and the station of a source.
-fn parties(source: &str) -> Option<(String, String)> {
+pub(crate) fn parties(source: &str) -> Option<(String, String)> {
     let (facility, station) = source.strip_prefix("/facility/")?.split_once("/station/")?;
     if facility.contains('/') || station.contains('/') {
         return None;
@@ -296,7 +296,7 @@ fn parties(source: &str) -> Option<(String, String)> {
     Some((decoded(facility)?, decoded(station)?))
 }
 
-fn member<'a>(
+pub(crate) fn member<'a>(
     members: &'a Map<String, Value>,
     key: &str,
     field: &'static str,
@@ -304,7 +304,7 @@ fn member<'a>(
     members.get(key).ok_or(ParseError::Missing(field))
 }
 
-fn text<'a>(
+pub(crate) fn text<'a>(
     members: &'a Map<String, Value>,
     key: &str,
     field: &'static str,
@@ -312,7 +312,7 @@ fn text<'a>(
     member(members, key, field)?.as_str().ok_or(ParseError::Type { field, expected: "a string" })
 }
 
-fn filled(
+pub(crate) fn filled(
     members: &Map<String, Value>,
     key: &str,
     field: &'static str,
@@ -345,7 +345,11 @@ fn optional(
     }
 }
 
-fn count(members: &Map<String, Value>, key: &str, field: &'static str) -> Result<u64, ParseError> {
+pub(crate) fn count(
+    members: &Map<String, Value>,
+    key: &str,
+    field: &'static str,
+) -> Result<u64, ParseError> {
     match member(members, key, field)?.as_u64() {
         Some(0) => Err(ParseError::Value(field)),
         Some(count) => Ok(count),
@@ -354,7 +358,7 @@ fn count(members: &Map<String, Value>, key: &str, field: &'static str) -> Result
 }
 
 /// Whether the text has the form of RFC 3339, section 5.6; whether there is such a day is not asked.
-fn is_rfc3339(text: &str) -> bool {
+pub(crate) fn is_rfc3339(text: &str) -> bool {
     let (Some(date_time), Some(rest)) = (text.get(..19), text.get(19..)) else { return false };
     let fits = |text: &str, form: &str| {
         text.len() == form.len()

@@ -1,6 +1,6 @@
 //! What the demonstration shows while it runs: verdicts, receipts and a line of progress.
 
-use crate::cli::loopback::Receipt;
+use crate::cli::loopback::{CHECKPOINT, Receipt};
 use crate::event::printable;
 use crate::scan::{Judged, Tone};
 use std::io::{self, IsTerminal as _, Stdout, Write as _};
@@ -93,6 +93,10 @@ impl Screen {
 
     /// What the relay took, at first.
     pub(super) fn receipt(&self, receipt: &Receipt, seen: &Seen) -> io::Result<()> {
+        if receipt.event_type == CHECKPOINT {
+            let (origin, row) = (printable(&receipt.subject), receipt.sequence);
+            return self.say(&format!("  relay    keeps a checkpoint of {origin}: row {row}"));
+        }
         if seen.receipts > RECEIPTS_SHOWN {
             return Ok(());
         }

@@ -5,7 +5,7 @@ use super::{BatchRow, row_of};
 use crate::ballot::{BallotId, ElectionId, Status};
 use crate::clock::Micros;
 use crate::ledger::book::{Book, WriteError};
-use crate::ledger::fact::{BatchReversed, By, Event, Fact, SetFact, Who};
+use crate::ledger::fact::{BatchReversed, By, Event, Fact, SetFact, Who, Why};
 use crate::ledger::rows;
 use serde::{Deserialize, Serialize};
 
@@ -107,6 +107,7 @@ impl Book {
                 PutBack::TakenBack => {}
             }
         }
+        self.checkpoint(now, Why::Batch)?;
         Ok(Ok(reversed))
     }
 

@@ -1,0 +1,114 @@
+//! The codes by which ballots are looked up: every code of every ballot, and none that no ballot has.
+
+use super::{Anew, Stop, fault};
+use rusqlite::params;
+
+/// Ballots, or codes, looked at within one transaction.
+const PIECE_ROWS: i64 = 1_000;
+
+/// Whose codes are compared: what an import is yet to change has the codes of both its rows.
+const SETTLED: &str = "NOT EXISTS (SELECT 1 FROM old.import_change AS change WHERE change.ballot = b.key AND done = 0) \
+     AND since NOT IN (SELECT number FROM old.import WHERE seq IS NULL)";
+
+/// The codes of all ballots that were derived.
+const CODES: &str = "
+    INSERT INTO main.code SELECT election, 'imb', imb, key FROM main.ballot WHERE imb IS NOT NULL ORDER BY 1, 3, 4;
+    INSERT INTO main.code SELECT election, 'voter', voter, key FROM main.ballot ORDER BY 1, 3, 4;
+    INSERT OR IGNORE INTO main.code SELECT election, other.key, other.value, ballot.key
+        FROM main.ballot, json_each(codes) AS other WHERE codes IS NOT NULL ORDER BY 1, 2, 3, 4;";
+
+/// A code, in the order of their table.
+#[derive(Default)]
+struct Place {
+    election: String,
+    kind: String,
+    code: String,
+    ballot: i64,
+}
+
+impl Anew<'_> {
+    /// Derives the codes of all ballots.
+    pub(super) fn derive_codes(&self) -> rusqlite::Result<()> {
+        self.conn.execute_batch(CODES)
+    }
+
+    /// Holds the codes against the ballots, which were compared before.
+    pub(super) fn compare_codes(&mut self) -> Result<(), Stop> {
+        self.find_each_code()
+            .and_then(|()| self.find_each_ballot())
+            .map_err(|stop| stop.in_table("code"))
+    }
+
+    /// Every code of every ballot is there.
+    fn find_each_code(&mut self) -> Result<(), Stop> {
+        let there = |kind: &str, code: &str| {
+            format!(
+                "EXISTS (SELECT 1 FROM old.code AS c WHERE c.election = b.election AND c.kind = {kind} \
+                 AND c.code = {code} AND c.ballot = b.key)"
+            )
+        };
+        let (voter, imb, other) =
+            (there("'voter'", "b.voter"), there("'imb'", "b.imb"), there("o.key", "o.value"));
+        let missing = format!(
+            "SELECT max(key), min(CASE WHEN NOT {voter} OR imb IS NOT NULL AND NOT {imb} \
+             OR EXISTS (SELECT 1 FROM json_each(b.codes) AS o WHERE NOT {other}) THEN key END) \
+             FROM (SELECT * FROM old.ballot WHERE key > ? ORDER BY key LIMIT {PIECE_ROWS}) AS b WHERE {SETTLED}"
+        );
+        let mut after = Some(i64::MIN);
+        while let Some(key) = after {
+            after = self.at_once(|anew| {
+                let bounds = "SELECT max(key) FROM (SELECT key FROM old.ballot WHERE key > ? ORDER BY key LIMIT ?)";
+                let end: Option<i64> = anew
+                    .conn
+                    .prepare_cached(bounds)?
+                    .query_row([key, PIECE_ROWS], |row| row.get(0))?;
+                let lacks: Option<i64> =
+                    anew.conn.prepare_cached(&missing)?.query_row([key], |row| row.get(1))?;
+                match lacks {
+                    Some(key) => no_ballot_of("a code of the ballot", &key.to_string()),
+                    None => Ok(end),
+                }
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Every code that is there is one of its ballot.
+    fn find_each_ballot(&mut self) -> Result<(), Stop> {
+        let piece = format!(
+            "SELECT election, kind, code, ballot, NOT EXISTS (SELECT 1 FROM old.ballot AS b WHERE b.key = c.ballot \
+             AND (NOT ({SETTLED}) OR b.election = c.election AND c.code = \
+             CASE c.kind WHEN 'voter' THEN b.voter WHEN 'imb' THEN b.imb ELSE b.codes ->> c.kind END)) \
+             FROM old.code AS c WHERE (election, kind, code, ballot) > (?, ?, ?, ?) \
+             ORDER BY election, kind, code, ballot LIMIT {PIECE_ROWS}"
+        );
+        let mut place = Some(Place::default());
+        while let Some(after) = place {
+            place = self.at_once(|anew| {
+                let mut codes = anew.conn.prepare_cached(&piece)?;
+                let mut rows =
+                    codes.query(params![after.election, after.kind, after.code, after.ballot])?;
+                let mut last = None;
+                while let Some(row) = rows.next()? {
+                    let at = Place {
+                        election: row.get(0)?,
+                        kind: row.get(1)?,
+                        code: row.get(2)?,
+                        ballot: row.get(3)?,
+                    };
+                    if row.get(4)? {
+                        return no_ballot_of("the ballot of code", &at.code);
+                    }
+                    last = Some(at);
+                }
+                Ok(last)
+            })?;
+        }
+        Ok(())
+    }
+}
+
+fn no_ballot_of<T>(what: &str, name: &str) -> Result<T, Stop> {
+    let name = crate::event::printable(name);
+    fault(None, format!("table code does not follow from the events: {what} {name} is missing"))
+}
