@@ -8,6 +8,7 @@ pub mod read;
 mod annotate;
 mod ask;
 mod batch;
+mod care;
 mod deck;
 mod demo;
 mod devices;
@@ -30,6 +31,7 @@ mod story;
 use crate::ballot::{BallotId, ElectionId, Status};
 use crate::daemon::Record;
 use crate::event::chain;
+use crate::ledger::backup::{Over, Wanted};
 use crate::ledger::{After, Decision, Export, PublicKey, Role};
 use crate::scanner::recording::Payloads;
 use clap::{Args, Parser, Subcommand};
@@ -357,6 +359,27 @@ enum LedgerCommand {
     },
     /// Derive every table from the chain anew, and say what differed; the daemon must not run.
     Rebuild,
+    /// Copy the ledger, beside a running daemon, and prove the copy.
+    Backup {
+        /// The file to make; an earlier backup of this ledger is replaced.
+        file: PathBuf,
+        /// Replace whatever has the name, but for the ledger itself.
+        #[arg(long)]
+        force: bool,
+    },
+    /// Put a backup in place of the ledger, which is kept beside; the daemon must not run.
+    Restore {
+        /// The backup.
+        file: PathBuf,
+        /// Go beyond the backup with the log of events in this folder, up to the first import that it lacks.
+        #[arg(long, value_name = "DIR")]
+        log: Option<PathBuf>,
+        /// Give up so many events of the ledger in place, which the backup lacks.
+        #[arg(long, value_name = "N")]
+        lose_events: Option<i64>,
+    },
+    /// Tell until when the ledger must be kept, election by election; nothing is ever deleted.
+    Retention,
 }
 
 #[derive(Debug, Subcommand)]
@@ -478,13 +501,7 @@ fn dispatch(Arguments { command, common }: Arguments) -> Result<Exit, Failure> {
             let (what, out) = wanted.parts();
             export::export(&place, &common, what, out.as_deref())
         }
-        Command::Ledger(LedgerCommand::Verify { key, checkpoints }) => {
-            proof::verify(&place, &common, key, &checkpoints)
-        }
-        Command::Ledger(LedgerCommand::Checkpoint { out }) => {
-            proof::checkpoint(&place, &common, out.as_deref())
-        }
-        Command::Ledger(LedgerCommand::Rebuild) => proof::rebuild(&place, &common),
+        Command::Ledger(command) => of_ledger(&place, &common, command),
         Command::Outbox(OutboxCommand::List) => ask::outbox_list(&place, &common),
         Command::Outbox(OutboxCommand::Retry) => ask::outbox_retry(&place, &common),
         Command::Outbox(OutboxCommand::Drop { change, reason }) => {
@@ -571,6 +588,29 @@ impl ExportCommand {
             }
             Self::Nist1500101 { documentation: false, to } => (Export::Nist1500101, to.out),
         }
+    }
+}
+
+fn of_ledger(
+    place: &place::Place,
+    common: &Common,
+    command: LedgerCommand,
+) -> Result<Exit, Failure> {
+    match command {
+        LedgerCommand::Verify { key, checkpoints } => {
+            proof::verify(place, common, key, &checkpoints)
+        }
+        LedgerCommand::Checkpoint { out } => proof::checkpoint(place, common, out.as_deref()),
+        LedgerCommand::Rebuild => proof::rebuild(place, common),
+        LedgerCommand::Backup { file, force } => {
+            let over = if force { Over::Anything } else { Over::Earlier };
+            care::backup(place, common, &file, over)
+        }
+        LedgerCommand::Restore { file, log, lose_events } => {
+            let wanted = Wanted { backup: &file, log: log.as_deref(), lose_events };
+            care::restore(place, common, &wanted)
+        }
+        LedgerCommand::Retention => care::retention(place, common),
     }
 }
 

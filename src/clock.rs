@@ -143,6 +143,28 @@ pub enum CivilError {
     },
 }
 
+/// A time of day on the wall, to the minute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TimeOfDay(civil::Time);
+
+impl TimeOfDay {
+    /// Reads `HH:MM`, from `00:00` to `23:59`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let shape: String =
+            text.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+        let time = text.parse().ok().filter(|_| shape == "00:00")?;
+        Some(Self(time))
+    }
+
+    /// That time; an hour or a minute that there is none of is midnight's.
+    pub const fn new(hour: i8, minute: i8) -> Self {
+        if hour < 0 || hour > 23 || minute < 0 || minute > 59 {
+            return Self(civil::Time::midnight());
+        }
+        Self(civil::time(hour, minute, 0, 0))
+    }
+}
+
 /// The facility's time zone: deadlines are written, and reports are read, in local civil time.
 #[derive(Debug, Clone)]
 pub struct Zone(TimeZone);
@@ -205,6 +227,24 @@ impl Zone {
         )
     }
 
+    /// The last moment up to `now` at which it was that time of day. Each date has one: a time that a time change skips is
+    /// taken as [`Zone::instant`] takes it, and of one that it repeats the first.
+    pub fn last(&self, time: TimeOfDay, now: Micros) -> Option<Micros> {
+        let today = self.zoned(now)?.date();
+        [Some(today), today.yesterday().ok()]
+            .into_iter()
+            .flatten()
+            .filter_map(|date| date.to_datetime(time.0).to_zoned_datetime(self.0.clone()).ok())
+            .map(|zoned| Micros(zoned.timestamp().as_microsecond()))
+            .find(|at| *at <= now)
+    }
+
+    /// The local date that many months later, or the last of its month where that has no such day.
+    pub fn date_after(&self, at: Micros, months: u16) -> Option<String> {
+        let date = self.zoned(at)?.date();
+        date.checked_add(jiff::Span::new().months(i64::from(months))).ok().map(|d| d.to_string())
+    }
+
     fn zoned(&self, at: Micros) -> Option<jiff::ZonedDateTime> {
         Timestamp::from_microsecond(at.0)
             .ok()
@@ -263,6 +303,44 @@ mod tests {
             assert!(said(text).contains("to the minute"), "{text}: {}", said(text));
         }
         assert!(said("2026-11-31T19:00").starts_with("it is not a local time such as"));
+    }
+
+    #[test]
+    fn every_date_has_each_time_of_day_once() {
+        let denver = Zone::named("America/Denver").unwrap();
+        let night = TimeOfDay::parse("02:30").unwrap();
+        for (now, last) in [
+            ("2026-11-03T02:29", "2026-11-02T02:30:00-07:00"),
+            ("2026-11-03T02:30", "2026-11-03T02:30:00-07:00"),
+            ("2026-11-02T00:30", "2026-11-01T02:30:00-07:00"),
+            ("2027-03-14T03:29", "2027-03-13T02:30:00-07:00"),
+            ("2027-03-14T03:30", "2027-03-14T03:30:00-06:00"),
+            ("2027-03-15T00:30", "2027-03-14T03:30:00-06:00"),
+        ] {
+            let found = denver.last(night, denver.instant(now).unwrap()).unwrap();
+            assert_eq!(denver.date_time(found), last, "{now}");
+        }
+        // 01:30 comes twice that night, an hour apart.
+        let twice = TimeOfDay::new(1, 30);
+        let first = denver.instant("2026-11-01T01:30").unwrap();
+        let second = first.plus(Duration::from_hours(1));
+        assert_eq!(denver.last(twice, second), Some(first));
+    }
+
+    #[test]
+    fn a_time_of_day_is_five_characters() {
+        for text in ["", "2:30", "02:30:00", "24:00", "02:60", "02.30", "T02:30"] {
+            assert_eq!(TimeOfDay::parse(text), None, "{text}");
+        }
+        assert_eq!(TimeOfDay::parse("23:59"), Some(TimeOfDay::new(23, 59)));
+    }
+
+    #[test]
+    fn months_later_is_a_date_of_that_month() {
+        let denver = Zone::named("America/Denver").unwrap();
+        let day = |text| denver.instant(text).unwrap();
+        assert_eq!(denver.date_after(day("2026-11-03T19:00"), 22).unwrap(), "2028-09-03");
+        assert_eq!(denver.date_after(day("2026-10-31T19:00"), 4).unwrap(), "2027-02-28");
     }
 
     #[test]

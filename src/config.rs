@@ -12,7 +12,7 @@ mod syntax;
 mod value;
 
 use crate::ballot::{ElectionId, Mode, Status};
-use crate::clock::{CivilError, Micros, Zone};
+use crate::clock::{CivilError, Micros, TimeOfDay, Zone};
 use crate::envelope::Format;
 use crate::scanner::plugged::Which;
 use crate::scanner::profile::Profile;
@@ -20,6 +20,7 @@ use fault::Sink;
 use read::{Key, Misfit, Section, Sections, Table, Times};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use toml::de::DeTable;
@@ -36,6 +37,8 @@ pub const CONFIG_BYTES_MAX: usize = 1 << 20;
 pub const REPEAT_WINDOW_MAX: Duration = Duration::from_mins(1);
 /// Most scans that a batch may hold before the clerk is warned; nobody counts more by hand.
 pub const BATCH_CAP_MAX: u32 = 1_000_000;
+/// Most nightly backups that are kept.
+pub const BACKUP_KEEP_MAX: u32 = 1_000;
 /// Longest time for which a change is held back from the relay.
 pub const HOLD_BACK_MAX: Duration = Duration::from_hours(24);
 
@@ -124,6 +127,14 @@ pub struct LedgerConfig {
     pub path: PathBuf,
     /// The private key that signs checkpoints; made at the first start.
     pub signing_key_file: PathBuf,
+    /// Where the nightly backups go; none are made without it.
+    pub backup_dir: Option<PathBuf>,
+    /// When they are made, in the facility's local time.
+    pub backup_at: TimeOfDay,
+    /// How many of them are kept.
+    pub backup_keep: NonZeroU32,
+    /// Where every event is written a second time; nowhere without it.
+    pub log_dir: Option<PathBuf>,
     /// Nothing is written about the key, so it goes where the ledger goes.
     is_key_beside: bool,
 }
@@ -372,6 +383,10 @@ static LEDGER: Table = Table {
     keys: &[
         Key { name: "path", example: "\"/var/lib/ballot-intake/ledger.sqlite\"" },
         Key { name: "signing_key_file", example: "\"/var/lib/ballot-intake/signing.key\"" },
+        Key { name: "backup_dir", example: "\"/srv/ballot-backups\"" },
+        Key { name: "backup_at", example: "\"02:30\"" },
+        Key { name: "backup_keep", example: "14" },
+        Key { name: "log_dir", example: "\"/srv/ballot-log\"" },
     ],
 };
 
@@ -398,6 +413,9 @@ const SPEAKER: &str = "/dev/input/by-path/platform-pcspkr-event-spkr";
 /// Scans of a batch from which on the clerk is warned.
 const BATCH_CAP: u32 = 100;
 const REPEAT_WINDOW: Duration = Duration::from_secs(2);
+/// After most time changes, and long before anybody scans.
+const BACKUP_AT: TimeOfDay = TimeOfDay::new(2, 30);
+const BACKUP_KEEP: NonZeroU32 = NonZeroU32::new(14).unwrap();
 /// How long a change waits for its correction where nothing else is configured.
 pub const HOLD_BACK: Duration = Duration::from_mins(10);
 
@@ -422,7 +440,7 @@ fn station(section: &Section<'_, '_>, sink: &mut Sink<'_>) -> Station {
     let window =
         section.read(sink, "repeat_window", |text| value::duration(text, REPEAT_WINDOW_MAX));
     let speaker = section.read(sink, "speaker", speaker);
-    let batch_cap = section.read_number(sink, "batch_cap", BATCH_CAP_MAX);
+    let batch_cap = section.read_number(sink, "batch_cap", 0..=BATCH_CAP_MAX);
     Station {
         speaker: speaker.unwrap_or_else(|| Some(PathBuf::from(SPEAKER))),
         id: id.unwrap_or_else(|| STATION_ID.to_owned()),
@@ -479,7 +497,19 @@ fn ledger(section: &Section<'_, '_>, state_dir: &Path, sink: &mut Sink<'_>) -> L
     let key = section.read(sink, "signing_key_file", value::path);
     let is_key_beside = key.is_none();
     let signing_key_file = key.unwrap_or_else(|| path.with_file_name(KEY));
-    let ledger = LedgerConfig { path, signing_key_file, is_key_beside };
+    let at = section.read(sink, "backup_at", |text| {
+        TimeOfDay::parse(text).ok_or_else(|| Misfit::new("not a time of day, such as 02:30"))
+    });
+    let keep = section.read_number(sink, "backup_keep", 1..=BACKUP_KEEP_MAX);
+    let ledger = LedgerConfig {
+        path,
+        signing_key_file,
+        backup_dir: section.read(sink, "backup_dir", value::path),
+        backup_at: at.unwrap_or(BACKUP_AT),
+        backup_keep: keep.and_then(NonZeroU32::new).unwrap_or(BACKUP_KEEP),
+        log_dir: section.read(sink, "log_dir", value::path),
+        is_key_beside,
+    };
     if ledger.path == ledger.signing_key_file {
         section.fault_at(sink, "signing_key_file", "the ledger itself; the key needs its own file");
     }

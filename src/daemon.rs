@@ -8,11 +8,13 @@ use crate::control::{Socket, Within};
 use crate::decode::DecodeError;
 use crate::event::{LogEvent, chain};
 use crate::forward::{self, Relay, RelayError, Timeouts};
+use crate::ledger::backup::{Keeper, Nightly, Plan};
 use crate::ledger::{Ledger, Lock, LockError, Request, Settings, StartError, Told, Unsent};
 use crate::pipeline::{LedgerCheckpoints, LedgerOutbox, Shutdown};
 use crate::scanner::recording::{Payloads, RecordError};
 use crate::scanner::speaker::Speaker;
 use scanners::{Common, Scanners};
+use std::convert::Infallible;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -102,6 +104,9 @@ pub enum DaemonError {
     /// The operating system gave no thread for the station's tones.
     #[error("cannot start the thread of the speaker")]
     Speaker(#[source] io::Error),
+    /// The operating system gave no thread for the care of the ledger.
+    #[error("cannot start the thread that backs the ledger up")]
+    Keeper(#[source] io::Error),
     /// A scanner cannot be recorded.
     #[error(transparent)]
     Record(RecordError),
@@ -141,6 +146,7 @@ pub enum DaemonError {
 /// nothing is left half read.
 pub fn run(config: Config, world: World, shutdown: Shutdown) -> Result<(), DaemonError> {
     let settings = ledger_settings(&config);
+    let plan = care_plan(&config);
     let ledger_path = settings.path.clone();
     let mut lock = Lock::take(&ledger_path).map_err(DaemonError::Lock)?;
     let relay = config.relay.as_ref().map(|relay| open_relay(relay, &world)).transpose()?;
@@ -148,6 +154,7 @@ pub fn run(config: Config, world: World, shutdown: Shutdown) -> Result<(), Daemo
         config.scanners.iter().map(|s| usize::from(s.profile.in_flight_max.get())).sum();
     let (ledger, ledger_thread) = Ledger::start(settings, Arc::clone(&world.clock), scans_max)
         .map_err(DaemonError::Ledger)?;
+    let keeper = Keeper::start(plan, Arc::clone(&world.clock)).map_err(DaemonError::Keeper)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -159,12 +166,21 @@ pub fn run(config: Config, world: World, shutdown: Shutdown) -> Result<(), Daemo
     let outcome = outcome.and_then(|socket| {
         let World { clock, record, on_ready, .. } = world;
         let station = Station { config, ledger: &ledger, clock, record, socket, relay };
-        runtime.block_on(station.run(on_ready, shutdown))
+        runtime.block_on(async {
+            tokio::select! {
+                outcome = station.run(on_ready, shutdown) => outcome,
+                never = log_at_checkpoints(keeper.as_ref(), &ledger) => match never {},
+            }
+        })
     });
     // A name that is being looked up for the relay or a scanner must not keep the ledger open.
     runtime.shutdown_background();
     drop(ledger);
     let ended = ledger_thread.join().map_err(|_panic| DaemonError::LedgerEnded);
+    // The last events get their lines once there are no more.
+    if let Some(keeper) = keeper {
+        keeper.stop();
+    }
     drop(lock);
     outcome.and(ended)?;
     tracing::info!(event = LogEvent::DaemonStopped.name(), "The daemon has stopped.");
@@ -202,6 +218,26 @@ pub fn ledger_settings(config: &Config) -> Settings {
             .relay
             .as_ref()
             .map_or_else(Vec::new, |relay| relay.announce_imports.clone()),
+    }
+}
+
+/// What is taken care of beside the ledger's thread.
+pub fn care_plan(config: &Config) -> Plan {
+    let nightly = config.ledger.backup_dir.clone().map(|folder| Nightly {
+        folder,
+        at: config.ledger.backup_at,
+        keep: config.ledger.backup_keep,
+        zone: config.facility.timezone.clone(),
+        facility: config.facility.id.clone(),
+        station: config.station.id.clone(),
+    });
+    Plan {
+        ledger: config.ledger.path.clone(),
+        facility: config.facility.id.clone(),
+        station: config.station.id.clone(),
+        zone: config.facility.timezone.clone(),
+        nightly,
+        log_dir: config.ledger.log_dir.clone(),
     }
 }
 
@@ -321,6 +357,17 @@ async fn forward_all(
 ) {
     let changes = forward(relay, ledger.clone(), Arc::clone(&clock), stopped.clone());
     tokio::join!(changes, have_witnessed(witness, ledger, clock, stopped));
+}
+
+/// What a checkpoint covers gets its lines on the second path at once: a batch was closed.
+async fn log_at_checkpoints(keeper: Option<&Keeper>, ledger: &Ledger) -> Infallible {
+    let logged = ledger.news().logged;
+    loop {
+        logged.notified().await;
+        if let Some(keeper) = keeper {
+            keeper.flush();
+        }
+    }
 }
 
 async fn have_witnessed(

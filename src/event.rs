@@ -65,6 +65,14 @@ log_events! {
     LedgerReopened = "The ledger was opened anew after a failed commit; what had been written was found and synced.",
     /// The ledger cannot be opened again.
     LedgerAway = "The ledger cannot be opened: every scan is answered with the alarm until it can.",
+    /// A nightly backup was made.
+    BackupMade = "A nightly backup of the ledger was made and verified.",
+    /// A nightly backup was not made.
+    BackupFailed = "The nightly backup could not be made, or does not hold; it is tried again in an hour.",
+    /// The log on the second path was not written.
+    EventLogFailed = "The events could not be written to `log_dir`; they are tried again within a quarter of an hour.",
+    /// The log on the second path is another ledger's.
+    EventLogDiverged = "What stands in `log_dir` is not what stands in the ledger: one of them was changed, and nothing more is written there.",
     /// Changes of status are on their way again.
     RelayBack = "The relay takes changes again.",
     /// The relay does not take changes.

@@ -12,6 +12,7 @@
 //!   named constant in its file.
 
 mod apply;
+pub mod backup;
 mod batches;
 mod body;
 mod book;

@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::control::{Answer, Command, ControlError, Desk};
 use crate::daemon::ledger_settings;
 use crate::ledger::{
-    BallotStory, Counts, LockError, OutboxEntry, ReadError, Reader, Rules, SchemaError,
+    BallotStory, Counts, Lock, LockError, OutboxEntry, ReadError, Reader, Rules, SchemaError,
 };
 use anyhow::anyhow;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -218,6 +218,14 @@ fn print_entry(common: &Common, entry: &OutboxEntry) -> Result<(), Failure> {
         entry.attempts
     )?;
     Ok(())
+}
+
+/// The ledger's lock, for a command that no daemon may run beside.
+pub(super) fn take_lock(config: &Config) -> Result<Lock, Failure> {
+    Lock::take(&config.ledger.path).map_err(|error| {
+        let exit = if matches!(error, LockError::Held(_)) { Exit::Away } else { Exit::Ledger };
+        Failure::new(exit, error)
+    })
 }
 
 /// Has the daemon, or this process, carry a command out, asked by the operator whom the arguments name.

@@ -1,14 +1,13 @@
 //! `ledger checkpoint`, `ledger verify` and `ledger rebuild`: signing the ledger, and proving that nobody changed it.
 
-use super::ask::{have_done, must_exist, unexpected};
+use super::ask::{have_done, must_exist, take_lock, unexpected};
 use super::place::Place;
 use super::{Common, Exit, Failure, print_json};
 use crate::config::Config;
 use crate::control::{Answer, Command};
 use crate::daemon::ledger_settings;
 use crate::ledger::{
-    Against, Checkpoint, Held, HeldError, Lock, LockError, PublicKey, Rebuilt, Verified,
-    VerifyError,
+    Against, Checkpoint, Held, HeldError, PublicKey, Rebuilt, Verified, VerifyError,
 };
 use anyhow::anyhow;
 use std::fs::{self, File};
@@ -96,10 +95,7 @@ fn read_held(text: &str) -> Result<Held, Failure> {
 pub(super) fn rebuild(place: &Place, common: &Common) -> Result<Exit, Failure> {
     let config = place.config(common)?;
     must_exist(&config.ledger.path)?;
-    let lock = Lock::take(&config.ledger.path).map_err(|error| {
-        let exit = if matches!(error, LockError::Held(_)) { Exit::Away } else { Exit::Ledger };
-        Failure::new(exit, error)
-    })?;
+    let lock = take_lock(&config)?;
     let rebuilt = crate::ledger::rebuild(&ledger_settings(&config));
     drop(lock);
     match rebuilt {

@@ -1,9 +1,9 @@
 //! `ballot-intake report`: the whole ledger, a day, a batch, what is out of order, and whether everything adds up.
 
-mod text;
+pub(super) mod text;
 
 use super::place::Place;
-use super::{Common, Exit, Failure, ask, print_json};
+use super::{Common, Exit, Failure, ask, care, print_json};
 use crate::ledger::{After, ReadError};
 use anyhow::anyhow;
 use serde::Serialize;
@@ -39,7 +39,8 @@ pub(super) fn report(place: &Place, common: &Common, wanted: &Wanted) -> Result<
     match wanted {
         Wanted::Whole => {
             let election = common.election.as_ref().or(config.election.as_ref().map(|e| &e.id));
-            say(common, &reader.report(election, now).map_err(read)?, text::whole)?;
+            let report = reader.report(election, now).map_err(read)?;
+            care::with_report(place, &config, common, &report)?;
         }
         Wanted::Day(day) => {
             let report = reader.day(day, now).map_err(read)?;

@@ -68,6 +68,7 @@ pub(super) const fn exit_of(error: &DaemonError) -> Exit {
         | DaemonError::ForwarderEnded
         | DaemonError::Decoders(_)
         | DaemonError::Speaker(_)
+        | DaemonError::Keeper(_)
         | DaemonError::Socket { .. } => Exit::Away,
         DaemonError::Lock(LockError::File { .. })
         | DaemonError::Record(_)

@@ -3,7 +3,7 @@
 use super::fault::{Sink, nearest};
 use super::value::{self, is_private};
 use crate::event::printable;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
@@ -220,17 +220,26 @@ impl<'a, 'i> Section<'a, 'i> {
         }
     }
 
-    /// The whole number of `key`, from 0 to `max`; nothing when it is not written or does not do.
-    pub(super) fn read_number(&self, sink: &mut Sink<'_>, key: &str, max: u32) -> Option<u32> {
+    /// The whole number of `key`, if it lies within `range`; nothing when it is not written or does not do.
+    pub(super) fn read_number(
+        &self,
+        sink: &mut Sink<'_>,
+        key: &str,
+        range: RangeInclusive<u32>,
+    ) -> Option<u32> {
         let value = self.entry(key)?;
         let DeValue::Integer(written) = value.get_ref() else {
             self.wrong_type(sink, key, value);
             return None;
         };
         let number = u32::from_str_radix(written.as_str(), written.radix()).ok();
-        let number = number.filter(|number| *number <= max);
+        let number = number.filter(|number| range.contains(number));
         if number.is_none() {
-            self.fault_at(sink, key, &format!("not a whole number from 0 to {max}"));
+            self.fault_at(
+                sink,
+                key,
+                &format!("not a whole number from {} to {}", range.start(), range.end()),
+            );
         }
         number
     }

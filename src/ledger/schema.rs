@@ -3,6 +3,7 @@
 //! `event` is the record. Everything else derives from it and from the imported rows, but for the columns marked *working*,
 //! which a rebuild keeps.
 
+use super::backup::{BackupError, before_migration};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use std::fs::{File, OpenOptions};
@@ -86,11 +87,32 @@ pub enum SchemaError {
         /// The newest this program knows.
         known: usize,
     },
+    /// An older program wrote it, and whoever reads does not change it.
+    #[error(
+        "the ledger {path} has schema version {found}; start the daemon once, or run `ballot-intake ledger rebuild`, to bring it to version {known}"
+    )]
+    Older {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: usize,
+        /// The version that is read.
+        known: usize,
+    },
     /// Not a ledger, or one that no daemon has opened yet.
     #[error("{path} holds no ledger")]
     Empty {
         /// The file.
         path: PathBuf,
+    },
+    /// The copy that is kept of an older ledger could not be made; the file is as it was.
+    #[error("cannot keep a copy of the ledger {path} before it is changed")]
+    Keep {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: Box<BackupError>,
     },
     /// A migration failed; the file is as it was.
     #[error("cannot bring the ledger {path} to schema version {version}")]
@@ -105,8 +127,27 @@ pub enum SchemaError {
     },
 }
 
-/// Opens the file for the one writer, makes it if there is none, and brings it to the newest schema.
+/// What is done with an older ledger before it is changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Older {
+    /// A copy is kept beside it.
+    IsKept,
+    /// Nothing: it is a copy itself.
+    IsCopy,
+}
+
+/// Opens the file for the one writer, makes it if there is none, and brings it to the newest schema; of an older one that has
+/// events a copy is kept beside it.
 pub(super) fn open_writer(path: &Path) -> Result<Connection, SchemaError> {
+    open_to_write(path, Older::IsKept)
+}
+
+/// Opens a copy of a ledger to bring it to the newest schema.
+pub(super) fn open_copy(path: &Path) -> Result<Connection, SchemaError> {
+    open_to_write(path, Older::IsCopy)
+}
+
+fn open_to_write(path: &Path, older: Older) -> Result<Connection, SchemaError> {
     check_sqlite()?;
     let at = |source| SchemaError::Open { path: path.to_owned(), source };
     let sync = |source| SchemaError::Sync { path: path.to_owned(), source };
@@ -125,7 +166,7 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, SchemaError> {
     .map_err(at)?;
     // A checkpoint on close would sync and truncate behind the back of the recovery from a failed commit.
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(at)?;
-    migrate(&mut conn, path)?;
+    migrate(&mut conn, path, MIGRATIONS, older)?;
     // SQLite does so, too, but does not say when it failed.
     sync_folder(path).map_err(sync)?;
     Ok(conn)
@@ -176,6 +217,21 @@ fn make(path: &Path) -> io::Result<()> {
 
 /// Opens the file to read beside a running daemon.
 pub(super) fn open_reader(path: &Path) -> Result<Connection, SchemaError> {
+    let (conn, found) = open_to_read(path)?;
+    let known = MIGRATIONS.len();
+    if found < known {
+        return Err(SchemaError::Older { path: path.to_owned(), found, known });
+    }
+    Ok(conn)
+}
+
+/// Opens a ledger of this schema or of an older one to read what all have: the chain.
+pub(super) fn open_any(path: &Path) -> Result<Connection, SchemaError> {
+    open_to_read(path).map(|(conn, _)| conn)
+}
+
+/// The ledger, and its schema version.
+fn open_to_read(path: &Path) -> Result<(Connection, usize), SchemaError> {
     check_sqlite()?;
     let at = |source| SchemaError::Open { path: path.to_owned(), source };
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -183,10 +239,10 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection, SchemaError> {
     settle(&conn).map_err(at)?;
     match version(&conn).map_err(at)? {
         0 => Err(SchemaError::Empty { path: path.to_owned() }),
-        found if found != MIGRATIONS.len() => {
+        found if found > MIGRATIONS.len() => {
             Err(SchemaError::Newer { path: path.to_owned(), found, known: MIGRATIONS.len() })
         }
-        _ => Ok(conn),
+        found => Ok((conn, found)),
     }
 }
 
@@ -223,14 +279,24 @@ fn version(conn: &Connection) -> rusqlite::Result<usize> {
         .map(|version| usize::try_from(version).unwrap_or(usize::MAX))
 }
 
-fn migrate(conn: &mut Connection, path: &Path) -> Result<(), SchemaError> {
-    let found =
-        version(conn).map_err(|source| SchemaError::Open { path: path.to_owned(), source })?;
-    let known = MIGRATIONS.len();
+/// Takes the steps that the file has not taken, each in a transaction of its own, with the version it leads to.
+fn migrate(
+    conn: &mut Connection,
+    path: &Path,
+    steps: &[&str],
+    older: Older,
+) -> Result<(), SchemaError> {
+    let at = |source| SchemaError::Open { path: path.to_owned(), source };
+    let found = version(conn).map_err(at)?;
+    let known = steps.len();
     if found > known {
         return Err(SchemaError::Newer { path: path.to_owned(), found, known });
     }
-    for (n, step) in MIGRATIONS.iter().enumerate().skip(found) {
+    if older == Older::IsKept && found > 0 && found < known && has_events(conn).map_err(at)? {
+        before_migration(path, found, known)
+            .map_err(|e| SchemaError::Keep { path: path.to_owned(), source: Box::new(e) })?;
+    }
+    for (n, step) in steps.iter().enumerate().skip(found) {
         let version = n + 1;
         let run = |conn: &mut Connection| {
             let tx = conn.transaction()?;
@@ -247,9 +313,60 @@ fn migrate(conn: &mut Connection, path: &Path) -> Result<(), SchemaError> {
     Ok(())
 }
 
+fn has_events(conn: &Connection) -> rusqlite::Result<bool> {
+    conn.query_row("SELECT EXISTS (SELECT 1 FROM event)", [], |row| row.get(0))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A ledger of schema version 1 with an event, and the step that would make it one of version 2.
+    fn old(path: &Path) -> Connection {
+        let mut conn = Connection::open(path).unwrap();
+        migrate(&mut conn, path, &MIGRATIONS[..1], Older::IsKept).unwrap();
+        conn.execute_batch("INSERT INTO event (seq, body, hash) VALUES (1, '{}', x'00')").unwrap();
+        conn
+    }
+
+    #[test]
+    fn a_step_that_fails_leaves_the_ledger_as_it_was() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ledger.sqlite");
+        let mut conn = old(&path);
+        let bad = [MIGRATIONS[0], "CREATE TABLE novel (x); INSERT INTO event (seq) VALUES (2);"];
+        let error = migrate(&mut conn, &path, &bad, Older::IsKept).unwrap_err();
+        assert!(matches!(error, SchemaError::Migrate { version: 2, .. }), "{error}");
+        assert_eq!(version(&conn).unwrap(), 1);
+        assert!(conn.prepare("SELECT x FROM novel").is_err());
+        assert!(has_events(&conn).unwrap());
+    }
+
+    #[test]
+    fn an_older_ledger_is_kept_beside_before_it_is_changed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ledger.sqlite");
+        let mut conn = old(&path);
+        let steps = [MIGRATIONS[0], "CREATE TABLE novel (x);"];
+        migrate(&mut conn, &path, &steps, Older::IsKept).unwrap();
+        assert_eq!(version(&conn).unwrap(), 2);
+        let kept = Connection::open(dir.path().join("ledger.sqlite.v1-before-v2")).unwrap();
+        assert_eq!(version(&kept).unwrap(), 1);
+        assert!(has_events(&kept).unwrap());
+        migrate(&mut conn, &path, &steps, Older::IsKept).unwrap();
+    }
+
+    #[test]
+    fn an_empty_ledger_and_a_copy_leave_nothing_beside() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ledger.sqlite");
+        let mut conn = old(&path);
+        let steps = [MIGRATIONS[0], "CREATE TABLE novel (x);", "CREATE TABLE newer (x);"];
+        migrate(&mut conn, &path, &steps[..2], Older::IsCopy).unwrap();
+        conn.execute_batch("DELETE FROM event").unwrap();
+        migrate(&mut conn, &path, &steps, Older::IsKept).unwrap();
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
 
     #[test]
     fn a_newer_ledger_is_refused_by_both_doors() {

@@ -278,6 +278,19 @@ impl Verified {
     }
 }
 
+/// The ballot that a fact names, as it stands.
+pub(super) fn named(conn: &Connection, fact: &Fact) -> rusqlite::Result<Option<BallotRow>> {
+    let (election, ballot) = match fact {
+        Fact::Scan(scan) => match (&scan.election, &scan.ballot) {
+            (Some(election), Some(ballot)) => (election, ballot),
+            _ => return Ok(None),
+        },
+        Fact::Set(set) => (&set.election, &set.ballot),
+        _ => return Ok(None),
+    };
+    rows::by_id(conn, election.as_str(), ballot.as_str())
+}
+
 /// A ledger derived anew, with the old one attached as `old`.
 struct Anew<'a> {
     conn: Connection,
@@ -508,7 +521,7 @@ impl<'a> Anew<'a> {
             Fact::Imported(imported) => self.stage(seq, imported)?,
             _ => {}
         }
-        let row = self.named(&event.fact)?;
+        let row = named(&self.conn, &event.fact)?;
         let prev = row.as_ref().map(|row| row.last_seq).filter(|seq| *seq != 0);
         self.conn
             .prepare_cached(
@@ -529,18 +542,6 @@ impl<'a> Anew<'a> {
             hold_back: Duration::ZERO,
             origin: &self.origin,
         }
-    }
-
-    fn named(&self, fact: &Fact) -> rusqlite::Result<Option<BallotRow>> {
-        let (election, ballot) = match fact {
-            Fact::Scan(scan) => match (&scan.election, &scan.ballot) {
-                (Some(election), Some(ballot)) => (election, ballot),
-                _ => return Ok(None),
-            },
-            Fact::Set(set) => (&set.election, &set.ballot),
-            _ => return Ok(None),
-        };
-        rows::by_id(&self.conn, election.as_str(), ballot.as_str())
     }
 
     /// The rows of this import, checked against its event's digests.

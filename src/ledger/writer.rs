@@ -266,8 +266,10 @@ pub struct News {
     pub owed: Arc<Notify>,
     /// Somebody wants the relay to be asked now.
     pub retry: Arc<Notify>,
-    /// There is a new checkpoint.
+    /// There is a new checkpoint, for the relay.
     pub checkpointed: Arc<Notify>,
+    /// There is a new checkpoint, for the log on a second path.
+    pub logged: Arc<Notify>,
 }
 
 impl Ledger {
@@ -597,6 +599,7 @@ impl Writer {
         let released = finish().map_err(Some)?;
         if book.checkpoints.take_fresh() {
             self.news.checkpointed.notify_one();
+            self.news.logged.notify_one();
         }
         book.unanswered.settled();
         self.clock_seen = (now, elapsed);

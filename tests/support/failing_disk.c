@@ -1,7 +1,8 @@
 /* A disk that fails when told to: preloaded under the daemon, it answers for the C library's sync and write.
  *
  * In the folder $FAILING_DISK: each file `sync.N` lets one sync fail with EIO and is used up by that; `sync.always` lets all
- * fail; `write.always` lets every write to a write-ahead log fail with ENOSPC; while there is `sync.held`, a sync waits, and
+ * fail; `write.always` lets every write to a write-ahead log fail with ENOSPC, and `write.second` every write to an unfinished
+ * backup or a log of events; while there is `sync.held`, a sync waits, and
  * says so by the file `sync.waits`. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -47,14 +48,17 @@ static int sync_fails(void) {
     return fails;
 }
 
+static int ends_with(int fd, const char *end) {
+    char link[64], path[4096];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t n = readlink(link, path, sizeof path), length = strlen(end);
+    return n > length && memcmp(path + n - length, end, length) == 0;
+}
+
 static int write_fails(int fd) {
     int before = errno, fails = 0;
-    if (exists("write.always", 0)) {
-        char link[64], path[4096];
-        snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-        ssize_t n = readlink(link, path, sizeof path);
-        fails = n > 4 && memcmp(path + n - 4, "-wal", 4) == 0;
-    }
+    if (exists("write.always", 0)) fails = ends_with(fd, "-wal");
+    if (exists("write.second", 0)) fails |= ends_with(fd, ".partial") || ends_with(fd, ".jsonl");
     errno = fails ? ENOSPC : before;
     return fails;
 }

@@ -18,7 +18,7 @@ const NAME: usize = 18;
 const COUNT: usize = 12;
 
 /// The whole ledger in counts.
-pub(super) fn whole(out: &mut dyn io::Write, report: &Report) -> io::Result<()> {
+pub(in crate::cli) fn whole(out: &mut dyn io::Write, report: &Report) -> io::Result<()> {
     let election = report.election.as_deref().unwrap_or("(none)");
     writeln!(out, "election {election}, as of {}", report.as_of)?;
     let lines = [

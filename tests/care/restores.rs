@@ -1,0 +1,172 @@
+//! The way back: what is refused, what is kept, and that a kill leaves one whole ledger or the other.
+
+use crate::office::{back_up, cared_for, chain, check, listed, restore};
+use crate::support::station::Station;
+use crate::support::{Dice, timespec};
+use rusqlite::Connection;
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+/// Kills of a restore, at moments that are spread over what one takes.
+const KILLS: u64 = 25;
+
+fn set(station: &Station, ballot: u32) {
+    let ballot = format!("{ballot:09}");
+    station.json(&["ballot", "set", &ballot, "received", "--reason", "by hand"]);
+}
+
+/// A station with a backup, and two events more in its ledger.
+fn ahead() -> (Station, PathBuf) {
+    let station = cared_for(&[]);
+    station.import(10);
+    let (file, _) = back_up(&station, "copy");
+    set(&station, 1);
+    set(&station, 2);
+    (station, file)
+}
+
+#[test]
+fn a_worse_ledger_is_put_in_place_only_with_the_number_that_is_lost() {
+    let (station, file) = ahead();
+    let before = chain(&station.ledger());
+    check(&restore(&station, &file, &[]), 1, "--lose-events 2");
+    check(&restore(&station, &file, &["--lose-events", "1"]), 1, "2 events of the ledger in place");
+    assert_eq!(chain(&station.ledger()), before);
+    let said = station.json(&["ledger", "restore", file.to_str().unwrap(), "--lose-events", "2"]);
+    assert_eq!((said[0]["lost"].as_i64(), said[0]["has_key"].as_bool()), (Some(2), Some(true)));
+    assert_eq!(chain(&station.ledger()), chain(&file));
+    station.verify();
+    let kept = station.state().join(format!("ledger.sqlite.before-restore-{}", before.len()));
+    assert_eq!(chain(&kept), before);
+    set(&station, 3);
+    station.verify();
+    // The one that was kept is the better one for what it had, and goes back over what came since in the same way.
+    check(&restore(&station, &kept, &[]), 1, "--lose-events 1");
+}
+
+#[test]
+fn a_backup_that_has_all_events_needs_no_word() {
+    let (station, _) = ahead();
+    let (file, _) = back_up(&station, "second");
+    let before = chain(&station.ledger());
+    check(&restore(&station, &file, &[]), 0, "");
+    assert_eq!(chain(&station.ledger()), before);
+}
+
+#[test]
+fn a_ledger_that_is_gone_or_cannot_be_read_is_no_obstacle() {
+    let (station, file) = ahead();
+    for name in ["ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm"] {
+        fs::remove_file(station.state().join(name)).ok();
+    }
+    check(&restore(&station, &file, &[]), 0, "");
+    assert_eq!(chain(&station.ledger()), chain(&file));
+    let garbage = "dear diary, ".repeat(1_000);
+    fs::write(station.ledger(), &garbage).unwrap();
+    fs::write(station.state().join("ledger.sqlite-wal"), "and so on").unwrap();
+    check(&restore(&station, &file, &[]), 0, "");
+    let kept = station.state().join("ledger.sqlite.before-restore-0");
+    assert_eq!(fs::read_to_string(&kept).unwrap(), garbage);
+    assert_eq!(
+        fs::read_to_string(kept.with_extension("before-restore-0-wal")).unwrap(),
+        "and so on"
+    );
+    station.verify();
+}
+
+#[test]
+fn what_is_no_backup_of_the_station_is_refused() {
+    let (station, file) = ahead();
+    let other = Station::with_scanners(&[], "");
+    other.import(10);
+    let (foreign, _) = back_up(&other, "copy");
+    check(&restore(&station, &foreign, &[]), 1, "made under the key");
+    check(&restore(&station, &station.ledger(), &[]), 1, "belongs to the ledger itself");
+    check(&restore(&station, &station.path("none"), &[]), 66, "none");
+    let note = station.path("note");
+    fs::write(&note, "dear diary, ".repeat(1_000)).unwrap();
+    check(&restore(&station, &note, &[]), 1, "note");
+    for sql in [
+        "UPDATE event SET body = replace(body, 'boulder', 'bouldex') WHERE seq = 1",
+        "UPDATE ballot SET status = 5 WHERE key = 3",
+        "PRAGMA user_version = 99",
+    ] {
+        let changed = station.path("changed");
+        fs::copy(&file, &changed).unwrap();
+        Connection::open(&changed).unwrap().execute_batch(sql).unwrap();
+        let output = restore(&station, &changed, &["--lose-events", "2"]);
+        assert_eq!(output.status.code(), Some(1), "{sql}: {output:?}");
+    }
+    station.verify();
+    assert!(!station.state().join("ledger.sqlite.partial").exists());
+}
+
+#[test]
+fn nothing_is_restored_under_a_running_daemon() {
+    let (station, file) = ahead();
+    let daemon = station.start();
+    check(&restore(&station, &file, &["--lose-events", "2"]), 69, &daemon.pid().to_string());
+    daemon.stop();
+    station.verify();
+}
+
+#[test]
+fn the_log_of_events_leads_beyond_the_backup_up_to_an_import() {
+    let (station, file) = ahead();
+    station.start().stop();
+    let before = chain(&station.ledger());
+    let log = station.path("log");
+    let log = log.to_str().unwrap();
+    fs::remove_file(station.ledger()).unwrap();
+    let args = ["ledger", "restore", file.to_str().unwrap(), "--log", log];
+    let said = station.json(&args).remove(0);
+    assert_eq!((said["from_log"].as_i64(), &said["gap"]), (Some(2), &serde_json::Value::Null));
+    assert_eq!(chain(&station.ledger()), before);
+    station.verify();
+
+    // Ten ballots more, and one of them set by hand: neither can come back from the log alone.
+    station.import(20);
+    set(&station, 15);
+    station.start().stop();
+    let all = chain(&station.ledger());
+    check(&restore(&station, &file, &["--log", log]), 1, "--lose-events 2");
+    fs::remove_file(station.ledger()).unwrap();
+    let said = station.json(&args).remove(0);
+    assert_eq!(said["gap"]["to"], all.len());
+    assert_eq!(said["gap"]["from"], before.len() + 1);
+    assert_eq!(chain(&station.ledger()), before);
+}
+
+#[test]
+fn a_kill_at_any_moment_leaves_one_whole_ledger_or_the_other() {
+    let (station, file) = ahead();
+    let (old, new) = (chain(&station.ledger()), chain(&file));
+    let (second, _) = back_up(&station, "second");
+    let mut dice = Dice(5);
+    for n in 0..KILLS {
+        let (from, lost) = if n % 2 == 0 { (&file, "2") } else { (&second, "0") };
+        let lost = if chain(&station.ledger()) == new { "0" } else { lost };
+        let mut restore = Command::new(env!("CARGO_BIN_EXE_ballot-intake"))
+            .args(["ledger", "restore", "--lose-events", lost, "--config"])
+            .arg(station.config())
+            .arg(from)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let pause = timespec(Duration::from_millis(dice.below(120)));
+        assert_eq!(rustix::event::poll(&mut [], Some(&pause)), Ok(0));
+        restore.kill().unwrap();
+        restore.wait().unwrap();
+        let found = chain(&station.ledger());
+        assert!(found == old || found == new, "{} events", found.len());
+        station.verify();
+    }
+    let kept = |path: &PathBuf| path.to_str().unwrap().contains(".before-restore-");
+    let kept: Vec<_> = listed(&station.state()).into_iter().filter(kept).collect();
+    assert!(kept.iter().all(|path| path.to_str().unwrap().ends_with("-shm")
+        || path.to_str().unwrap().ends_with("-wal")
+        || [&old, &new].contains(&&chain(path))));
+}

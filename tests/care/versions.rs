@@ -1,0 +1,129 @@
+//! Ledgers of all schema versions: `fixtures/ledger/v<n>.sqlite`, each made by the program of its time, with its key.
+//!
+//! A new schema version gets its own: `BALLOT_INTAKE_WRITE=1 cargo nextest run --test care a_ledger_of_this_version`. Ballots and
+//! voters are made up.
+
+use crate::office::chain;
+use crate::own_ledger::{HOLD_BACK, Station, row};
+use ballot_intake::ballot::Status;
+use ballot_intake::delivery::Answer;
+use ballot_intake::ledger::backup::{Over, Stop, backup, retention};
+use ballot_intake::ledger::{ImportRow, Party, Person, Request, SetRequest, Who, rebuild};
+use ballot_intake::scan::Verdict;
+use rusqlite::Connection;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/ledger");
+
+const FIXTURE_BYTES_MAX: u64 = 100 * 1024;
+
+/// A day with a bit of everything: each state of a change, imports that issue, change and void, a correction, a refusal.
+fn day() -> Station {
+    let mut station = Station::with(|settings| settings.announce_imports = vec![Status::Voided]);
+    station.import(&(1..=8).map(row).collect::<Vec<_>>());
+    for n in [1, 2, 3, 99] {
+        station.scan_ballot("left", n);
+    }
+    let undo = |reply| Request::Undo { who: Who::os_user("clerk".to_owned()), reply };
+    station.ledger().ask(undo).unwrap().unwrap();
+    station.pass(HOLD_BACK);
+    let claimed = station.claim();
+    station.settle(claimed[0].seq, Answer::Delivered);
+    station.settle(claimed[1].seq, Answer::ChangeRefused { why: "422".to_owned() });
+    let styled = ImportRow { style: Some("7".to_owned()), ..row(4) };
+    station.import(&[ImportRow { status: Status::Voided, ..row(5) }, styled, row(9)]);
+    let set = SetRequest {
+        election: row(6).election,
+        ballot: row(6).ballot.unwrap(),
+        status: Status::Received,
+        reason: "found in the drop box".to_owned(),
+        party: Party::of(Person::os_user("supervisor".to_owned())),
+    };
+    station.ledger().ask(|reply| Request::Set(set, reply)).unwrap().unwrap();
+    station.pass(HOLD_BACK);
+    station.scan_ballot("left", 7);
+    station.close();
+    station
+}
+
+fn version(path: &Path) -> i64 {
+    let conn = Connection::open(path).unwrap();
+    conn.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap()
+}
+
+fn fixtures() -> Vec<PathBuf> {
+    let files = fs::read_dir(FIXTURES).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<_> =
+        files.filter(|path| path.extension().is_some_and(|end| end == "sqlite")).collect();
+    files.sort();
+    files
+}
+
+/// A station that goes on with a fixture.
+fn taken_over(fixture: &Path) -> Station {
+    Station::with(|settings| {
+        fs::copy(fixture, &settings.path).unwrap();
+        fs::copy(fixture.with_extension("key"), &settings.key_file).unwrap();
+        settings.announce_imports = vec![Status::Voided];
+    })
+}
+
+#[test]
+fn a_ledger_of_this_version_is_among_the_fixtures() {
+    let made = day();
+    let fixture = Path::new(FIXTURES).join(format!("v{}.sqlite", version(&made.path())));
+    if std::env::var_os("BALLOT_INTAKE_WRITE").is_some() {
+        backup(&made.path(), &fixture, Over::Anything, &Stop::never()).unwrap();
+        fs::copy(&made.settings.key_file, fixture.with_extension("key")).unwrap();
+    }
+    assert!(fixture.exists(), "{fixture:?} is not there: write it with BALLOT_INTAKE_WRITE=1");
+    assert!(fs::metadata(&fixture).unwrap().len() <= FIXTURE_BYTES_MAX);
+}
+
+#[test]
+fn every_version_is_brought_to_the_newest_and_gone_on_with() {
+    for fixture in fixtures() {
+        let before = chain(&fixture);
+        let mut station = taken_over(&fixture);
+        assert_eq!(station.verify().fault, None, "{fixture:?}");
+        assert!(chain(&station.path()).starts_with(&before), "{fixture:?}");
+        let report = station.report();
+        assert_eq!((report.ballots["received"], report.ballots["voided"]), (4, 1), "{fixture:?}");
+        for state in ["owed", "delivered", "set_aside", "withdrawn"] {
+            assert!(report.outbox[state] > 0, "{fixture:?}: {state}");
+        }
+        assert_eq!(station.scan_ballot("right", 8).verdict, Verdict::Received, "{fixture:?}");
+        assert_eq!(station.scan_ballot("right", 1).verdict, Verdict::AlreadyReceived);
+        station.close();
+        assert!(rebuild(&station.settings).unwrap().verified.ok, "{fixture:?}");
+        assert_eq!(station.verify().fault, None, "{fixture:?}");
+    }
+}
+
+#[test]
+fn an_older_ledger_is_kept_beside() {
+    for fixture in fixtures() {
+        let old = version(&fixture);
+        let station = taken_over(&fixture);
+        let new = version(&station.path());
+        let kept = station.dir.path().join(format!("ledger.sqlite.v{old}-before-v{new}"));
+        assert_eq!(kept.exists(), old < new, "{fixture:?}");
+        if kept.exists() {
+            assert_eq!((version(&kept), chain(&kept)), (old, chain(&fixture)));
+        }
+    }
+}
+
+#[test]
+fn a_ledger_is_kept_as_long_as_the_law_says() {
+    let station = day();
+    let kept = retention(&station.path(), &station.settings.zone, &[]).unwrap();
+    let [kept] = kept.as_slice() else { panic!("{kept:?}") };
+    assert_eq!((kept.election.as_str(), kept.counted_from.as_str()), ("202611", "2026-11-02"));
+    assert_eq!((kept.federal.as_str(), kept.colorado.as_str()), ("2028-09-02", "2028-12-02"));
+    let until = station.settings.zone.instant("2026-11-12T19:00").unwrap();
+    let deadlines = [(row(1).election, until)];
+    let kept = retention(&station.path(), &station.settings.zone, &deadlines).unwrap();
+    assert_eq!(kept[0].federal, "2028-09-12");
+}
