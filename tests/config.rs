@@ -2,7 +2,7 @@
 #![cfg(test)]
 
 use ballot_intake::ballot::{Mode, Status};
-use ballot_intake::clock::Micros;
+use ballot_intake::clock::{Micros, TimeOfDay};
 use ballot_intake::config::{
     Config, ConfigWorld, Faults, Link, Page, ProfileLookup, RelayConfig, SecretSource,
 };
@@ -76,6 +76,10 @@ fn every_key_arrives_as_it_was_written() {
     assert_eq!(config.station.batch_cap, 0);
     assert_eq!(config.ledger.path, Path::new("/srv/ballots/ledger.sqlite"));
     assert_eq!(config.ledger.signing_key_file, Path::new("/srv/ballots/signing.key"));
+    assert_eq!(config.ledger.backup_dir.as_deref(), Some(Path::new("/srv/backups")));
+    assert_eq!(config.ledger.backup_at, TimeOfDay::new(23, 59));
+    assert_eq!(config.ledger.backup_keep.get(), 400);
+    assert_eq!(config.ledger.log_dir.as_deref(), Some(Path::new("/srv/log")));
     assert_eq!(config.envelopes.len(), 2);
     let relay = RelayConfig {
         url: "https://relay.example.gov/events".to_owned(),
@@ -115,6 +119,11 @@ fn nothing_written_is_the_default() {
     assert_eq!(config.station.page, Page::Listen("127.0.0.1:8760".parse().unwrap()));
     assert_eq!(config.ledger.path, Path::new("/state/ledger.sqlite"));
     assert_eq!(config.ledger.signing_key_file, Path::new("/state/signing.key"));
+    assert_eq!(
+        (config.ledger.backup_at, config.ledger.backup_keep.get()),
+        (TimeOfDay::new(2, 30), 14)
+    );
+    assert!(config.ledger.backup_dir.is_none() && config.ledger.log_dir.is_none());
     assert!(config.election.is_none() && config.relay.is_none());
     assert!(config.envelopes.is_empty() && config.scanners.is_empty());
 }

@@ -53,9 +53,9 @@ pub(super) fn restore(
     drop(lock);
     let restored = restored.map_err(|error| Failure::new(exit_of_restore(&error), error))?;
     if common.json {
-        print_json(&restored)?
+        print_json(&restored)?;
     } else {
-        print_restored(&config, &restored)?
+        print_restored(&config, &restored)?;
     }
     Ok(Exit::Done)
 }
@@ -76,11 +76,11 @@ fn print_restored(config: &Config, restored: &Restored) -> Result<(), Failure> {
         writeln!(out, "import the file again, and scan again what was scanned after it")?;
     }
     if let Some(kept) = kept {
-        writeln!(
-            out,
-            "the ledger before it is {}, with {lost} events that this one lacks",
-            kept.display()
-        )?;
+        let lacks = match lost {
+            Some(lost) => format!("with {lost} events that this one lacks"),
+            None => "which could not be read".to_owned(),
+        };
+        writeln!(out, "the ledger before it is {}, {lacks}", kept.display())?;
     }
     if !has_key {
         let key = config.ledger.signing_key_file.display();
@@ -193,6 +193,7 @@ const fn exit_of_restore(error: &RestoreError) -> Exit {
         RestoreError::Busy { .. } => Exit::Away,
         RestoreError::Log(_)
         | RestoreError::Renew { .. }
+        | RestoreError::Settle { .. }
         | RestoreError::Key(_)
         | RestoreError::SetAside { .. } => Exit::Ledger,
     }

@@ -1,6 +1,6 @@
 //! Backups: beside scanning, at night, refused, cut off by a kill, and with a second disk that is full.
 
-use crate::office::{back_up, cared_for, chain, check, listed};
+use crate::office::{back_up, cared_for, chain, check, hex, listed};
 use crate::support::disk::Disk;
 use crate::support::station::Station;
 use crate::support::{GOOD, eventually, payload};
@@ -27,10 +27,7 @@ fn a_backup_beside_scanning_is_whole() {
             let events = chain(&file);
             assert_eq!(said["events"], events.len());
             let digest = Sha256::digest(fs::read(&file).unwrap());
-            assert_eq!(
-                said["sha256"],
-                digest.iter().map(|b| format!("{b:02x}")).collect::<String>()
-            );
+            assert_eq!(said["sha256"], hex(&digest));
             assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o640);
             n += 1;
         }

@@ -1,6 +1,6 @@
 //! The second record of events: whole after every stop, mended where it is torn, and an alarm where it was changed.
 
-use crate::office::{cared_for, chain, listed};
+use crate::office::{cared_for, chain, hex, listed};
 use crate::support::eventually;
 use crate::support::station::Station;
 use serde_json::Value;
@@ -33,8 +33,7 @@ fn lines(station: &Station) -> Vec<(i64, Vec<u8>)> {
             let (_, body) = line.split_once("\"body\":").unwrap();
             let body = body.strip_suffix('}').unwrap();
             before = Sha256::new().chain_update(&before).chain_update(body).finalize().to_vec();
-            let hash: String = before.iter().map(|byte| format!("{byte:02x}")).collect();
-            assert_eq!(whole["hash"], hash, "{line}");
+            assert_eq!(whole["hash"], hex(&before), "{line}");
             found.push((whole["seq"].as_i64().unwrap(), before.clone()));
         }
     }

@@ -52,3 +52,8 @@ pub(crate) fn check(output: &Output, code: i32, said: &str) {
     assert_eq!(output.status.code(), Some(code), "{error}");
     assert!(error.contains(said), "{error}");
 }
+
+/// Lower-case hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+}

@@ -71,7 +71,7 @@ impl Keeper {
         let care = Care {
             ledger: plan.ledger,
             nightly: plan.nightly,
-            made: None,
+            made: Made::NotLookedFor,
             failed: None,
             log,
             flushed: None,
@@ -105,11 +105,18 @@ impl Keeper {
     }
 }
 
+/// When the last backup was made.
+#[derive(Debug, Clone, Copy)]
+enum Made {
+    NotLookedFor,
+    Never,
+    At(Micros),
+}
+
 struct Care {
     ledger: PathBuf,
     nightly: Option<Nightly>,
-    /// When the last backup was made, once that was looked for.
-    made: Option<Option<Micros>>,
+    made: Made,
     /// When one failed.
     failed: Option<Duration>,
     log: Option<Log>,
@@ -143,17 +150,14 @@ impl Care {
             return;
         }
         let now = self.clock.now();
-        // A folder that is away has no backup; making one says what is wrong.
-        let made = *self.made.get_or_insert_with(|| {
-            let found = nightly.list().unwrap_or_default();
-            found.into_iter().map(|(made, _)| made).rfind(|made| *made <= now)
-        });
-        if !nightly.is_due(made, now) || is_empty(&self.ledger) {
+        let made = self.made.or_look(nightly, now);
+        self.made = made;
+        if !nightly.is_due(made.at(), now) || is_empty(&self.ledger) {
             return;
         }
         match nightly.make(&self.ledger, now, &self.stop) {
             Ok(backup) => {
-                (self.made, self.failed) = (Some(Some(now)), None);
+                (self.made, self.failed) = (Made::At(now), None);
                 tracing::info!(
                     event = LogEvent::BackupMade.name(),
                     path = %backup.path.display(),
@@ -165,7 +169,7 @@ impl Care {
             }
             Err(BackupError::Stopped) => {}
             Err(error) => {
-                (self.made, self.failed) = (None, Some(self.clock.elapsed()));
+                (self.made, self.failed) = (Made::NotLookedFor, Some(self.clock.elapsed()));
                 tracing::error!(
                     event = LogEvent::BackupFailed.name(),
                     folder = %nightly.folder.display(),
@@ -181,9 +185,8 @@ impl Care {
         self.flushed = Some(self.clock.elapsed());
         match log.flush(self.clock.now(), stop) {
             Ok(seq) => tracing::debug!(seq, "The events are on the second path."),
-            Err(EventLogError::Stopped) => {}
-            // Nothing was written yet.
-            Err(EventLogError::Open(SchemaError::Empty { .. })) => {}
+            // There is no event yet, or no time left.
+            Err(EventLogError::Stopped | EventLogError::Open(SchemaError::Empty { .. })) => {}
             Err(error @ EventLogError::Diverged { .. }) => tracing::error!(
                 event = LogEvent::EventLogDiverged.name(),
                 error = chain(&error),
@@ -194,6 +197,23 @@ impl Care {
                 error = chain(&error),
                 "The events are not on the second path."
             ),
+        }
+    }
+}
+
+impl Made {
+    /// What is known, or what the folder says. One that is away has no backup; making one says what is wrong.
+    fn or_look(self, nightly: &Nightly, now: Micros) -> Self {
+        let Self::NotLookedFor = self else { return self };
+        let found = nightly.list().unwrap_or_default();
+        let last = found.into_iter().map(|(made, _)| made).rfind(|made| *made <= now);
+        last.map_or(Self::Never, Self::At)
+    }
+
+    const fn at(self) -> Option<Micros> {
+        match self {
+            Self::NotLookedFor | Self::Never => None,
+            Self::At(at) => Some(at),
         }
     }
 }

@@ -7,9 +7,9 @@
 use super::partial::{Partial, remove};
 use super::replay::{Replayed, replay};
 use super::{
-    BackupError, Stop, absolute, copy, identity, last_row, mode_of, owner, prove, sync_folder,
-    with_end,
+    BackupError, Stop, absolute, copy, identity, mode_of, owner, prove, sync_folder, with_end,
 };
+use crate::event::chain;
 use crate::ledger::book::Settings;
 use crate::ledger::fact::Opened;
 use crate::ledger::key::{KeyError, StationKey};
@@ -52,8 +52,8 @@ pub struct Restored {
     pub from_log: i64,
     /// What the log has beyond that.
     pub gap: Option<Gap>,
-    /// Events of the ledger that was in place that this one lacks.
-    pub lost: i64,
+    /// Events of the ledger that was in place that this one lacks; null when that could not be read to its end.
+    pub lost: Option<i64>,
     /// Where the ledger that was in place is kept.
     pub kept: Option<PathBuf>,
     /// Whether the station's key is there; without it the daemon does not start on this ledger.
@@ -108,6 +108,15 @@ pub enum RestoreError {
         /// The ledger.
         path: PathBuf,
     },
+    /// What is in the write-ahead log of the ledger in place could not be copied into it.
+    #[error("cannot settle the ledger {path} before it is set aside")]
+    Settle {
+        /// The ledger.
+        path: PathBuf,
+        /// What SQLite said.
+        #[source]
+        source: rusqlite::Error,
+    },
     /// The ledger in place could not be set aside.
     #[error("cannot set the ledger {path} aside")]
     SetAside {
@@ -131,7 +140,11 @@ pub fn restore(settings: &Settings, wanted: &Wanted<'_>) -> Result<Restored, Res
     let kept = in_place.set_aside(&ledger)?;
     half.finish().map_err(RestoreError::Backup)?;
     let (from_log, gap) = replayed.map_or((0, None), |replayed| (replayed.events, replayed.gap));
-    Ok(Restored { path: ledger, events, head, from_log, gap, lost: in_place.lost(), kept, has_key })
+    let lost = match in_place {
+        InPlace::Broken { .. } => None,
+        InPlace::Nothing | InPlace::Whole { .. } => Some(in_place.lost()),
+    };
+    Ok(Restored { path: ledger, events, head, from_log, gap, lost, kept, has_key })
 }
 
 /// A ledger that could be put in place.
@@ -249,29 +262,13 @@ impl InPlace {
             return Ok(Self::Nothing);
         }
         let theirs = schema::open_reader(backup).map_err(RestoreError::Open)?;
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let (mut last, mut lost) = (0, 0);
-        let mut look = || -> rusqlite::Result<()> {
-            let conn = Connection::open_with_flags(ledger, flags)?;
-            if is_new(&conn)? {
-                return Ok(());
+        let mut n_lost = 0;
+        Ok(match count_lost(ledger, &theirs, &mut n_lost) {
+            Ok(last) => Self::Whole { last, lost: n_lost },
+            Err(error) => {
+                tracing::debug!(error = chain(&error), "The ledger in place cannot be read.");
+                Self::Broken { lost: n_lost }
             }
-            last = last_row(&conn)?.map_or(0, |(seq, _)| seq);
-            let mut rows = conn.prepare("SELECT seq, hash FROM event ORDER BY seq")?;
-            let mut rows = rows.query([])?;
-            while let Some(row) = rows.next()? {
-                let (seq, hash): (i64, Vec<u8>) = (row.get(0)?, row.get(1)?);
-                let same: Option<Vec<u8>> = theirs
-                    .prepare_cached("SELECT hash FROM event WHERE seq = ?")?
-                    .query_row([seq], |row| row.get(0))
-                    .optional()?;
-                lost += i64::from(same.as_ref() != Some(&hash));
-            }
-            Ok(())
-        };
-        Ok(match look() {
-            Ok(()) => Self::Whole { last, lost },
-            Err(_) => Self::Broken { lost },
         })
     }
 
@@ -285,41 +282,44 @@ impl InPlace {
     /// Gives it a second name; after this its first may be given to another.
     fn set_aside(&self, ledger: &Path) -> Result<Option<PathBuf>, RestoreError> {
         let last = match self {
-            // What belonged to a ledger that is gone must not be taken for the new one's.
-            Self::Nothing => return clear(ledger).map(|()| None).map_err(setting_aside(ledger)),
-            Self::Broken { .. } => 0,
+            Self::Nothing | Self::Broken { .. } => 0,
             Self::Whole { last, .. } => {
                 settle(ledger)?;
                 *last
             }
         };
-        let keep = || -> io::Result<PathBuf> {
-            let kept = second_name(ledger, last)?;
-            let log = with_end(ledger, "-wal");
-            if log.try_exists()? {
-                fs::hard_link(&log, with_end(&kept, "-wal"))?;
-            }
-            sync_folder(folder_of(ledger))?;
-            clear(ledger)?;
-            Ok(kept)
-        };
-        keep().map(Some).map_err(setting_aside(ledger))
+        second_name(ledger, last)
+            .and_then(|kept| clear(ledger).map(|()| kept))
+            .map_err(|source| RestoreError::SetAside { path: ledger.to_owned(), source })
     }
 }
 
-fn setting_aside(ledger: &Path) -> impl FnOnce(io::Error) -> RestoreError {
-    let path = ledger.to_owned();
-    |source| RestoreError::SetAside { path, source }
-}
-
-/// A file that no daemon has written to yet.
-fn is_new(conn: &Connection) -> rusqlite::Result<bool> {
-    conn.query_row("SELECT count(*) = 0 FROM sqlite_schema", [], |row| row.get(0))
+/// The last row of the ledger; on the way to it, `n_lost` gets how many of its events the backup lacks.
+fn count_lost(ledger: &Path, backup: &Connection, n_lost: &mut i64) -> rusqlite::Result<i64> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let conn = Connection::open_with_flags(ledger, flags)?;
+    // A file that no daemon has written to yet has no tables.
+    if !conn.table_exists(None, "event")? {
+        return Ok(0);
+    }
+    let mut rows = conn.prepare("SELECT seq, hash FROM event ORDER BY seq")?;
+    let mut rows = rows.query([])?;
+    let mut last = 0;
+    while let Some(row) = rows.next()? {
+        let hash: Vec<u8> = row.get(1)?;
+        last = row.get(0)?;
+        let same: Option<Vec<u8>> = backup
+            .prepare_cached("SELECT hash FROM event WHERE seq = ?")?
+            .query_row([last], |row| row.get(0))
+            .optional()?;
+        *n_lost += i64::from(same.as_ref() != Some(&hash));
+    }
+    Ok(last)
 }
 
 /// Copies everything in the write-ahead log into the ledger, and removes the log.
 fn settle(ledger: &Path) -> Result<(), RestoreError> {
-    let at = |source| RestoreError::Renew { path: ledger.to_owned(), source };
+    let at = |source| RestoreError::Settle { path: ledger.to_owned(), source };
     let conn =
         Connection::open_with_flags(ledger, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(at)?;
     conn.execute_batch("PRAGMA synchronous = FULL").map_err(at)?;
@@ -329,26 +329,38 @@ fn settle(ledger: &Path) -> Result<(), RestoreError> {
     if busy == 0 { Ok(()) } else { Err(RestoreError::Busy { path: ledger.to_owned() }) }
 }
 
+/// Gives the ledger, and the log that is left of one, a second name that nobody has; nothing when neither is there.
+fn second_name(ledger: &Path, last: i64) -> io::Result<Option<PathBuf>> {
+    let mut there = Vec::new();
+    for end in ["", "-wal"] {
+        if with_end(ledger, end).try_exists()? {
+            there.push(end);
+        }
+    }
+    if there.is_empty() {
+        return Ok(None);
+    }
+    for n in 1..=KEPT_MAX {
+        let again = if n == 1 { String::new() } else { format!(".{n}") };
+        let kept = with_end(ledger, &format!(".before-restore-{last}{again}"));
+        if kept.try_exists()? || with_end(&kept, "-wal").try_exists()? {
+            continue;
+        }
+        for end in there {
+            fs::hard_link(with_end(ledger, end), with_end(&kept, end))?;
+        }
+        sync_folder(folder_of(ledger))?;
+        return Ok(Some(kept));
+    }
+    Err(io::ErrorKind::AlreadyExists.into())
+}
+
 /// Removes the companions of the name.
 fn clear(ledger: &Path) -> io::Result<()> {
     for end in ["-wal", "-shm", "-journal"] {
         remove(&with_end(ledger, end))?;
     }
     sync_folder(folder_of(ledger))
-}
-
-/// Gives the file a second name that nobody has.
-fn second_name(ledger: &Path, last: i64) -> io::Result<PathBuf> {
-    for n in 1..=KEPT_MAX {
-        let again = if n == 1 { String::new() } else { format!(".{n}") };
-        let kept = with_end(ledger, &format!(".before-restore-{last}{again}"));
-        match fs::hard_link(ledger, &kept) {
-            Ok(()) => return Ok(kept),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Err(io::ErrorKind::AlreadyExists.into())
 }
 
 fn folder_of(path: &Path) -> &Path {
