@@ -497,13 +497,13 @@ impl Model {
         self.ballots.iter().map(|(n, ballot)| (*n, ballot.status)).collect()
     }
 
-    /// Ballots that are out although an envelope of theirs was held, by status.
-    fn held(&self) -> BTreeMap<&'static str, i64> {
+    /// Ballots that are out although an envelope of theirs was held or late, by status.
+    fn waiting(&self) -> BTreeMap<&'static str, i64> {
         let mut held = BTreeMap::from([("issued", 0), ("mailed", 0), ("undeliverable", 0)]);
         for (n, ballot) in &self.ballots {
             let scans = self.scans.values().flatten();
-            let is_held =
-                scans.clone().any(|(m, _, verdict, _)| m == n && *verdict == Verdict::Held);
+            let mut of_this = scans.filter(|(m, ..)| m == n);
+            let is_held = of_this.any(|(_, _, verdict, _)| verdict.is_decided_later());
             if let Some(count) = held.get_mut(ballot.status.name()).filter(|_| is_held) {
                 *count += 1;
             }
@@ -716,7 +716,11 @@ impl Both {
         let election = row(1).election;
         let reconciled = self.station.reader().reconciliation(&election, Micros(0)).unwrap();
         self.flows.check(&reconciled, &self.model.standing());
-        assert_eq!(reconciled.waiting["held"], self.model.held());
+        let waiting =
+            |status| reconciled.waiting["held"][status] + reconciled.waiting["late"][status];
+        for (status, n) in self.model.waiting() {
+            assert_eq!(waiting(status), n, "{status}");
+        }
         assert_eq!(reconciled.scans.sum, i64::try_from(scans).unwrap());
         let verified = self.station.verify();
         assert_eq!(verified.fault, None);

@@ -213,8 +213,10 @@ pub fn verify(path: &Path) -> Result<Verified, VerifyError> {
 /// The same, and holds it against checkpoints that were kept elsewhere.
 pub fn verify_against(path: &Path, against: &Against) -> Result<Verified, VerifyError> {
     let opened = schema::open_reader(path);
+    // What is no SQLite file at all is no ledger that somebody changed.
     if let Err(SchemaError::Open { source, .. }) = &opened
         && is_foreign(source)
+        && source.sqlite_error_code() != Some(rusqlite::ErrorCode::NotADatabase)
     {
         return Ok(Verified::damaged(path, source));
     }

@@ -228,7 +228,7 @@ fn every_change_of_what_derives_from_events_is_found_and_named() {
         ("DELETE FROM checkpoint", "table checkpoint"),
         ("CREATE TRIGGER t AFTER INSERT ON event BEGIN DELETE FROM outbox; END", "trigger t"),
         ("CREATE TABLE t (x)", "table t"),
-        ("DROP INDEX ballot_voter", "index ballot_voter"),
+        ("DROP INDEX exception_ballot", "index exception_ballot"),
         ("CREATE VIEW v AS SELECT 1", "view v"),
         ("UPDATE outbox SET state = 3 WHERE state = 2", "table outbox"),
         ("UPDATE outbox SET body = replace(body, 'received', 'accepted')", "table outbox"),

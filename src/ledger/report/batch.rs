@@ -3,6 +3,7 @@
 use super::exceptions::Exception;
 use super::{ReadError, Reader, add, zeros};
 use crate::clock::Micros;
+use crate::ledger::checkpoint::on_paper;
 use crate::ledger::fact::{BatchClosed, BatchOpened, BatchReversed, Event, Fact};
 use crate::ledger::rows;
 use crate::ledger::tally::{self, Scope};
@@ -12,13 +13,6 @@ use std::collections::BTreeMap;
 
 /// Exceptions shown of one batch, the oldest; the list of all exceptions has the others.
 const EXCEPTIONS_MAX: usize = 1_000;
-
-/// Bytes of a hash that stand on paper, in groups of as many letters.
-const PAPER_BYTES: usize = 10;
-const PAPER_GROUP: usize = 4;
-
-/// RFC 4648, section 6.
-const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
 /// One batch, whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -194,26 +188,10 @@ impl Reader {
             )?
             .query_row([], |row| {
                 let (seq, hash): (i64, [u8; 32]) = (row.get(0)?, row.get(1)?);
-                Ok(format!("{seq} {}", on_paper(&hash)))
+                Ok(on_paper(seq, &hash))
             })
             .optional()
     }
-}
-
-/// The first 80 bits of a hash in the base32 of RFC 4648, in four groups.
-fn on_paper(hash: &[u8; 32]) -> String {
-    let bits =
-        hash.iter().take(PAPER_BYTES).fold(0_u128, |bits, byte| bits << 8 | u128::from(*byte));
-    let letters: Vec<char> = (0..PAPER_BYTES * 8 / 5)
-        .rev()
-        .filter_map(|place| {
-            let letter = usize::try_from(bits >> (5 * place) & 31).ok()?;
-            BASE32.get(letter).map(|letter| char::from(*letter))
-        })
-        .collect();
-    let groups: Vec<String> =
-        letters.chunks(PAPER_GROUP).map(|group| group.iter().collect()).collect();
-    groups.join("-")
 }
 
 #[cfg(test)]
@@ -222,7 +200,7 @@ mod tests {
     use crate::ballot::{ElectionId, Mode};
     use crate::clock::Zone;
     use crate::ledger::book::{Book, Settings};
-    use crate::ledger::fact::{Checkpointed, Who, Why};
+    use crate::ledger::fact::{Who, Why};
     use crate::ledger::report::After;
     use std::path::Path;
     use std::time::Duration;
@@ -284,12 +262,11 @@ mod tests {
             who: Who::os_user("kim".to_owned()),
             confirmed_by: "lee".to_owned(),
         });
-        let checkpoint =
-            Fact::Checkpointed(Checkpointed { of: 6, note: "signed".to_owned(), why: Why::Batch });
         let facts = [opened(1), closed(1, 40), opened(2), closed(2, 42), opened(3), closed(3, 40)];
-        for fact in facts.into_iter().chain([reversed, checkpoint]) {
+        for fact in facts.into_iter().chain([reversed]) {
             book.append(NOON, fact, None).unwrap();
         }
+        book.checkpoint(NOON, Why::Batch).unwrap();
         book.commit().unwrap();
         Reader::open(&dir.join("ledger.sqlite"), Zone::named("America/Denver").unwrap()).unwrap()
     }
@@ -305,7 +282,7 @@ mod tests {
         let count = batch.closed.unwrap();
         assert_eq!((count.counted, count.envelopes, count.difference), (42, 40, 2));
         assert_eq!(count.explanation.as_deref(), Some("two stuck together"));
-        assert!(batch.checkpoint.unwrap().starts_with("6 "));
+        assert!(batch.checkpoint.unwrap().starts_with("8 "));
         assert_eq!(batch.reversed, None);
         let reversed = reader.batch_sheet("3", NOON).unwrap().unwrap().reversed.unwrap();
         assert_eq!(
@@ -331,13 +308,5 @@ mod tests {
         assert_eq!((counts.batches, counts.different, counts.open), (3, 1, 0));
         assert_eq!((counts.counted, counts.envelopes, counts.difference), (122, 120, 2));
         assert_eq!(crate::ledger::verify(&dir.path().join("ledger.sqlite")).unwrap().fault, None);
-    }
-
-    #[test]
-    fn the_letters_on_paper_are_those_of_rfc_4648() {
-        // Section 10: "fooba" is MZXW6YTB.
-        let mut hash = [0; 32];
-        hash[..10].copy_from_slice(b"foobafooba");
-        assert_eq!(on_paper(&hash), "MZXW-6YTB-MZXW-6YTB");
     }
 }
