@@ -547,7 +547,7 @@ impl Both {
         let means = match action {
             Action::Scan { .. } => "scans",
             Action::Import(_) => "imports",
-            Action::Set { .. } => "by_hand",
+            Action::Set { .. } | Action::Reverse { .. } => "by_hand",
             _ => "undone",
         };
         self.flows.note(means, &before, &self.model.standing());

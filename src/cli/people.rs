@@ -223,7 +223,7 @@ pub(super) fn batch_reverse(
     let reason = config.reasons.name_of(&reason);
     let signers = Signers { confirmed_by, ..Signers::of(common) };
     let command = Command::BatchReverse { batch, reason };
-    say_decided(common, have_done_by(place, &config, &signers, command)?)
+    say_decided(common, have_done_by(place, config, &signers, command)?)
 }
 
 /// `ballot-intake outbox drop`.

@@ -351,7 +351,7 @@ mod tests {
             paper.to_lowercase(),
             format!("  {seq}  {plain}\n"),
             format!("{seq}: {}", letters.replace('-', " ")),
-            paper.replace('O', "0").replace('B', "8").replace('I', "1").replace('L', "1"),
+            paper.replace('O', "0").replace('B', "8").replace(['I', 'L'], "1"),
         ] {
             let held = Held::parse(&text).unwrap();
             assert_eq!(held.seq(), 1_234, "{text}");

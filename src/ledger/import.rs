@@ -432,7 +432,7 @@ impl Book {
                 .prepare_cached("UPDATE ballot SET status = ?, reason = NULL WHERE key = ?")?
                 .execute(params![Status::Issued.number(), row.key])?;
             let mut staged = |status: Status, n| {
-                self.tally.add(Scope::Staged(number, election.clone()), status.name(), n)
+                self.tally.add(Scope::Staged(number, election.clone()), status.name(), n);
             };
             staged(row.status, -1);
             staged(Status::Issued, 1);

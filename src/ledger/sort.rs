@@ -54,10 +54,13 @@ pub struct Record {
     pub value: Vec<u8>,
 }
 
+/// The next record of a run: its key, which run, its value.
+type Head = (Vec<u8>, usize, Vec<u8>);
+
 #[derive(Debug)]
 enum Source {
     Memory { bytes: Vec<u8>, starts: std::vec::IntoIter<u32> },
-    Runs { file: File, runs: Vec<Run>, next: BinaryHeap<Reverse<(Vec<u8>, usize, Vec<u8>)>> },
+    Runs { file: File, runs: Vec<Run>, next: BinaryHeap<Reverse<Head>> },
 }
 
 impl Sorter {
@@ -149,7 +152,7 @@ impl Sorter {
 
 impl Sorted {
     /// The next record.
-    pub fn next(&mut self) -> io::Result<Option<Record>> {
+    pub fn take_next(&mut self) -> io::Result<Option<Record>> {
         match &mut self.source {
             Source::Memory { bytes, starts } => Ok(starts.next().map(|start| {
                 let (key, value) = parts(record_at(bytes, start));
@@ -276,9 +279,9 @@ mod tests {
             sorter.push(key, value).unwrap();
         }
         assert_eq!(folder.path().read_dir().unwrap().count(), 0, "the file has a name");
-        let mut sorted = sorter.sorted().unwrap();
+        let mut records = sorter.sorted().unwrap();
         let mut all = Vec::new();
-        while let Some(Record { key, value }) = sorted.next().unwrap() {
+        while let Some(Record { key, value }) = records.take_next().unwrap() {
             all.push((key, value));
         }
         all

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/ledger");
 
-const FIXTURE_BYTES_MAX: u64 = 100 * 1024;
+const FIXTURE_BYTES_MAX: u64 = 256 * 1024;
 
 /// A day with a bit of everything: each state of a change, imports that issue, change and void, a correction, a refusal.
 fn day() -> Station {

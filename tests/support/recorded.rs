@@ -368,7 +368,7 @@ impl Granted {
         let found = self.look(&settings.path);
         let (reply, probed) = oneshot::channel();
         ledger.send(Request::Probe(reply)).unwrap();
-        let goes_on = probed.blocking_recv().map_err(|_| "work does not go on".to_owned());
+        let goes_on = probed.blocking_recv().map_err(|_closed| "work does not go on".to_owned());
         drop(ledger);
         thread.join().unwrap();
         found.and(goes_on)?;

@@ -34,14 +34,13 @@ impl List {
         request: &ImportRequest<'_>,
         fields: &[&str],
     ) -> Result<(), ImportError> {
-        let (path, file) = match self.open.take() {
-            Some(open) => open,
-            None => {
-                let (path, file) = create(request, self.kind)?;
-                let mut file = BufWriter::new(file);
-                write_line(&mut file, self.columns).map_err(|e| not_written(&path, e))?;
-                (path, file)
-            }
+        let (path, file) = if let Some(open) = self.open.take() {
+            open
+        } else {
+            let (path, file) = create(request, self.kind)?;
+            let mut file = BufWriter::new(file);
+            write_line(&mut file, self.columns).map_err(|e| not_written(&path, e))?;
+            (path, file)
         };
         let (path, file) = self.open.insert((path, file));
         write_line(file, fields).map_err(|e| not_written(path, e))

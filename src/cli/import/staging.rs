@@ -71,7 +71,7 @@ impl<'a> Staging<'a> {
         if self.request.layout.name() != STRICT {
             let command =
                 Command::ImportRepeats { import: self.import, repeats: Repeats::Unchanged };
-            self.ask(desk, command, |answer| match answer {
+            Self::ask(desk, command, |answer| match answer {
                 Answer::ImportGoesOn {} => Ok(()),
                 other => Err(other),
             })?;
@@ -112,19 +112,19 @@ impl<'a> Staging<'a> {
                 return Ok(sorter);
             }
             // A daemon that hears nothing for long takes us for gone.
-            self.hand_over(desk, Vec::new())?;
+            self.hand_over(desk, &[])?;
         }
     }
 
     /// Hands the ledger all rows in the order of their ballots.
-    fn stage(&mut self, desk: &mut Desk, sorter: Sorter) -> Result<(), ImportError> {
-        let mut sorted = sorter.sorted().map_err(ImportError::Sort)?;
+    fn stage(&mut self, desk: &mut Desk, rows: Sorter) -> Result<(), ImportError> {
+        let mut sorted = rows.sorted().map_err(ImportError::Sort)?;
         let mut staged = 0;
         loop {
             let mut records = Vec::with_capacity(PIECE_ROWS);
             let mut bytes = 0;
             while records.len() < PIECE_ROWS && bytes < PIECE_BYTES_MAX {
-                let Some(record) = sorted.next().map_err(ImportError::Sort)? else { break };
+                let Some(record) = sorted.take_next().map_err(ImportError::Sort)? else { break };
                 bytes += record.value.len();
                 records.push(record);
             }
@@ -132,38 +132,38 @@ impl<'a> Staging<'a> {
                 return Ok(());
             }
             staged += count(records.len());
-            self.hand_over(desk, records)?;
+            self.hand_over(desk, &records)?;
             let share = Share { done: staged, of: self.rows };
             self.told.tell(Step::Stage, share, staged).map_err(ImportError::Out)?;
         }
     }
 
     /// Hands the ledger a piece, and lists what comes back.
-    fn hand_over(&mut self, desk: &mut Desk, records: Vec<Record>) -> Result<(), ImportError> {
+    fn hand_over(&mut self, desk: &mut Desk, records: &[Record]) -> Result<(), ImportError> {
         let import = self.import;
         let rows = records.iter().map(row_of).collect::<Result<Vec<_>, _>>()?;
         let (refused, changed) = match self.request.run {
             Run::Real => {
                 let staged =
-                    self.ask(desk, Command::ImportRows { import, rows }, |answer| match answer {
+                    Self::ask(desk, Command::ImportRows { import, rows }, |answer| match answer {
                         Answer::ImportStaged { refused } => Ok(refused),
                         other => Err(other),
                     })?;
                 (staged, Vec::new())
             }
             Run::Dry => {
-                self.ask(desk, Command::ImportCompare { import, rows }, |answer| match answer {
+                Self::ask(desk, Command::ImportCompare { import, rows }, |answer| match answer {
                     Answer::ImportCompared(compared) => Ok((compared.refused, compared.changed)),
                     other => Err(other),
                 })?
             }
         };
         for RefusedRow { index, reason } in refused {
-            let refused = origin_of(at(&records, index)?)?.refused(reason);
+            let refused = origin_of(at(records, index)?)?.refused(reason);
             self.list_refused(&refused)?;
         }
         for changed in changed {
-            let line = origin_of(at(&records, changed.index)?)?.line;
+            let line = origin_of(at(records, changed.index)?)?.line;
             self.list_differences(line, &changed)?;
         }
         Ok(())
@@ -174,7 +174,7 @@ impl<'a> Staging<'a> {
         let mut all = 0;
         loop {
             let command = Command::ImportIndex { import: self.import };
-            let left = self.ask(desk, command, |answer| match answer {
+            let left = Self::ask(desk, command, |answer| match answer {
                 Answer::ImportIndexed { left } => Ok(left),
                 other => Err(other),
             })?;
@@ -191,7 +191,7 @@ impl<'a> Staging<'a> {
     fn look_for_unnamed(&mut self, desk: &mut Desk) -> Result<(), ImportError> {
         loop {
             let command = Command::ImportUnnamed { import: self.import };
-            let piece = self.ask(desk, command, |answer| match answer {
+            let piece = Self::ask(desk, command, |answer| match answer {
                 Answer::ImportUnnamed(piece) => Ok(piece),
                 other => Err(other),
             })?;
@@ -206,7 +206,6 @@ impl<'a> Staging<'a> {
     }
 
     fn ask<T>(
-        &self,
         desk: &mut Desk,
         command: Command,
         reads: impl FnOnce(Answer) -> Result<T, Answer>,
@@ -233,7 +232,9 @@ impl<'a> Staging<'a> {
         for difference in differences(changed, zone) {
             let mut value = Vec::new();
             put(&mut value, ballot_of(&changed.after).as_bytes());
-            difference.iter().for_each(|part| put(&mut value, part.as_bytes()));
+            for part in &difference {
+                put(&mut value, part.as_bytes());
+            }
             let key = self.list_key(line);
             self.differences.push(&key, &value).map_err(ImportError::Sort)?;
         }
@@ -399,14 +400,13 @@ fn write_refused(
 ) -> Result<Option<PathBuf>, ImportError> {
     let mut sorted = rows.sorted().map_err(ImportError::Sort)?;
     let mut open: Option<(PathBuf, RefusedRows<File>)> = None;
-    while let Some(record) = sorted.next().map_err(ImportError::Sort)? {
-        let (path, file) = match open.take() {
-            Some(open) => open,
-            None => {
-                let (path, file) = list::create(request, "refused")?;
-                let rows = RefusedRows::begin(file, header).map_err(|e| not_written(&path, e))?;
-                (path, rows)
-            }
+    while let Some(record) = sorted.take_next().map_err(ImportError::Sort)? {
+        let (path, file) = if let Some(open) = open.take() {
+            open
+        } else {
+            let (path, file) = list::create(request, "refused")?;
+            let rows = RefusedRows::begin(file, header).map_err(|e| not_written(&path, e))?;
+            (path, rows)
         };
         let (path, file) = open.insert((path, file));
         file.write(&refused_of(&record)?).map_err(|e| not_written(path, e))?;
@@ -440,7 +440,7 @@ fn write_differences(
     let mut sorted = differences.sorted().map_err(ImportError::Sort)?;
     let mut list = List::new("differences", &["line", "ballot", "column", "before", "after"]);
     let mut shown = Vec::new();
-    while let Some(record) = sorted.next().map_err(ImportError::Sort)? {
+    while let Some(record) = sorted.take_next().map_err(ImportError::Sort)? {
         let line = record.key.first_chunk().ok_or_else(not_sorted)?;
         let line = u64::from_be_bytes(*line).to_string();
         let texts: Vec<_> = parts(&record.value).map(String::from_utf8_lossy).collect();

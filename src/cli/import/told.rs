@@ -124,12 +124,12 @@ fn line(step: Step, share: Share, rows: u64, passed: Duration) -> String {
     let micros = u64::try_from(passed.as_micros()).unwrap_or(u64::MAX);
     let mut line = format!("{percent:>3} %, {}, {rows} rows", step.name());
     if let Some(rate) = rows.saturating_mul(1_000_000).checked_div(micros) {
-        line.push_str(&format!(", {rate} rows/s"));
+        line = format!("{line}, {rate} rows/s");
     }
     if step != Step::Done
         && let Some(left) = (passed.as_secs() * (100 - percent.min(100))).checked_div(percent)
     {
-        line.push_str(&format!(", {}:{:02} left", left / 60, left % 60));
+        line = format!("{line}, {}:{:02} left", left / 60, left % 60);
     }
     line
 }

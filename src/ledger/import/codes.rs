@@ -83,7 +83,7 @@ impl Codes {
         let write = |error: rusqlite::Error| CodesError::Write(error.into());
         let mut insert = conn.prepare_cached(INSERT).map_err(write)?;
         for _ in 0..max {
-            let Some(Record { key, .. }) = merged.next().map_err(CodesError::Scratch)? else {
+            let Some(Record { key, .. }) = merged.take_next().map_err(CodesError::Scratch)? else {
                 self.left = 0;
                 break;
             };

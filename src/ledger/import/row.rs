@@ -123,16 +123,16 @@ impl ImportRow {
 
     /// Whether [`ImportRow::upon`] would leave `current` as it is.
     pub(in crate::ledger) fn is_no_news(&self, current: &Self) -> bool {
-        fn adds_nothing<T: PartialEq>(new: &Option<T>, old: &Option<T>) -> bool {
+        fn adds_nothing<T: PartialEq>(new: Option<&T>, old: Option<&T>) -> bool {
             new.is_none() || new == old
         }
         !import_moves(current.status, self.status)
             && self.voter == current.voter
-            && adds_nothing(&self.imb, &current.imb)
-            && adds_nothing(&self.style, &current.style)
-            && adds_nothing(&self.mailed, &current.mailed)
-            && adds_nothing(&self.returned, &current.returned)
-            && adds_nothing(&self.receive_until, &current.receive_until)
+            && adds_nothing(self.imb.as_ref(), current.imb.as_ref())
+            && adds_nothing(self.style.as_ref(), current.style.as_ref())
+            && adds_nothing(self.mailed.as_ref(), current.mailed.as_ref())
+            && adds_nothing(self.returned.as_ref(), current.returned.as_ref())
+            && adds_nothing(self.receive_until.as_ref(), current.receive_until.as_ref())
             && self.codes.iter().all(|(kind, code)| current.codes.get(kind) == Some(code))
     }
 
@@ -191,7 +191,7 @@ impl ImportRow {
         let text = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
         let time = |text: &str| match text {
             "" => Ok(None),
-            text => text.parse().map(|at| Some(Micros(at))).map_err(|_| NotPacked::Field),
+            text => text.parse().map(|at| Some(Micros(at))).map_err(|_no_number| NotPacked::Field),
         };
         Ok(Self {
             election: ElectionId::new(election).map_err(NotPacked::Id)?,
@@ -299,7 +299,9 @@ mod tests {
         #[test]
         fn rows_travel_as_they_are(rows in proptest::collection::vec(rows(), 0..4)) {
             let mut text = String::new();
-            rows.iter().for_each(|row| row.pack(&mut text));
+            for row in &rows {
+                row.pack(&mut text);
+            }
             prop_assert_eq!(ImportRow::unpack_all(&text), Ok(rows));
         }
 

@@ -205,7 +205,7 @@ impl Book {
         staged.codes.gather(key, row, Some(&current)).map_err(StageError::Scratch)?;
         let moves = import_moves(current.status, row.status);
         if moves && row.status.is_in() {
-            self.takes_in(row, key, staged)?;
+            Self::takes_in(row, key, staged)?;
         }
         let voids = moves && row.status == Status::Voided;
         Ok((if voids { Effect::Voided } else { Effect::Updated }, Some(current)))
@@ -265,14 +265,15 @@ impl Book {
         }
         let said = match &staged.last {
             Some(last) if staged.names_last(row) => last == row,
-            _ => match self.change_of(number, first.key)? {
-                Some(change) => change == *row,
-                None => {
+            _ => {
+                if let Some(change) = self.change_of(number, first.key)? {
+                    change == *row
+                } else {
                     let (status, reason) = first.issued.clone();
                     let issued = ImportRow { status, reason, ..first.row.clone() };
                     issued == *row || row.is_no_news(&first.row)
                 }
-            },
+            }
         };
         Ok(if said { Effect::Unchanged } else { Effect::Refused(twice) })
     }
@@ -352,7 +353,7 @@ impl Book {
         }
     }
 
-    fn takes_in(&self, row: &ImportRow, key: i64, staged: &mut Staging) -> Result<(), StageError> {
+    fn takes_in(row: &ImportRow, key: i64, staged: &mut Staging) -> Result<(), StageError> {
         let (election, voter) = (row.election.as_str(), row.voter.as_str());
         staged.voters.add(election, voter, key, &staged.folders).map_err(StageError::Scratch)
     }
@@ -403,7 +404,7 @@ impl Book {
             self.stage_change(number, key, row, staged)?;
         }
         if row.status.is_in() {
-            self.takes_in(row, key, staged)?;
+            Self::takes_in(row, key, staged)?;
         }
         Ok(if row.status == Status::Voided { Effect::Voided } else { Effect::Issued })
     }
