@@ -7,9 +7,6 @@ mod backups;
 mod events;
 #[path = "care/office.rs"]
 mod office;
-#[path = "support/own_ledger.rs"]
-#[expect(dead_code, reason = "this test binary uses a part")]
-mod own_ledger;
 #[path = "care/restores.rs"]
 mod restores;
 mod support;

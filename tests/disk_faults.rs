@@ -154,7 +154,6 @@ fn no_failing_call_is_answered_good_and_work_goes_on_when_the_disk_is_mended() {
         playing.into_iter().map(|it| it.join().unwrap()).fold(Played::default(), Played::and)
     });
     let Played { failed, wrong } = played;
-    println!("{failed} of {} faults among {} calls", faults.len(), calls.len());
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), faults.len(), wrong.join("\n"));
     assert!(calls.len() > 100 && failed * 10 > faults.len() * 9, "{failed} of {}", faults.len());
 }

@@ -138,7 +138,6 @@ fn no_power_cut_loses_what_was_acknowledged() {
     });
     let states: usize = opened.iter().map(|(opened, _)| opened).sum();
     let wrong: Vec<String> = opened.into_iter().flat_map(|(_, wrong)| wrong).collect();
-    println!("{states} states at {syncs} syncs among {} records", records.len());
     assert!(wrong.is_empty(), "{} of {states}:\n{}", wrong.len(), wrong.join("\n"));
     assert!(syncs > 200, "{syncs}");
 }

@@ -4,8 +4,8 @@
 //! voters are made up.
 
 use crate::office::chain;
-use crate::own_ledger::{HOLD_BACK, Station, row};
 use crate::support::eventually;
+use crate::support::own_ledger::{HOLD_BACK, Station, row};
 use ballot_intake::ballot::Status;
 use ballot_intake::delivery::Answer;
 use ballot_intake::ledger::backup::{Over, Stop, Wanted, backup, restore, retention};
