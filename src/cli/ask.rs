@@ -62,7 +62,7 @@ pub(super) fn import_into(
         election: election.map(|election| election.id.clone()),
         election_day: deadline.map(|until| config.facility.timezone.date(until)),
         named: common.election.clone(),
-        codes: Vec::new(),
+        codes: config.envelopes.iter().map(|format| format.names().name().to_owned()).collect(),
         zone: config.facility.timezone.clone(),
         now: place.clock.now(),
     };

@@ -148,6 +148,11 @@ impl Format {
         Ok(Self { name: name.into(), symbologies, names, spelling })
     }
 
+    /// What kind of code its capture is.
+    pub const fn names(&self) -> &CodeKind {
+        &self.names
+    }
+
     /// What reports and verdicts call it.
     pub fn name(&self) -> &str {
         &self.name
