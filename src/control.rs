@@ -22,7 +22,7 @@ use crate::ballot::{BallotId, ElectionId, Status};
 use crate::clock::Clock;
 use crate::ledger::{
     Checkpoint, Compared, Counts, Decision, Done, Dropped, ImportRefused, ImportRow, ImportedFile,
-    Ledger, Lock, LockError, Moved, NotDone, NotKnown, NotMoved, Party, PeopleRequest,
+    Ledger, Lock, LockError, Moved, NotAllowed, NotDone, NotKnown, NotMoved, Party, PeopleRequest,
     ProofRequest, RefusedRow, Repeats, Reply, Request, Reversed, Role, Secret, SetRequest,
     Settings, StartError, UnnamedPiece, Who, packed,
 };
@@ -442,12 +442,19 @@ fn asked(command: Command, party: &Party, reply: oneshot::Sender<Answer>) -> Ask
         }
         Command::OutboxRetry {} => {
             let who = party.by.who.clone();
-            Asked::Ledger(Request::Retry { who, reply: read(reply, |n| Answer::Retried { n }) })
+            Asked::Ledger(Request::Retry { who, reply: read(reply, retried) })
         }
         Command::LedgerCheckpoint {} => Asked::Ledger(Request::Proof(ProofRequest::Checkpoint(
             read(reply, Answer::Checkpointed),
         ))),
-        command => of_import(command, &party.by.who, reply),
+        Command::ImportBegin {}
+        | Command::ImportRows { .. }
+        | Command::ImportRepeats { .. }
+        | Command::ImportCompare { .. }
+        | Command::ImportIndex { .. }
+        | Command::ImportUnnamed { .. }
+        | Command::ImportCommit { .. }
+        | Command::ImportAbandon { .. } => of_import(command, &party.by.who, reply),
     }
 }
 
@@ -540,6 +547,10 @@ fn read<T: Send + 'static>(
             tracing::debug!("Nobody waits for an answer any more.");
         }
     })
+}
+
+fn retried(n: Result<usize, NotAllowed>) -> Answer {
+    n.map_or_else(|why| refused(&why), |n| Answer::Retried { n })
 }
 
 fn moved(moved: Result<Moved, NotMoved>) -> Answer {

@@ -4,6 +4,7 @@
 //! the ledger, in the order of its commits. A repeat joins only a scan whose verdict is pending or committed: after the alarm
 //! the same envelope is scanned anew.
 
+use crate::ballot::BallotId;
 use crate::scan::{ScanId, Symbol, Tone};
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ enum Came {
 #[derive(Debug)]
 struct Last {
     id: ScanId,
+    ballot: Option<BallotId>,
     symbols: Vec<Symbol>,
     seen: Duration,
     came: Came,
@@ -73,6 +75,7 @@ impl Repeats {
         }
         self.last = Some(Last {
             id,
+            ballot: None,
             symbols: symbols.to_vec(),
             seen: now,
             came: Came::Pending,
@@ -89,6 +92,21 @@ impl Repeats {
                 tone => self.last.iter_mut().for_each(|last| last.came = Came::To(tone)),
             }
         }
+    }
+
+    /// The scan named this ballot.
+    pub fn named(&mut self, id: ScanId, ballot: Option<&BallotId>) {
+        if let Some(last) = self.last.as_mut().filter(|last| last.id == id) {
+            last.ballot = ballot.cloned();
+        }
+    }
+
+    /// Somebody changed what that scan did, or what scans do: seen again, its envelope is judged anew. While its verdict is on its way
+    /// the change was before it.
+    pub fn changed(&mut self, ballot: Option<&BallotId>) {
+        self.last.take_if(|last| {
+            last.came != Came::Pending && (ballot.is_none() || last.ballot.as_ref() == ballot)
+        });
     }
 
     /// The scan's answer reached the scanner.
@@ -156,6 +174,24 @@ mod tests {
         assert_eq!(met(&mut repeats, b"2", 2, 0.1), Met::New);
         repeats.judged(ScanId(1), Tone::Fault);
         assert_eq!(met(&mut repeats, b"2", 3, 0.2), Met::Pending(ScanId(2)));
+    }
+
+    #[test]
+    fn what_was_changed_by_hand_is_judged_anew() {
+        let (ballot, other) = (BallotId::new("1").unwrap(), BallotId::new("2").unwrap());
+        let mut repeats = Repeats::new(WINDOW);
+        met(&mut repeats, b"1", 1, 0.0);
+        repeats.changed(None);
+        assert_eq!(met(&mut repeats, b"1", 2, 0.1), Met::Pending(ScanId(1)));
+        repeats.judged(ScanId(1), Tone::Good);
+        repeats.named(ScanId(1), Some(&ballot));
+        repeats.changed(Some(&other));
+        assert!(matches!(met(&mut repeats, b"1", 2, 0.2), Met::Answered(Tone::Good, _)));
+        repeats.changed(Some(&ballot));
+        assert_eq!(met(&mut repeats, b"1", 2, 0.3), Met::New);
+        repeats.judged(ScanId(2), Tone::Good);
+        repeats.changed(None);
+        assert_eq!(met(&mut repeats, b"1", 3, 0.4), Met::New);
     }
 
     #[test]

@@ -74,5 +74,6 @@ pub use verify::{
     verify_against,
 };
 pub use writer::{
-    Ledger, News, NotKnown, PeopleRequest, Reply, Request, StartError, Told, Uncounted, Unsent,
+    Change, Ledger, News, NotKnown, PeopleRequest, Reply, Request, StartError, Told, Uncounted,
+    Unsent,
 };

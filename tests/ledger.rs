@@ -5,6 +5,8 @@
 mod batches;
 #[path = "ledger/changes.rs"]
 mod changes;
+#[path = "ledger/corrections.rs"]
+mod corrections;
 #[path = "ledger/imports.rs"]
 mod imports;
 #[path = "ledger/people.rs"]

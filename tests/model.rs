@@ -591,7 +591,7 @@ impl Both {
             Action::Retry => {
                 let who = Who::os_user("supervisor".to_owned());
                 let retry = |reply| Request::Retry { who, reply };
-                assert_eq!(self.station.ledger().ask(retry).unwrap(), self.model.retry());
+                assert_eq!(self.station.ledger().ask(retry).unwrap().unwrap(), self.model.retry());
             }
             Action::Open(pile) => self.open(now, *pile),
             Action::Close { counted } => self.close(*counted),

@@ -183,8 +183,11 @@ pub(super) fn proposals_list(place: &Place, common: &Common) -> Result<Exit, Fai
 pub(super) fn in_words(proposal: &Proposal) -> String {
     let Proposal { proposal: number, at, who, what } = proposal;
     let what = match what {
-        TwoPersonAct::SetBallot { election, ballot, from, to, reason } => {
-            format!("ballot {ballot} of election {election} from {from} to {to} ({reason})")
+        TwoPersonAct::SetBallot { election, ballot, from, to, reason, beside } => {
+            let beside = beside.as_ref().map_or_else(String::new, |other| {
+                format!(", beside ballot {other} of the same voter, which may be counted, too")
+            });
+            format!("ballot {ballot} of election {election} from {from} to {to}{beside} ({reason})")
         }
         TwoPersonAct::ReverseBatch { batch, reason } => {
             format!("batch {batch} be reversed ({reason})")
@@ -294,6 +297,12 @@ fn print_moved(moved: &Moved) -> Result<(), Failure> {
         moved.previous,
         moved.status
     )?;
+    if let Some(other) = &moved.beside {
+        writeln!(
+            io::stdout().lock(),
+            "  ballot {other} of the same voter may be counted, too: that both are is now decided"
+        )?;
+    }
     Ok(())
 }
 

@@ -9,10 +9,11 @@ mod reverse;
 
 use super::book::{Book, WriteError};
 use super::fact::{BatchClosed, BatchOpened, Fact, Person, Role, Who, Why};
+use super::operators::NotAllowed;
 use super::rows;
 use super::tally::{self, Scope};
 use super::unanswered::Purpose;
-use super::writer::{Desk, Reply, Taken};
+use super::writer::{Change, Desk, Reply, Taken};
 use crate::ballot::{Mode, ReceivedBy};
 use crate::clock::Micros;
 use crate::scan::Fill;
@@ -157,6 +158,9 @@ pub enum NotBatched {
     /// An auditor asked.
     #[error("an auditor only reads")]
     OnlyReads,
+    /// Whoever asked may do nothing any more.
+    #[error(transparent)]
+    People(NotAllowed),
     /// Whoever asked is no supervisor who signed in.
     #[error("only a supervisor who signed in may say that envelopes were received earlier")]
     NeedsSupervisor,
@@ -371,6 +375,9 @@ impl Book {
         person: &Person,
     ) -> Result<Result<OpenBatch, NotBatched>, WriteError> {
         let mode = wanted.mode.unwrap_or(self.settings.mode);
+        if let Err(why) = self.may_still(&person.who)? {
+            return Ok(Err(NotBatched::People(why)));
+        }
         if let Err(why) =
             self.judge_receipt(now, &wanted, person).and_then(|()| judge_texts(mode, &wanted))
         {
@@ -397,6 +404,7 @@ impl Book {
         };
         self.append(now, Fact::BatchOpened(opened), None)?;
         self.batch = None;
+        self.mode_goes(mode);
         Ok(Ok(OpenBatch { batch: self.name_of(batch), mode }))
     }
 
@@ -431,11 +439,14 @@ impl Book {
         if person.role == Some(Role::Auditor) {
             return Ok(Err(NotBatched::OnlyReads));
         }
-        match row_of(&self.conn, closing.batch)? {
+        if let Err(why) = self.may_still(&person.who)? {
+            return Ok(Err(NotBatched::People(why)));
+        }
+        let mode = match row_of(&self.conn, closing.batch)? {
             None => return Ok(Err(NotBatched::NotThere(batch))),
             Some(BatchRow { closed: Some(_), .. }) => return Ok(Err(NotBatched::Closed(batch))),
-            Some(_) => {}
-        }
+            Some(BatchRow { seq, .. }) => opening(&self.conn, seq)?.1.mode,
+        };
         self.tally.flush(&self.conn)?;
         let counted = closing.counted;
         let difference = Difference::of(&self.conn, closing.batch, counted)?;
@@ -458,7 +469,21 @@ impl Book {
         self.append(now, Fact::BatchClosed(fact), None)?;
         self.checkpoint(now, Why::Batch)?;
         self.batch = None;
+        self.mode_goes(mode);
         Ok(Ok(ClosedBatch { batch, counted, envelopes, explanation }))
+    }
+
+    /// A batch of that mode was opened or closed. Every other one is of the station's mode.
+    fn mode_goes(&mut self, mode: Mode) {
+        if mode != self.settings.mode {
+            self.changes.push(Change::Mode);
+        }
+    }
+
+    /// The name of that batch if it is closed.
+    pub(super) fn closed_batch(&self, batch: u32) -> rusqlite::Result<Option<String>> {
+        let closed = row_of(&self.conn, batch)?.and_then(|row| row.closed);
+        Ok(closed.map(|_| self.name_of(batch)))
     }
 
     fn name_of(&self, batch: u32) -> String {

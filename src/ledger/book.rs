@@ -11,6 +11,7 @@ use super::rows::{self, BallotRow};
 use super::schema::{self, SchemaError};
 use super::tally::{Scope, Tally};
 use super::unanswered::{self, Unanswered};
+use super::writer::Change;
 use crate::ballot::{ElectionId, Mode, Status};
 use crate::clock::{Micros, Zone};
 use rusqlite::{Connection, OptionalExtension as _, params};
@@ -168,6 +169,8 @@ pub(super) struct Book {
     pub(super) checkpoints: Checkpoints,
     /// The batch that scans go to, once it is known.
     pub(super) batch: Option<Batch>,
+    /// What people changed in the open transaction.
+    pub(super) changes: Vec<Change>,
     origin: Origin,
     random: Vec<u8>,
 }
@@ -201,6 +204,7 @@ impl Book {
             applying: None,
             next_due: None,
             batch: None,
+            changes: Vec::new(),
             origin,
             wal_pages: 0,
             checkpoints: Checkpoints::default(),
@@ -235,17 +239,19 @@ impl Book {
         Ok(book)
     }
 
-    /// The last row when the ledger was last closed as it should be; every scan up to it was answered.
+    /// The row up to which every scan was answered, as the ledger had it when it was last closed as it should be.
     fn answered_at_close(&self) -> rusqlite::Result<i64> {
         let working = super::tally::read(&self.conn, &Scope::Working)?;
         Ok(working.get(ANSWERED).copied().unwrap_or(0))
     }
 
-    /// Says that every scan was answered. Nothing is written after this.
+    /// Says to where every scan was answered: all, but for those of before a crash whose scanners have not been heard since. Nothing
+    /// is written after this.
     pub(super) fn close(&mut self) -> Result<(), WriteError> {
+        let answered = self.unanswered.answered_to().unwrap_or(self.head.seq);
         self.conn
             .prepare_cached("INSERT OR REPLACE INTO tally (scope, name, n) VALUES (?, ?, ?)")?
-            .execute(params![Scope::Working.text(), ANSWERED, self.head.seq])?;
+            .execute(params![Scope::Working.text(), ANSWERED, answered])?;
         Ok(())
     }
 

@@ -2,13 +2,15 @@
 
 use super::apply::State;
 use super::book::{Book, WriteError};
-use super::fact::{By, Event, Fact, Role, ScanFact, SetFact, TwoPersonAct, Who};
+use super::fact::{By, Event, Fact, ScanFact, SetFact, TwoPersonAct, Who};
 use super::operators::{NotAllowed, checked_reason};
 use super::proposals::{Done, NotDone, Party};
 use super::rows::{self, BallotRow};
+use super::writer::Change;
 use crate::ballot::{BallotId, ElectionId, SetMove, Status, set_move};
 use crate::clock::Micros;
 use crate::scan::CodeKind;
+use rusqlite::OptionalExtension as _;
 
 /// Rows that `undo` looks back over for the station's last scan that changed something.
 const UNDO_ROWS_MAX: i64 = 100_000;
@@ -28,6 +30,9 @@ pub struct Moved {
     pub corrects: Option<String>,
     /// Whether the change that was wrong was still held back, so that the relay never hears of it.
     pub withdrawn: bool,
+    /// Another ballot of the voter that may be counted beside this one: whoever moved this one has decided that, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub beside: Option<BallotId>,
 }
 
 /// Why a correction was not made. Nothing changed.
@@ -69,9 +74,39 @@ pub enum NotMoved {
         /// Where it stands.
         status: Status,
     },
-    /// No scan of this station changed anything, or all were taken back.
-    #[error("there is no scan to take back")]
+    /// Another ballot of the voter may count that did not when that was proposed.
+    #[error(
+        "since proposal {proposal} was made, ballot {other} of the same voter came to be {status}: propose it anew, if both shall count"
+    )]
+    CountsSinceProposed {
+        /// The proposal.
+        proposal: i64,
+        /// The other ballot.
+        other: BallotId,
+        /// Where that one stands.
+        status: Status,
+    },
+    /// No scan of this station changed anything, or all were taken back, or the last one is far back.
+    #[error("among the newest {UNDO_ROWS_MAX} events is no scan to take back")]
     NothingToUndo,
+    /// Its batch was counted and closed.
+    #[error(
+        "ballot {ballot}, which was scanned last, is in batch {batch}, which is closed: set the ballot, or have the batch reversed"
+    )]
+    InClosedBatch {
+        /// The ballot.
+        ballot: BallotId,
+        /// `<station>-<n>`.
+        batch: String,
+    },
+    /// What the scan put the ballot at is not held back any more, and takes two to leave.
+    #[error(
+        "ballot {0}, which was scanned last, is {1}, which takes two operators to leave: use `ballot-intake ballot set`"
+    )]
+    TakesTwo(BallotId, Status),
+    /// Whoever asked may do nothing any more.
+    #[error(transparent)]
+    People(NotAllowed),
     /// The ballot was moved by something else since.
     #[error("ballot {0} was moved again after its scan, to {1}")]
     MovedSince(BallotId, Status),
@@ -112,9 +147,10 @@ impl Book {
                 return Ok(Err(NotDone::Ballot(NotMoved::Same(row.ballot, row.status))));
             }
             SetMove::TakesTwo => {
+                let beside = self.other_that_may_count(&row, *to)?.map(|other| other.ballot);
                 let (from, to, reason) = (row.status, *to, reason.clone());
                 let (election, ballot) = (row.election, row.ballot);
-                let what = TwoPersonAct::SetBallot { election, ballot, from, to, reason };
+                let what = TwoPersonAct::SetBallot { election, ballot, from, to, reason, beside };
                 return self.propose(now, what, party);
             }
             SetMove::Forward => None,
@@ -130,30 +166,24 @@ impl Book {
             confirmed_by: party.second.as_ref().map(|second| second.who.by.clone()),
             ..self.set_fact(&row, *to, corrected.as_ref())?
         };
-        self.moved_by(now, &row, fact).map(|moved| Ok(Done::Moved(moved)))
+        let moved = self.moved_by(now, &row, fact)?;
+        Ok(Ok(Done::Moved(Moved { beside: other.map(|other| other.ballot), ..moved })))
     }
 
-    /// Whether one person may move the ballot: a supervisor, or before anybody signs in a user of the operating system, whose word
-    /// is enough but where a second ballot of the voter would count.
+    /// Whether one person may move the ballot: a supervisor, or before there are operators any user of the operating system.
     fn may_set(
         &self,
         party: &Party,
         row: &BallotRow,
         other: Option<&BallotRow>,
     ) -> Result<Result<(), NotDone>, WriteError> {
-        let signed = party.by.role.is_some();
-        if let Some(other) = other.filter(|_| !signed)
-            && self.has_operators()?
-        {
+        let mut allowed = self.supervises(&party.by)?;
+        if let (Err(NotAllowed::SignIn(_)), Some(other)) = (&allowed, other) {
             return Ok(Err(NotDone::Ballot(NotMoved::OtherCounts {
                 ballot: row.ballot.clone(),
                 other: other.ballot.clone(),
                 status: other.status,
             })));
-        }
-        let mut allowed: Result<(), NotAllowed> = Ok(());
-        if signed {
-            allowed = self.allowed(&party.by, Role::Supervisor)?;
         }
         if let Some(second) = party.second.as_ref().filter(|_| allowed.is_ok()) {
             allowed = self.may_confirm(&party.by.who.by, second)?;
@@ -177,12 +207,15 @@ impl Book {
         }))
     }
 
-    /// Takes back the station's last scan that changed something.
+    /// Takes back the station's last scan that changed something, while its batch is open.
     pub(super) fn undo(
         &mut self,
         now: Micros,
         who: Who,
     ) -> Result<Result<Moved, NotMoved>, WriteError> {
+        if let Err(why) = self.may_still(&who)? {
+            return Ok(Err(NotMoved::People(why)));
+        }
         let Some(last) = self.last_scan_not_taken_back()? else {
             return Ok(Err(NotMoved::NothingToUndo));
         };
@@ -190,12 +223,65 @@ impl Book {
         let Some(row) = self.visible(&election, &ballot)? else {
             return Ok(Err(NotMoved::NotIssued { election, ballot }));
         };
-        let Some(from) = scan.from.filter(|_| row.status_seq == seq) else {
+        let stands_by_it = self.stands_by(&row)? == seq;
+        let Some(from) = scan.from.filter(|_| stands_by_it) else {
             return Ok(Err(NotMoved::MovedSince(row.ballot, row.status)));
         };
+        if let Some(batch) = self.closed_batch(scan.batch)? {
+            return Ok(Err(NotMoved::InClosedBatch { ballot: row.ballot, batch }));
+        }
+        let is_known = self.state_of(seq)? != Some(State::Held);
+        if is_known && set_move(row.status, from) == SetMove::TakesTwo {
+            return Ok(Err(NotMoved::TakesTwo(row.ballot, row.status)));
+        }
         let fact = self.set_fact(&row, from, Some(&(seq, event)))?;
         let fact = SetFact { reason: scan.from_reason, method: By::Manual, who, ..fact };
         self.moved_by(now, &row, fact).map(Ok)
+    }
+
+    /// Row number of the change by which a ballot stands where it stands. Where a correction put it back, that is the change
+    /// before the one that was wrong.
+    pub(super) fn stands_by(&self, row: &BallotRow) -> rusqlite::Result<i64> {
+        let mut seq = row.status_seq;
+        while let Some((Fact::Set(SetFact { corrects: Some(wrong), to, .. }), before_it)) =
+            self.in_story(seq)?.map(|(event, before_it)| (event.fact, before_it))
+        {
+            let Some(wrong) = self.back_to(before_it, |event| event.id == wrong)? else { break };
+            if moved(&wrong.fact).map(|(from, _)| from) != Some(to) {
+                break;
+            }
+            match self.back_to(wrong.before_it, |event| moved(&event.fact).is_some())? {
+                Some(earlier) if moved(&earlier.fact).is_some_and(|(_, then)| then == to) => {
+                    seq = earlier.seq;
+                }
+                _ => break,
+            }
+        }
+        Ok(seq)
+    }
+
+    /// Going back from row `seq` through the events of one ballot: the first that is wanted.
+    fn back_to(
+        &self,
+        mut seq: i64,
+        is_wanted: impl Fn(&Event) -> bool,
+    ) -> rusqlite::Result<Option<InStory>> {
+        while let Some((event, before_it)) = self.in_story(seq)? {
+            if is_wanted(&event) {
+                return Ok(Some(InStory { seq, fact: event.fact, before_it }));
+            }
+            // The chain of a ballot's events only ever leads back.
+            seq = before_it.min(seq - 1);
+        }
+        Ok(None)
+    }
+
+    /// The event of row `seq`, and the row of the one before it that concerns the same ballot, 0 for none.
+    fn in_story(&self, seq: i64) -> rusqlite::Result<Option<(Event, i64)>> {
+        self.conn
+            .prepare_cached("SELECT body, coalesce(ballot_prev, 0) FROM event WHERE seq = ?")?
+            .query_row([seq], |row| Ok((rows::event_in(row, 0)?, row.get(1)?)))
+            .optional()
     }
 
     pub(super) fn moved_by(
@@ -211,8 +297,10 @@ impl Book {
             status: fact.to,
             corrects: fact.corrects.clone(),
             withdrawn: fact.withdraws.is_some(),
+            beside: None,
         };
         self.append(now, Fact::Set(fact), Some(row))?;
+        self.changes.push(Change::Ballot(moved.ballot.clone()));
         if moved.withdrawn {
             self.next_due = self.first_due()?;
         }
@@ -248,6 +336,7 @@ impl Book {
             who: Who::station(),
             confirmed_by: None,
             corrects: corrected.map(|(_, event)| event.id.clone()),
+            reversal: None,
             unheard,
             withdraws,
             previous: previous.filter(|previous| *previous != to),
@@ -320,6 +409,14 @@ pub(super) fn with_other(reason: String, other: Option<&BallotRow>) -> String {
     }
 }
 
+/// An event among those of a ballot.
+struct InStory {
+    seq: i64,
+    fact: Fact,
+    /// The row of the one before it, 0 for none.
+    before_it: i64,
+}
+
 /// A scan that moved a ballot.
 struct MovingScan {
     seq: i64,
@@ -334,6 +431,15 @@ fn before(fact: &Fact) -> Option<Status> {
     match fact {
         Fact::Scan(scan) => scan.from,
         Fact::Set(set) => set.previous,
+        _ => None,
+    }
+}
+
+/// From where to where an event moved its ballot, if it did.
+fn moved(fact: &Fact) -> Option<(Status, Status)> {
+    match fact {
+        Fact::Scan(scan) => scan.from.zip(scan.to),
+        Fact::Set(set) => Some((set.from, set.to)),
         _ => None,
     }
 }

@@ -78,7 +78,7 @@ pub(super) enum Fact {
         /// What the relay said.
         why: String,
     },
-    /// A supervisor had changes that were set aside sent again.
+    /// Somebody had changes that were set aside sent again.
     Retried {
         /// Row numbers of the changes.
         of: Vec<i64>,
@@ -307,6 +307,9 @@ pub(super) struct SetFact {
     /// The id of the event it says was wrong.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub corrects: Option<String>,
+    /// The row number of the reversal of a batch that it is part of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reversal: Option<i64>,
     /// The relay never gets that event: it was withdrawn, or owed to nobody.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unheard: bool,

@@ -564,6 +564,7 @@ impl Book {
             who: Who { by: format!("import {number}"), os_user: None },
             confirmed_by: None,
             corrects: None,
+            reversal: None,
             unheard: false,
             withdraws: None,
             previous: Some(row.status),

@@ -246,6 +246,12 @@ impl Book {
         })
     }
 
+    /// Whether somebody who signed in may still do anything: operators keep their role, but may be disabled while they are at it.
+    pub(super) fn may_still(&self, who: &Who) -> rusqlite::Result<Result<(), NotAllowed>> {
+        let is_gone = who.os_user.is_some() && self.is_disabled(&who.by)?;
+        Ok(if is_gone { Err(NotAllowed::Disabled(who.by.clone())) } else { Ok(()) })
+    }
+
     /// Whether that person may do what takes a supervisor as soon as there are operators, and anybody before.
     pub(super) fn supervises(&self, person: &Person) -> rusqlite::Result<Result<(), NotAllowed>> {
         if person.role.is_some() || self.has_operators()? {

@@ -3,7 +3,7 @@
 use super::apply::State;
 use super::book::{Book, WriteError};
 use super::fact::{Fact, Person, Release, Who};
-use super::operators::checked_reason;
+use super::operators::{NotAllowed, checked_reason};
 use super::proposals::NotDone;
 use super::rows;
 use crate::ballot::{BallotId, ElectionId, Status};
@@ -67,11 +67,7 @@ impl Book {
     pub(super) fn release(&mut self, now: Micros) -> Result<bool, WriteError> {
         self.bring_near(now)?;
         let changes = self.due(now)?;
-        if let Some(import) = self.applying {
-            for ballot in self.ballots_of(&changes)? {
-                self.apply_change(import, ballot)?;
-            }
-        }
+        self.import_to(changes.iter().map(|release| release.of))?;
         let released = !changes.is_empty();
         if released {
             self.append(now, Fact::Released { changes }, None)?;
@@ -108,9 +104,17 @@ impl Book {
         Ok(())
     }
 
-    fn ballots_of(&self, changes: &[Release]) -> rusqlite::Result<Vec<i64>> {
-        let mut ballot = self.conn.prepare_cached("SELECT ballot FROM outbox WHERE seq = ?")?;
-        changes.iter().map(|release| ballot.query_row([release.of], |row| row.get(0))).collect()
+    /// An import that is rolling forward comes to the ballots of these changes first: what the relay is told of them is frozen.
+    fn import_to(&mut self, changes: impl Iterator<Item = i64>) -> Result<(), WriteError> {
+        let Some(import) = self.applying else { return Ok(()) };
+        for of in changes {
+            let ballot = self
+                .conn
+                .prepare_cached("SELECT ballot FROM outbox WHERE seq = ?")?
+                .query_row([of], |row| row.get(0))?;
+            self.apply_change(import, ballot)?;
+        }
+        Ok(())
     }
 
     fn due(&self, now: Micros) -> Result<Vec<Release>, WriteError> {
@@ -219,7 +223,14 @@ impl Book {
     }
 
     /// Owes again what was set aside; how many that is.
-    pub(super) fn retry(&mut self, now: Micros, who: Who) -> Result<usize, WriteError> {
+    pub(super) fn retry(
+        &mut self,
+        now: Micros,
+        who: Who,
+    ) -> Result<Result<usize, NotAllowed>, WriteError> {
+        if let Err(why) = self.may_still(&who)? {
+            return Ok(Err(why));
+        }
         let of: Vec<i64> = self
             .conn
             .prepare_cached("SELECT seq FROM outbox WHERE state = 2 AND state < 3 ORDER BY seq")?
@@ -229,7 +240,7 @@ impl Book {
         if n > 0 {
             self.append(now, Fact::Retried { of, who }, None)?;
         }
-        Ok(n)
+        Ok(Ok(n))
     }
 
     /// Gives up a change that the relay refused; what waited behind it goes on.
@@ -251,6 +262,7 @@ impl Book {
         let Some((election, ballot, status)) = told(rows::event(&self.conn, of)?.fact) else {
             return Ok(Err(NotDone::NoChange(of)));
         };
+        self.import_to([of].into_iter())?;
         self.append(now, Fact::Dropped { of, reason, who: by.who.clone() }, None)?;
         Ok(Ok(Dropped { change: of, election, ballot, status }))
     }

@@ -96,6 +96,15 @@ pub struct Proposal {
     pub what: TwoPersonAct,
 }
 
+/// A proposal that waits, within the ledger.
+struct Proposed {
+    /// Its number.
+    seq: i64,
+    what: TwoPersonAct,
+    /// Who made it.
+    who: Who,
+}
+
 impl Book {
     /// Reverses a batch, or proposes to.
     pub(super) fn reverse(
@@ -126,12 +135,11 @@ impl Book {
         }
         let who = party.by.who.clone();
         self.append(now, Fact::Proposed { what: what.clone(), who: who.clone() }, None)?;
-        let proposal = self.head.seq;
-        let Some(second) = &party.second else { return Ok(Ok(Done::Proposed(proposal))) };
-        let done = self.act(now, what, who, second)?;
-        let decision = if done.is_ok() { Decision::Confirmed } else { Decision::Declined };
-        self.decided(now, proposal, decision, second)?;
-        Ok(done)
+        let proposed = Proposed { seq: self.head.seq, what, who };
+        match &party.second {
+            Some(second) => self.confirm(now, proposed, second),
+            None => Ok(Ok(Done::Proposed(proposed.seq))),
+        }
     }
 
     fn may_propose(&self, party: &Party) -> Result<Result<(), NotAllowed>, WriteError> {
@@ -169,96 +177,112 @@ impl Book {
         decision: Decision,
         by: &Person,
     ) -> Result<Result<Done, NotDone>, WriteError> {
-        let (what, who) = match self.proposal(proposal)? {
+        let proposed = match self.proposal(proposal)? {
             Ok(found) => found,
             Err(why) => return Ok(Err(why)),
         };
         let allowed = match decision {
-            Decision::Confirmed => self.may_confirm(&who.by, by)?,
+            Decision::Confirmed => self.may_confirm(&proposed.who.by, by)?,
             Decision::Declined => self.allowed(by, Role::Supervisor)?,
         };
         if let Err(why) = allowed {
             return Ok(Err(why.into()));
         }
-        let done = match decision {
-            Decision::Declined => Ok(Done::Declined(proposal)),
-            Decision::Confirmed => match self.moved_since(proposal, &what)? {
-                Some(why) => Err(NotDone::Ballot(why)),
-                None => self.act(now, what, who, by)?,
-            },
-        };
-        if done.is_ok() {
-            self.decided(now, proposal, decision, by)?;
+        match decision {
+            Decision::Confirmed => self.confirm(now, proposed, by),
+            Decision::Declined => {
+                self.decided(now, proposal, decision, by)?;
+                Ok(Ok(Done::Declined(proposal)))
+            }
         }
-        Ok(done)
     }
 
-    /// A proposal that waits: what, and who made it.
-    fn proposal(
-        &self,
-        proposal: i64,
-    ) -> Result<Result<(TwoPersonAct, Who), NotDone>, rusqlite::Error> {
+    /// A proposal that waits.
+    fn proposal(&self, seq: i64) -> Result<Result<Proposed, NotDone>, rusqlite::Error> {
         let decided: Option<Option<i64>> = self
             .conn
             .prepare_cached("SELECT decided FROM proposal WHERE seq = ?")?
-            .query_row([proposal], |row| row.get(0))
+            .query_row([seq], |row| row.get(0))
             .optional()?;
         Ok(match decided {
-            None => Err(NotDone::NoProposal(proposal)),
-            Some(Some(_)) => Err(NotDone::Decided(proposal)),
-            Some(None) => match rows::event(&self.conn, proposal)?.fact {
-                Fact::Proposed { what, who } => Ok((what, who)),
-                _ => Err(NotDone::NoProposal(proposal)),
+            None => Err(NotDone::NoProposal(seq)),
+            Some(Some(_)) => Err(NotDone::Decided(seq)),
+            Some(None) => match rows::event(&self.conn, seq)?.fact {
+                Fact::Proposed { what, who } => Ok(Proposed { seq, what, who }),
+                _ => Err(NotDone::NoProposal(seq)),
             },
         })
     }
 
-    /// Why the ballot is not any more where it stood when that was proposed.
-    fn moved_since(
-        &mut self,
-        proposal: i64,
-        what: &TwoPersonAct,
-    ) -> Result<Option<NotMoved>, WriteError> {
-        let TwoPersonAct::SetBallot { election, ballot, from, .. } = what else { return Ok(None) };
-        let row = self.visible(election, ballot)?;
-        Ok(row.filter(|row| row.status != *from || row.status_seq > proposal).map(|row| {
-            NotMoved::MovedSinceProposed { ballot: row.ballot, proposal, status: row.status }
-        }))
-    }
-
-    /// Does it, in both names.
-    fn act(
+    /// Does it, in both names; if it cannot be done, it waits on.
+    fn confirm(
         &mut self,
         now: Micros,
-        what: TwoPersonAct,
-        who: Who,
+        proposed: Proposed,
         second: &Person,
     ) -> Result<Result<Done, NotDone>, WriteError> {
-        let confirmed_by = second.who.by.clone();
-        let (election, ballot, to, reason) = match what {
+        let proposal = proposed.seq;
+        let done = match &proposed.what {
+            TwoPersonAct::SetBallot { .. } => self.set_by_two(now, proposed, second)?,
             TwoPersonAct::ReverseBatch { batch, reason } => {
-                let reversal = Reversal { batch, reason, who, confirmed_by };
+                let reversal = Reversal {
+                    batch: *batch,
+                    reason: reason.clone(),
+                    who: proposed.who,
+                    confirmed_by: second.who.by.clone(),
+                };
                 let reversed = self.reverse_batch(now, reversal)?;
-                return Ok(reversed.map(Done::Reversed).map_err(NotDone::Batch));
+                reversed.map(Done::Reversed).map_err(NotDone::Batch)
             }
-            TwoPersonAct::SetBallot { election, ballot, to, reason, .. } => {
-                (election, ballot, to, reason)
-            }
+        };
+        if done.is_ok() {
+            self.decided(now, proposal, Decision::Confirmed, second)?;
+        }
+        Ok(done)
+    }
+
+    /// Sets the ballot, if all stands as it stood when that was proposed.
+    fn set_by_two(
+        &mut self,
+        now: Micros,
+        proposed: Proposed,
+        second: &Person,
+    ) -> Result<Result<Done, NotDone>, WriteError> {
+        let Proposed { seq: proposal, what, who } = proposed;
+        let TwoPersonAct::SetBallot { election, ballot, from, to, reason, beside } = what else {
+            return Ok(Err(NotDone::NoProposal(proposal)));
         };
         let Some(row) = self.visible(&election, &ballot)? else {
             return Ok(Err(NotDone::Ballot(NotMoved::NotIssued { election, ballot })));
         };
+        if row.status != from || row.status_seq > proposal {
+            let status = row.status;
+            return Ok(Err(NotDone::Ballot(NotMoved::MovedSinceProposed {
+                ballot,
+                proposal,
+                status,
+            })));
+        }
+        let other = self.other_that_may_count(&row, to)?;
+        if let Some(other) = other.as_ref().filter(|other| Some(&other.ballot) != beside.as_ref()) {
+            let (other, status) = (other.ballot.clone(), other.status);
+            return Ok(Err(NotDone::Ballot(NotMoved::CountsSinceProposed {
+                proposal,
+                other,
+                status,
+            })));
+        }
         // That a voter voted in person after all is news; anything else says that the last change was wrong.
         let corrected = if to == Status::Voided { None } else { self.last_change(&row)? };
-        let other = self.other_that_may_count(&row, to)?;
         let fact = SetFact {
             reason: Some(with_other(reason, other.as_ref())),
             method: By::Supervisor,
             who,
-            confirmed_by: Some(confirmed_by),
+            confirmed_by: Some(second.who.by.clone()),
             ..self.set_fact(&row, to, corrected.as_ref())?
         };
-        Ok(Ok(Done::Moved(self.moved_by(now, &row, fact)?)))
+        let moved = self.moved_by(now, &row, fact)?;
+        Ok(Ok(Done::Moved(Moved { beside: other.map(|other| other.ballot), ..moved })))
     }
 
     fn decided(

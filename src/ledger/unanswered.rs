@@ -118,6 +118,12 @@ impl Unanswered {
         found.and_then(|_| self.taken.last().cloned())
     }
 
+    /// The row before the oldest of them; none where all were answered.
+    pub(super) fn answered_to(&self) -> Option<i64> {
+        let all = self.by_scanner.values().flatten().chain(&self.taken);
+        all.map(|committed| committed.seq - 1).min()
+    }
+
     /// The transaction that took some is durable.
     pub(super) fn settled(&mut self) {
         self.taken.clear();

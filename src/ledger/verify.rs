@@ -251,7 +251,7 @@ pub fn rebuild(settings: &Settings) -> Result<Rebuilt, VerifyError> {
     drop(schema::open_writer(path).map_err(VerifyError::Open)?);
     let against = Against::default();
     let mut anew = Anew::beside(path, &against).map_err(read)?;
-    let differed = match anew.derive().and_then(|()| anew.differing()) {
+    let mut differed = match anew.derive().and_then(|()| anew.differing()) {
         Ok(differed) => differed,
         Err(Stop::Fault(VerifyFault { what, .. })) => {
             return Err(VerifyError::Broken { path: path.clone(), what });
@@ -262,6 +262,11 @@ pub fn rebuild(settings: &Settings) -> Result<Rebuilt, VerifyError> {
         }
         Err(Stop::Sqlite(source)) => return Err(read(source)),
     };
+    anew.derive_codes().map_err(read)?;
+    let rows = anew.differing_codes().map_err(read)?;
+    if rows > 0 {
+        differed.push(Differed { table: "code", rows });
+    }
     anew.put_back().map_err(read)?;
     Ok(Rebuilt { verified: anew.verified(None), differed })
 }
@@ -682,7 +687,6 @@ impl<'a> Anew<'a> {
 
     /// What an import has yet to apply stays to be applied: it may owe the relay an event that is not there yet.
     fn put_back(&self) -> rusqlite::Result<()> {
-        self.derive_codes()?;
         self.conn.execute_batch(
             "BEGIN IMMEDIATE;
              UPDATE old.ballot SET status = new.status, reason = new.reason, status_seq = new.status_seq,

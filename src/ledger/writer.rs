@@ -16,6 +16,7 @@ use super::judge::REPEATS;
 use super::operators::Attempts;
 use super::tally::Scope;
 use super::unanswered::Unanswered;
+use crate::ballot::BallotId;
 use crate::clock::{Clock, Micros};
 use crate::delivery::Delivery;
 use crate::event::{LogEvent, chain};
@@ -39,6 +40,9 @@ const GROUP_MAX: usize = 256;
 
 /// How many verdicts a slow listener to the feed may lag behind before it misses some.
 const FEED_MAX: usize = 1_024;
+
+/// How many changes by hand a listener may lag behind before it must take everything for changed.
+const CHANGES_MAX: usize = 64;
 
 /// The write-ahead log is copied into the ledger when it has grown to this.
 const WAL_PAGES_MAX: i64 = 4_096;
@@ -83,11 +87,21 @@ pub enum Told {
     },
 }
 
+/// What people changed, by which an envelope that was scanned would be judged otherwise now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// This ballot was moved by hand.
+    Ballot(BallotId),
+    /// A batch whose scans do not do what the station's usually do was opened or closed.
+    Mode,
+}
+
 /// The way to the ledger's thread.
 #[derive(Debug, Clone)]
 pub struct Ledger {
     requests: Sender<Request>,
     feed: broadcast::Sender<Told>,
+    changes: broadcast::Sender<Change>,
     news: News,
 }
 
@@ -115,6 +129,7 @@ impl Ledger {
         let book = Book::open(settings.clone(), None).map_err(StartError::Open)?;
         let (requests, inbox) = crossbeam_channel::bounded(scans_max.saturating_add(REQUESTS_MAX));
         let feed = broadcast::Sender::new(FEED_MAX);
+        let changes = broadcast::Sender::new(CHANGES_MAX);
         let news = News::default();
         let clock_seen = (clock.now(), clock.elapsed());
         let writer = Writer {
@@ -131,13 +146,14 @@ impl Ledger {
             attempts: Attempts::default(),
             busy: 0,
             feed: feed.clone(),
+            changes: changes.clone(),
             news: news.clone(),
         };
         let thread = thread::Builder::new()
             .name("scan-ledger".to_owned())
             .spawn(move || writer.run())
             .map_err(StartError::Thread)?;
-        Ok((Self { requests, feed, news }, thread))
+        Ok((Self { requests, feed, changes, news }, thread))
     }
 
     /// Sends a request; blocks while the thread has more than it can take. `None` when the thread has ended.
@@ -166,6 +182,11 @@ impl Ledger {
     /// What happens at the station from here on.
     pub fn feed(&self) -> broadcast::Receiver<Told> {
         self.feed.subscribe()
+    }
+
+    /// What people change from here on.
+    pub fn changes(&self) -> broadcast::Receiver<Change> {
+        self.changes.subscribe()
     }
 
     /// What the forwarder waits for.
@@ -238,6 +259,7 @@ struct Writer {
     /// Transactions since the last pause.
     busy: u32,
     feed: broadcast::Sender<Told>,
+    changes: broadcast::Sender<Change>,
     news: News,
 }
 
@@ -432,6 +454,10 @@ impl Writer {
         if book.checkpoints.take_fresh() {
             self.news.checkpointed.notify_one();
             self.news.logged.notify_one();
+        }
+        for change in book.changes.drain(..) {
+            // Whoever looks on is told; with nobody there that is all right.
+            let _told = self.changes.send(change);
         }
         book.unanswered.settled();
         self.clock_seen = (now, elapsed);

@@ -10,7 +10,7 @@ use crate::control::roster::Entry;
 use crate::dedupe::{Delivery, Met, Repeats};
 use crate::envelope::Formats;
 use crate::event::LogEvent;
-use crate::ledger::{Ledger, Request, Uncounted, Unsent};
+use crate::ledger::{Change, Ledger, Request, Uncounted, Unsent};
 use crate::scan::{Fill, Judged, Method, Scan, ScanId, ScannerId, Symbol, Tone};
 use crate::scanner::dialog::Say;
 use crate::scanner::framing::Framed;
@@ -21,6 +21,7 @@ use std::collections::VecDeque;
 use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::broadcast::{self, error::TryRecvError};
 use tokio::sync::mpsc;
 
 /// Answers that wait for a scanner to take them; more are dropped, and their scans are as if they were not answered.
@@ -114,6 +115,7 @@ pub struct Lane {
     recorder: Option<Box<Recorder>>,
     verdicts: mpsc::Sender<Judged>,
     repeats: Repeats,
+    changes: broadcast::Receiver<Change>,
     next: ScanId,
     due: VecDeque<Due>,
     /// A scan that found the ledger's queue full.
@@ -137,6 +139,7 @@ impl Lane {
         let (verdicts, verdicts_rx) = mpsc::channel(settings.in_flight_max.get().into());
         let lane = Self {
             repeats: Repeats::new(settings.repeat_window),
+            changes: ledger.changes(),
             settings,
             formats,
             ledger,
@@ -219,6 +222,7 @@ impl Lane {
 
     /// The symbols of one face: a scan, or a repeat of the last one.
     pub fn face(&mut self, symbols: Vec<Symbol>) -> Met {
+        self.take_changes();
         let met = self.repeats.meet(&symbols, self.next, self.clock.elapsed());
         match met {
             Met::New => self.scan(symbols),
@@ -237,6 +241,17 @@ impl Lane {
             }
         }
         met
+    }
+
+    /// What people changed since the last face.
+    fn take_changes(&mut self) {
+        loop {
+            match self.changes.try_recv() {
+                Ok(Change::Ballot(ballot)) => self.repeats.changed(Some(&ballot)),
+                Ok(Change::Mode) | Err(TryRecvError::Lagged(_)) => self.repeats.changed(None),
+                Err(TryRecvError::Empty | TryRecvError::Closed) => return,
+            }
+        }
     }
 
     /// Whether the scan's own answer is on its way to the scanner that asked.
@@ -299,6 +314,7 @@ impl Lane {
         let tone = judged.verdict.tone();
         self.recorder.iter_mut().for_each(|recorder| recorder.scan_came(judged.id.0, tone));
         self.repeats.judged(judged.id, tone);
+        self.repeats.named(judged.id, judged.ballot.as_ref());
         for due in self.due.iter_mut().filter(|due| due.scan == Some(judged.id)) {
             due.tone = Some(tone);
         }
@@ -361,13 +377,13 @@ impl Lane {
         }
     }
 
-    /// Tones that the scanner would take for the answer to something else go nowhere; the station sounds the last of them, `first`
+    /// Tones that the scanner would take for the answer to something else go nowhere; the station sounds the worst of them, `first`
     /// and those that wait.
     fn sound_instead(&mut self, first: Option<Say>) {
-        let is_tone = |say: &Say| matches!(say, Say::Tone(_));
-        let waiting = self.answers.iter().map(|answer| answer.say).rfind(is_tone);
-        self.answers.retain(|answer| !is_tone(&answer.say));
-        if let Some(Say::Tone(tone)) = waiting.or(first) {
+        let waiting = self.answers.iter().map(|answer| answer.say);
+        let worst = waiting.chain(first).filter_map(Say::tone).max();
+        self.answers.retain(|answer| answer.say.tone().is_none());
+        if let Some(tone) = worst {
             self.sound(tone);
         }
     }

@@ -24,6 +24,16 @@ pub enum Say {
     Unlock,
 }
 
+impl Say {
+    /// The tone, if it is one.
+    pub const fn tone(self) -> Option<Tone> {
+        match self {
+            Self::Tone(tone) => Some(tone),
+            Self::Lock | Self::Unlock => None,
+        }
+    }
+}
+
 /// The dialog of a scanner of that profile. What sends pictures has no line, and none of its own.
 pub fn of(profile: &Profile) -> Box<dyn Dialog> {
     let text = |framing: Framing| {

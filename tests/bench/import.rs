@@ -162,10 +162,10 @@ fn peak_mib(command: &Child) -> Option<f64> {
 
 /// Scans at a running daemon while the file is imported through it; how long each waited.
 fn with_scans(place: &Place, file: &Path, clock: &dyn Clock) -> anyhow::Result<Vec<Duration>> {
+    let dir = place.dir();
+    ballots::issue(ballots::settings(dir)?, SCANNED)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let dir = place.dir();
-        ballots::issue(ballots::settings(dir)?, SCANNED)?;
         let mut scanners = [Scanner::new()?];
         let station = Station::start(dir, &scanners)?;
         let [scanner] = &mut scanners;

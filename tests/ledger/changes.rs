@@ -280,6 +280,7 @@ fn retry(station: &Station) -> usize {
         .ledger()
         .ask(|reply| Request::Retry { who: Who::os_user("supervisor".to_owned()), reply })
         .unwrap()
+        .unwrap()
 }
 
 /// What was withdrawn is settled, but what stood before it may not be: a change after it once went out before the first.

@@ -11,7 +11,7 @@ use ballot_intake::ledger::{
 use serde_json::Value;
 use std::time::Duration;
 
-fn people<T: Send + 'static>(
+pub(crate) fn people<T: Send + 'static>(
     station: &Station,
     request: impl FnOnce(Reply<T>) -> PeopleRequest,
 ) -> T {
@@ -19,16 +19,16 @@ fn people<T: Send + 'static>(
     asked.unwrap()
 }
 
-fn os_user() -> Person {
+pub(crate) fn os_user() -> Person {
     Person::os_user("intake".to_owned())
 }
 
-fn operator(name: &str, role: Role) -> Person {
+pub(crate) fn operator(name: &str, role: Role) -> Person {
     let who = Who { by: name.to_owned(), os_user: Some("intake".to_owned()) };
     Person { who, role: Some(role) }
 }
 
-fn supervisor(name: &str) -> Person {
+pub(crate) fn supervisor(name: &str) -> Person {
     operator(name, Role::Supervisor)
 }
 
@@ -38,12 +38,12 @@ fn add(station: &Station, name: &str, role: Role, by: Person) -> Result<(), NotA
     people(station, |reply| PeopleRequest::Add { new, by, reply })
 }
 
-fn disable(station: &Station, name: &str, by: Person) -> Result<(), NotAllowed> {
+pub(crate) fn disable(station: &Station, name: &str, by: Person) -> Result<(), NotAllowed> {
     people(station, |reply| PeopleRequest::Disable { operator: name.to_owned(), by, reply })
 }
 
 /// An administrator `root`, a clerk `carl`, an auditor `ada`, and the supervisors `sue` and `sam`.
-fn staffed(n: u32) -> Station {
+pub(crate) fn staffed(n: u32) -> Station {
     let station = Station::default();
     station.import(&(1..=n).map(row).collect::<Vec<_>>());
     add(&station, "root", Role::Administrator, os_user()).unwrap();
@@ -58,7 +58,12 @@ fn staffed(n: u32) -> Station {
     station
 }
 
-fn set(station: &Station, n: u32, status: Status, party: Party) -> Result<Done, NotDone> {
+pub(crate) fn set(
+    station: &Station,
+    n: u32,
+    status: Status,
+    party: Party,
+) -> Result<Done, NotDone> {
     let (election, ballot) = (row(n).election, row(n).ballot.unwrap());
     let reason = "by hand".to_owned();
     let request = SetRequest { election, ballot, status, reason, party };
@@ -74,17 +79,17 @@ fn decide(
     people(station, |reply| PeopleRequest::Decide { proposal, decision, by, reply })
 }
 
-fn confirm(station: &Station, proposal: i64, by: Person) -> Result<Done, NotDone> {
+pub(crate) fn confirm(station: &Station, proposal: i64, by: Person) -> Result<Done, NotDone> {
     decide(station, proposal, Decision::Confirmed, by)
 }
 
 /// Ballot 1, once it was accepted by hand.
-fn accepted(station: &Station) {
-    set(station, 1, Status::Accepted, Party::of(os_user())).unwrap();
+pub(crate) fn accepted(station: &Station) {
+    set(station, 1, Status::Accepted, Party::of(supervisor("sue"))).unwrap();
 }
 
 #[track_caller]
-fn proposed(done: Result<Done, NotDone>) -> i64 {
+pub(crate) fn proposed(done: Result<Done, NotDone>) -> i64 {
     match done {
         Ok(Done::Proposed(proposal)) => proposal,
         other => panic!("{other:?}"),
@@ -92,7 +97,7 @@ fn proposed(done: Result<Done, NotDone>) -> i64 {
 }
 
 #[track_caller]
-fn moved(done: Result<Done, NotDone>) -> Status {
+pub(crate) fn moved(done: Result<Done, NotDone>) -> Status {
     match done {
         Ok(Done::Moved(moved)) => moved.status,
         other => panic!("{other:?}"),
@@ -105,7 +110,7 @@ fn not_allowed(why: NotAllowed) -> Result<Done, NotDone> {
 
 /// What derives from events is what a rebuild makes of them, too.
 #[track_caller]
-fn holds(mut station: Station) {
+pub(crate) fn holds(mut station: Station) {
     let verified = station.verify();
     assert!(verified.ok, "{:?}", verified.fault);
     station.close();
@@ -232,7 +237,7 @@ fn a_badge_is_its_holders_alone() {
 fn leaving_a_decision_is_refused_until_there_are_operators() {
     let station = Station::default();
     station.import(&[row(1)]);
-    accepted(&station);
+    set(&station, 1, Status::Accepted, Party::of(os_user())).unwrap();
     for party in [Party::of(os_user()), Party::of(supervisor("sue"))] {
         let refused = set(&station, 1, Status::Received, party);
         assert_eq!(refused, not_allowed(NotAllowed::NoOperators));
@@ -378,7 +383,6 @@ fn a_second_ballot_of_a_voter_counts_by_a_supervisors_word_alone() {
     }
     let clerk = set(&station, 2, Status::Received, Party::of(operator("carl", Role::Clerk)));
     assert_eq!(clerk, not_allowed(lacks("carl", Role::Clerk)));
-    moved(set(&station, 2, Status::Voided, Party::of(os_user())));
     holds(station);
     let station = Station::default();
     twice_issued(&station);
@@ -405,11 +409,13 @@ fn a_supervisor_who_signed_in_sets_alone_what_one_may_set() {
     let station = staffed(1);
     let clerk = set(&station, 1, Status::Received, Party::of(operator("carl", Role::Clerk)));
     assert_eq!(clerk, not_allowed(lacks("carl", Role::Clerk)));
+    let unsigned = set(&station, 1, Status::Received, Party::of(os_user()));
+    assert_eq!(unsigned, not_allowed(NotAllowed::SignIn(Role::Supervisor)));
     moved(set(&station, 1, Status::Received, Party::of(supervisor("sue"))));
-    moved(set(&station, 1, Status::Voided, Party::of(os_user())));
+    moved(set(&station, 1, Status::Voided, Party::of(supervisor("sam"))));
     let story = station.reader().ballot("202611", "000000001").unwrap().unwrap();
     let by: Vec<_> = story.history.iter().map(|chapter| &*chapter.by).collect();
-    assert_eq!(by, ["ballots.csv", "sue", "intake"]);
+    assert_eq!(by, ["ballots.csv", "sue", "sam"]);
 }
 
 fn drop_change(station: &Station, change: i64, by: Person) -> Result<Dropped, NotDone> {
@@ -447,8 +453,8 @@ fn a_change_that_was_dropped_leaves_no_gap_and_what_waited_goes_on() {
     station.scan_ballot("left", 1);
     station.pass(HOLD_BACK);
     let change = refuse_next(&station);
-    moved(set(&station, 1, Status::Mailed, Party::of(os_user())));
-    moved(set(&station, 1, Status::Accepted, Party::of(os_user())));
+    moved(set(&station, 1, Status::Mailed, Party::of(supervisor("sue"))));
+    moved(set(&station, 1, Status::Accepted, Party::of(supervisor("sue"))));
     station.pass(HOLD_BACK);
     assert_eq!(station.claim(), []);
     for (of, by, why) in [

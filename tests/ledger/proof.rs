@@ -266,6 +266,8 @@ fn a_rebuild_says_what_differed_and_repairs_it() {
         ),
         ("UPDATE import SET seq = NULL", "import", 3),
         ("DELETE FROM import", "import", 3),
+        ("DELETE FROM code WHERE kind = 'voter'", "code", 7),
+        ("UPDATE code SET code = 'x' || code WHERE kind = 'voter' AND ballot = 1", "code", 2),
         ("DELETE FROM batch", "batch", 1),
         ("DELETE FROM exception", "exception", 1),
         ("DELETE FROM checkpoint", "checkpoint", 1),

@@ -1,6 +1,6 @@
 //! What was scanned in a batch: its scans in order, and the different envelopes that they are.
 
-use crate::ballot::{BallotId, ElectionId};
+use crate::ballot::{BallotId, ElectionId, Status};
 use crate::clock::Micros;
 use crate::ledger::fact::{By, Fact, ScanFact, SetFact};
 use crate::ledger::rows::{self, BallotRow};
@@ -97,27 +97,27 @@ pub(super) fn ballot_of(conn: &Connection, scan: &ScanFact) -> rusqlite::Result<
     }
 }
 
-/// Whether somebody took that scan of the ballot back: an event of the ballot after it says so.
-pub(super) fn is_taken_back(
+/// How it was said that a scan of the ballot was wrong, if an event of the ballot after it does: by whom, and where the ballot went.
+pub(super) fn correction_of(
     conn: &Connection,
     row: &BallotRow,
     scan_seq: i64,
     scan_id: &str,
-) -> rusqlite::Result<bool> {
+) -> rusqlite::Result<Option<(By, Status)>> {
     let mut seq = if row.status_seq == scan_seq { scan_seq } else { row.last_seq };
     while seq > scan_seq {
         let (event, before) = conn
             .prepare_cached("SELECT body, coalesce(ballot_prev, 0) FROM event WHERE seq = ?")?
             .query_row([seq], |row| Ok((rows::event_in(row, 0)?, row.get::<_, i64>(1)?)))?;
-        if let Fact::Set(SetFact { method: By::Manual, corrects: Some(id), .. }) = event.fact
+        if let Fact::Set(SetFact { method, to, corrects: Some(id), .. }) = event.fact
             && id == scan_id
         {
-            return Ok(true);
+            return Ok(Some((method, to)));
         }
         // The chain of a ballot's events only ever leads back.
         seq = before.min(seq - 1);
     }
-    Ok(false)
+    Ok(None)
 }
 
 /// By what an envelope is known again.
@@ -156,7 +156,7 @@ impl Envelopes {
         let scan = &scanned.scan;
         if scan.to.is_some()
             && let Some(row) = ballot_of(conn, scan)?
-            && is_taken_back(conn, &row, scanned.seq, &scanned.id)?
+            && let Some((By::Manual, _)) = correction_of(conn, &row, scanned.seq, &scanned.id)?
         {
             self.n_taken_back += 1;
             return Ok(Added::TakenBack);

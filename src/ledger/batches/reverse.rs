@@ -94,9 +94,11 @@ impl Book {
         let fact =
             BatchReversed { batch, reason, who: who.clone(), confirmed_by: confirmed_by.clone() };
         self.append(now, Fact::BatchReversed(fact), None)?;
-        for seq in moving {
+        let by = PutBackBy { reversal: self.head.seq, who, confirmed_by };
+        // A ballot that was moved twice in it goes back the way that it came.
+        for seq in moving.into_iter().rev() {
             let event = rows::event(&self.conn, seq)?;
-            match self.put_back(now, (seq, event), &who, &confirmed_by)? {
+            match self.put_back(now, (seq, event), &by)? {
                 PutBack::Done => reversed.moved += 1,
                 PutBack::MovedSince(left) => {
                     reversed.left += 1;
@@ -127,17 +129,17 @@ impl Book {
         &mut self,
         now: Micros,
         (seq, event): (i64, Event),
-        who: &Who,
-        confirmed_by: &str,
+        by: &PutBackBy,
     ) -> Result<PutBack, WriteError> {
         let Fact::Scan(scan) = &event.fact else { return Ok(PutBack::TakenBack) };
         let (Some(election), Some(ballot)) = (&scan.election, &scan.ballot) else {
             return Ok(PutBack::TakenBack);
         };
         let Some(row) = self.visible(election, ballot)? else { return Ok(PutBack::TakenBack) };
-        let from = scan.from.filter(|_| row.status_seq == seq);
-        let Some(from) = from else {
-            if count::is_taken_back(&self.conn, &row, seq, &event.id)? {
+        let stands_by_it = self.stands_by(&row)? == seq;
+        let Some(from) = scan.from.filter(|_| stands_by_it) else {
+            let correction = count::correction_of(&self.conn, &row, seq, &event.id)?;
+            if correction.is_some_and(|(_, to)| Some(to) == scan.from) {
                 return Ok(PutBack::TakenBack);
             }
             let (election, ballot) = (row.election, row.ballot);
@@ -148,13 +150,22 @@ impl Book {
         let fact = SetFact {
             reason,
             method: By::Supervisor,
-            who: who.clone(),
-            confirmed_by: Some(confirmed_by.to_owned()),
+            who: by.who.clone(),
+            confirmed_by: Some(by.confirmed_by.clone()),
+            reversal: Some(by.reversal),
             ..fact
         };
         self.moved_by(now, &row, fact)?;
         Ok(PutBack::Done)
     }
+}
+
+/// What the events of a reversal have in common.
+struct PutBackBy {
+    /// The row number of the event of the batch.
+    reversal: i64,
+    who: Who,
+    confirmed_by: String,
 }
 
 /// What came of a scan that moved a ballot.

@@ -114,6 +114,9 @@ pub enum TwoPersonAct {
         to: Status,
         /// Why.
         reason: String,
+        /// Another ballot of the voter that may be counted beside this one then, as it was when this was proposed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        beside: Option<BallotId>,
     },
     /// All that a batch's scans moved is taken back.
     ReverseBatch {

@@ -32,6 +32,20 @@ impl Anew<'_> {
         self.conn.execute_batch(CODES)
     }
 
+    /// How many codes are there that were not derived, or the other way round.
+    pub(super) fn differing_codes(&self) -> rusqlite::Result<i64> {
+        let same = "o.election = n.election AND o.kind = n.kind AND o.code = n.code AND o.ballot = n.ballot";
+        let unsettled = format!(
+            "EXISTS (SELECT 1 FROM old.ballot AS b WHERE b.key = o.ballot AND NOT ({SETTLED}))"
+        );
+        let sql = format!(
+            "SELECT (SELECT count(*) FROM main.code AS n WHERE NOT EXISTS (SELECT 1 FROM old.code AS o WHERE {same})) \
+             + (SELECT count(*) FROM old.code AS o WHERE NOT {unsettled} \
+             AND NOT EXISTS (SELECT 1 FROM main.code AS n WHERE {same}))"
+        );
+        self.conn.prepare(&sql)?.query_row([], |row| row.get(0))
+    }
+
     /// Holds the codes against the ballots, which were compared before.
     pub(super) fn compare_codes(&mut self) -> Result<(), Stop> {
         self.find_each_code()

@@ -6,6 +6,7 @@ use super::super::fact::{Counts, Who};
 use super::super::import::{
     Compared, ImportRefused, ImportRow, ImportedFile, RefusedRow, Repeats, UnnamedPiece,
 };
+use super::super::operators::NotAllowed;
 use super::super::proof::ProofRequest;
 use super::super::proposals::{Done, NotDone};
 use super::PeopleRequest;
@@ -62,7 +63,7 @@ pub enum Request {
         /// Who asks.
         who: Who,
         /// How many.
-        reply: Reply<usize>,
+        reply: Reply<Result<usize, NotAllowed>>,
     },
     /// What people ask about themselves, and what takes two of them.
     People(PeopleRequest),
