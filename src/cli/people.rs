@@ -181,16 +181,21 @@ pub(super) fn proposals_list(place: &Place, common: &Common) -> Result<Exit, Fai
 
 /// A proposal as a sentence.
 pub(super) fn in_words(proposal: &Proposal) -> String {
-    let Proposal { proposal: number, at, who, what } = proposal;
+    let Proposal { proposal: number, at, who, what, batch_name, void_because } = proposal;
     let what = match what {
         TwoPersonAct::SetBallot { election, ballot, from, to, reason } => {
             format!("ballot {ballot} of election {election} from {from} to {to} ({reason})")
         }
         TwoPersonAct::ReverseBatch { batch, reason } => {
+            let batch = batch_name.clone().unwrap_or_else(|| batch.to_string());
             format!("batch {batch} be reversed ({reason})")
         }
     };
-    format!("proposal {number}, {at}: {} proposed that {what}; it waits for another", who.by)
+    let waits = match void_because {
+        Some(why) => format!("nobody can confirm it any more: {why}"),
+        None => "it waits for another".to_owned(),
+    };
+    format!("proposal {number}, {at}: {} proposed that {what}; {waits}", who.by)
 }
 
 /// `ballot-intake proposals confirm` and `decline`.
