@@ -39,8 +39,8 @@ mod verify;
 mod writer;
 
 pub use batches::{
-    BatchRequest, BatchScan, BatchStory, ClosedBatch, Closing, Contents, Difference, LeftAlone,
-    NewBatch, NotBatched, NotReversed, OpenBatch, Reversed,
+    BatchCount, BatchRequest, BatchReversal, BatchScan, BatchStory, ClosedBatch, Closing, Contents,
+    Difference, LeftAlone, NewBatch, NotBatched, NotReversed, OpenBatch, Reversed,
 };
 pub use book::{OpenError, Settings, WriteError};
 pub use checkpoint::{Checkpoint, Held, HeldError};
@@ -63,9 +63,9 @@ pub use outbox::{Dropped, OutboxEntry};
 pub use proof::ProofRequest;
 pub use proposals::{Done, NotDone, Party, Proposal};
 pub use report::{
-    After, BallotStory, BatchCount, BatchDay, BatchReport, BatchSheet, Chapter, DayReport,
-    Exception, Exceptions, Explained, Flow, HandCounts, HourScans, NamedScans, ReadError, Reader,
-    Reconciliation, Report, ScanSums,
+    After, BallotStory, BatchDay, BatchReport, BatchSheet, Chapter, DayReport, Exception,
+    Exceptions, Flow, HandCounts, HourScans, NamedScans, ReadError, Reader, Reconciliation, Report,
+    ScanSums,
 };
 pub use schema::SchemaError;
 pub use sort::{Record, Sorted, Sorter};

@@ -339,20 +339,18 @@ pub struct Judged {
     pub batch: u32,
     /// Its position there, from 1; 0 for none.
     pub position: i64,
-    /// Whether the batch has room for another.
+    /// Whether the clerk is warned that the batch is full.
     pub fill: Fill,
 }
 
 /// How full a batch is with a scan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Fill {
-    /// It has room, or no bound.
+    /// It has room, or no bound, or the clerk was warned.
     #[default]
     Room,
-    /// With this scan it is full: the clerk is warned.
+    /// It is full: the clerk is warned, once.
     Full,
-    /// It was full before.
-    Over,
 }
 
 impl Judged {

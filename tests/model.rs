@@ -3,6 +3,8 @@
 
 #[path = "model/flows.rs"]
 mod flows;
+#[path = "model/people.rs"]
+mod people;
 #[path = "support/own_ledger.rs"]
 mod station;
 
@@ -10,11 +12,11 @@ use ballot_intake::ballot::{Mode, Move, SetMove, Status, import_moves, scan_move
 use ballot_intake::clock::{Clock as _, Micros, Zone};
 use ballot_intake::delivery::Answer;
 use ballot_intake::ledger::{
-    BatchRequest, Closing, Counts, ImportRow, NewBatch, Party, Person, Request, Role, SetRequest,
-    Who, rebuild,
+    BatchRequest, Closing, Counts, Done, ImportRow, NewBatch, Party, Request, SetRequest, rebuild,
 };
 use ballot_intake::scan::Verdict;
 use flows::{Flows, Standing};
+use people::sue;
 use proptest::prelude::*;
 use station::{HOLD_BACK, NOON, Station, row};
 use std::collections::{BTreeMap, BTreeSet};
@@ -123,8 +125,11 @@ struct Moving {
     batch: u32,
 }
 
-/// Which ballot in which purpose, what was said of it, and how it was left.
-type Scanned = (u32, Purpose, Verdict, Left);
+/// Which ballot in which purpose, what was said of it, its place, and how it was left.
+type Scanned = (u32, Purpose, Verdict, Place, Left);
+
+/// The batch, and the position there.
+type Place = (u32, i64);
 
 /// A batch by hand; none for the running ones.
 type Purpose = Option<u32>;
@@ -185,30 +190,30 @@ struct Model {
 }
 
 impl Model {
-    /// The verdict, the batch and the position there; none of a repeat.
-    fn scan(&mut self, now: Micros, scanner: usize, n: u32) -> (Verdict, Option<(u32, usize)>) {
+    fn scan(&mut self, now: Micros, scanner: usize, n: u32) -> (Verdict, Place) {
         let batch = self.batch(now);
         let purpose = self.batches[batch].day.is_none().then_some(u32::try_from(batch).unwrap());
         let mut unanswered = self.unanswered.remove(&scanner).unwrap_or_default();
         if let Some(position) =
             unanswered.iter().position(|(other, for_, ..)| (*other, *for_) == (n, purpose))
         {
-            let (.., verdict, left) = unanswered.drain(..=position).next_back().unwrap();
+            let (.., verdict, place, left) = unanswered.drain(..=position).next_back().unwrap();
             self.unanswered.insert(scanner, unanswered);
             if left == self.left(n, verdict) {
                 self.repeats += 1;
-                return (verdict, None);
+                return (verdict, place);
             }
         }
         let verdict = self.judge(now, n, batch);
         let left = self.left(n, verdict);
-        let answer = (n, purpose, verdict, left);
-        self.scans.entry(scanner).or_default().push(answer);
-        self.since_stop.entry(scanner).or_default().push(answer);
         let change = if let Left::Moved(change) = left { change } else { None };
         let scans = &mut self.batches[batch].scans;
         scans.push(((n, verdict != Verdict::NotIssued), change));
-        (verdict, Some((u32::try_from(batch).unwrap() + 1, scans.len())))
+        let place = (u32::try_from(batch).unwrap() + 1, i64::try_from(scans.len()).unwrap());
+        let answer = (n, purpose, verdict, place, left);
+        self.scans.entry(scanner).or_default().push(answer);
+        self.since_stop.entry(scanner).or_default().push(answer);
+        (verdict, place)
     }
 
     /// Where the batch is that a scan goes to.
@@ -503,7 +508,7 @@ impl Model {
         for (n, ballot) in &self.ballots {
             let scans = self.scans.values().flatten();
             let mut of_this = scans.filter(|(m, ..)| m == n);
-            let is_held = of_this.any(|(_, _, verdict, _)| verdict.is_decided_later());
+            let is_held = of_this.any(|(_, _, verdict, ..)| verdict.is_decided_later());
             if let Some(count) = held.get_mut(ballot.status.name()).filter(|_| is_held) {
                 *count += 1;
             }
@@ -558,10 +563,8 @@ impl Both {
         match action {
             Action::Scan { scanner, ballot } => {
                 let judged = self.station.scan_ballot(SCANNERS[*scanner], *ballot);
-                let place = (judged.batch, usize::try_from(judged.position).unwrap());
-                let (verdict, expected) = self.model.scan(now, *scanner, *ballot);
-                assert_eq!(judged.verdict, verdict);
-                assert_eq!(Some(place).filter(|(_, position)| *position > 0), expected);
+                let told = (judged.verdict, (judged.batch, judged.position));
+                assert_eq!(told, self.model.scan(now, *scanner, *ballot));
             }
             Action::Import(lines) => self.import(now, lines),
             Action::Set { ballot, status } => {
@@ -570,13 +573,14 @@ impl Both {
                     ballot: row(*ballot).ballot.unwrap(),
                     status: *status,
                     reason: "by hand".to_owned(),
-                    party: Party::of(Person::os_user("supervisor".to_owned())),
+                    party: Party::of(sue()),
                 };
                 let set = self.station.ledger().ask(|reply| Request::Set(request, reply)).unwrap();
-                assert_eq!(set.is_ok(), self.model.set(now, *ballot, *status), "{set:?}");
+                let is_set = matches!(set, Ok(Done::Moved(_)));
+                assert_eq!(is_set, self.model.set(now, *ballot, *status), "{set:?}");
             }
             Action::Undo => {
-                let who = Who::os_user("clerk".to_owned());
+                let who = sue().who;
                 let undo = |reply| Request::Undo { who, reply };
                 let undone = self.station.ledger().ask(undo).unwrap();
                 assert_eq!(undone.is_ok(), self.model.undo(now), "{undone:?}");
@@ -589,7 +593,7 @@ impl Both {
             Action::Claim => self.claim(now),
             Action::Settle { which, answer } => self.settle(*which, answer),
             Action::Retry => {
-                let who = Who::os_user("supervisor".to_owned());
+                let who = sue().who;
                 let retry = |reply| Request::Retry { who, reply };
                 assert_eq!(self.station.ledger().ask(retry).unwrap().unwrap(), self.model.retry());
             }
@@ -619,9 +623,7 @@ impl Both {
             postmarked: pile.postmarked,
             ..NewBatch::default()
         };
-        let who = Who::os_user("supervisor".to_owned());
-        let person = Person { who, role: Some(Role::Supervisor) };
-        let open = |reply| Request::Batch(BatchRequest::Open { wanted, person, reply });
+        let open = |reply| Request::Batch(BatchRequest::Open { wanted, person: sue(), reply });
         let opened = self.station.ledger().ask(open).unwrap();
         assert_eq!(opened.is_ok(), self.model.open(now, pile), "{opened:?}");
     }
@@ -631,8 +633,7 @@ impl Both {
         let explanation = (counted == Counted::Explained).then(|| "torn".to_owned());
         let by_hand = envelopes + u32::from(counted != Counted::Right);
         let closing = Closing { batch, counted: by_hand, explanation };
-        let person = Person::os_user("clerk".to_owned());
-        let close = |reply| Request::Batch(BatchRequest::Close { closing, person, reply });
+        let close = |reply| Request::Batch(BatchRequest::Close { closing, person: sue(), reply });
         let closed = self.station.ledger().ask(close).unwrap();
         assert_eq!(closed.is_ok(), self.model.close(counted), "{closed:?}");
         if let Ok(closed) = closed {
@@ -642,18 +643,7 @@ impl Both {
 
     fn reverse(&mut self, now: Micros, which: u32) {
         let batch = which % (u32::try_from(self.model.batches.len()).unwrap() + 2);
-        let reverse = |reply| {
-            Request::Batch(BatchRequest::Reverse {
-                batch,
-                reason: "wrong pile".to_owned(),
-                who: Who::os_user("supervisor".to_owned()),
-                confirmed_by: "second".to_owned(),
-                reply,
-            })
-        };
-        let reversed = self.station.ledger().ask(reverse).unwrap();
-        let moved = reversed.ok().map(|reversed| reversed.moved);
-        assert_eq!(moved, self.model.reverse(now, batch));
+        assert_eq!(people::reverse(&self.station, batch), self.model.reverse(now, batch));
     }
 
     fn claim(&mut self, now: Micros) {
@@ -778,6 +768,7 @@ proptest! {
             settings.postmarked_receive_until = Some(POSTMARKED_UNTIL);
             settings.cure_until = Some(CURE_UNTIL);
         });
+        people::staff(&station);
         let mut both = Both {
             station,
             model: Model::default(),

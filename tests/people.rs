@@ -188,8 +188,19 @@ fn two_sign_in_at_once_and_a_ballot_that_moved_between_stays() {
     done(&run(&station, &both, &["sue-password", "sam-password"]));
     let arguments = ["proposals", "confirm", &first, "--operator", "sam"];
     refused(&run(&station, &arguments, &["sam-password"]), "was moved after proposal");
+    let void = "nobody can confirm it any more: ballot 000000001 was moved after proposal";
+    for shown in [&["proposals", "list"][..], &["ballot", "show", "000000001"]] {
+        let told = said(&station.run(shown));
+        assert!(told.contains(void), "{told}");
+    }
+    let story = station.json(&["ballot", "show", "000000001"]).remove(0);
+    assert_eq!(story["proposals"][0], station.json(&["proposals", "list"])[0]);
+    assert!(story["proposals"][0]["void_because"].is_string(), "{story}");
     let arguments = ["proposals", "decline", &first, "--operator", "sue"];
     done(&run(&station, &arguments, &["sue-password"]));
+    let told = said(&station.run(&["ballot", "show", "000000001"]));
+    let declined = format!("declined proposal {first} of sue: from accepted to received (");
+    assert!(told.contains(&declined) && !told.contains("nobody can"), "{told}");
     let alone = run(&station, &set_to_received(&["--confirmed-by", "sam"]), &["sam-password"]);
     assert_eq!(alone.status.code(), Some(64), "{}", said(&alone));
     let same = ["ballot", "set", "000000001", "rejected", "--reason", "late"];
@@ -210,6 +221,15 @@ fn a_batch_is_reversed_by_two_operators() {
     refused(&run(&station, &by_sue, &["sue-password"]), "there is no batch");
     let other = run(&station, &["batch", "reverse", "x-1", "--reason", "wrong mode"], &[]);
     assert_eq!(other.status.code(), Some(64));
+    let by_sue = |arguments: &[&str]| {
+        run(&station, &[arguments, &["--operator", "sue"]].concat(), &["sue-password"])
+    };
+    done(&by_sue(&["batch", "close", "1", "--counted", "1"]));
+    done(&by_sue(&["batch", "reverse", "1", "--reason", "wrong mode"]));
+    let told = said(&station.run(&["proposals", "list"]));
+    assert!(told.contains("sue proposed that batch intake-1-1 be reversed (wrong mode)"), "{told}");
+    let told = said(&station.run(&["batch", "show", "1"]));
+    assert!(told.contains("closed by    sue (signed in by user "), "{told}");
     daemon.stop();
 }
 

@@ -82,6 +82,9 @@ fn every_report_has_a_form_for_people_and_one_for_programs() {
 
     for (arguments, code) in [
         (["report", "--batch", "9"], 1),
+        (["report", "--batch", "intake-1-1"], 0),
+        (["report", "--batch", "intake-2-1"], 64),
+        (["report", "--batch", ""], 64),
         (["report", "--day", "yesterday"], 64),
         (["report", "--after", "open-1"], 64),
     ] {

@@ -117,12 +117,11 @@ pub(super) fn ballot_show(
     if stories.is_empty() {
         return Err(Failure::new(Exit::No, anyhow!("no such ballot in election {election}")));
     }
-    let proposals = reader.proposals().map_err(|e| Failure::new(Exit::Ledger, e))?;
     for story in &stories {
         if common.json {
             print_json(story)?;
         } else {
-            super::story::tell(&mut io::stdout().lock(), story, &proposals)?;
+            super::story::tell(&mut io::stdout().lock(), story)?;
         }
     }
     Ok(Exit::Done)

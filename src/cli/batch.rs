@@ -3,6 +3,7 @@
 use super::ask::{have_done, open_reader, unexpected};
 use super::people;
 use super::place::Place;
+use super::report::text;
 use super::{Common, Exit, Failure, print_json};
 use crate::ballot::{Mode, ReceivedBy};
 use crate::clock::{Micros, Zone};
@@ -15,6 +16,9 @@ use anyhow::anyhow;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use std::io::{self, Write as _};
+
+/// Scans of a batch that are shown one by one.
+const SCANS_MAX: usize = 100_000;
 
 /// What is done with batches.
 #[derive(Debug, Subcommand)]
@@ -116,14 +120,19 @@ pub(super) fn batch(
     }
 }
 
-/// The number of a batch of this station.
-fn number(config: &Config, batch: &str) -> Result<u32, Failure> {
+/// The number of a batch of this station: `<station>-<n>`, or `<n>`.
+pub(super) fn number(config: &Config, batch: &str) -> Result<u32, Failure> {
     let own = format!("{}-", config.station.id);
     let number = batch.strip_prefix(&own).unwrap_or(batch);
     number.parse().map_err(|_none| {
         let id = &config.station.id;
         Failure::new(Exit::Usage, anyhow!("{batch} is no batch of station {id}, such as {id}-1"))
     })
+}
+
+/// There is no such batch.
+pub(super) fn none(config: &Config, number: u32) -> Failure {
+    Failure::new(Exit::No, anyhow!("there is no batch {}-{number}", config.station.id))
 }
 
 /// What `batch open --json` says.
@@ -216,71 +225,41 @@ fn list(config: &Config, common: &Common) -> Result<Exit, Failure> {
 
 fn show(config: &Config, common: &Common, number: u32) -> Result<Exit, Failure> {
     let reader = open_reader(config)?;
-    let contents = reader.batch(number).map_err(|e| Failure::new(Exit::Ledger, e))?;
-    let Some(contents) = contents else {
-        let id = &config.station.id;
-        return Err(Failure::new(Exit::No, anyhow!("there is no batch {id}-{number}")));
-    };
+    let contents = reader.batch(number, SCANS_MAX).map_err(|e| Failure::new(Exit::Ledger, e))?;
+    let contents = contents.ok_or_else(|| none(config, number))?;
     if common.json {
         print_json(&contents)?;
     } else {
-        print_contents(&contents)?;
+        print_contents(&mut io::stdout().lock(), &contents)?;
     }
     Ok(Exit::Done)
 }
 
 fn print_story(story: &BatchStory) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
-    let scans: Vec<_> = story.scans.iter().map(|(name, n)| format!("{name} {n}")).collect();
+    let scans = story.scans.iter().filter(|(_, n)| **n != 0);
+    let scans: Vec<_> = scans.map(|(name, n)| format!("{name} {n}")).collect();
     let scans = if scans.is_empty() { "no scan".to_owned() } else { scans.join(", ") };
-    let counted = match (story.envelopes, story.counted) {
-        (Some(envelopes), Some(counted)) => {
-            format!("; {envelopes} envelopes scanned, {counted} counted")
-        }
-        _ => String::new(),
-    };
+    let counted = story.closed.as_ref().map(|closed| {
+        format!("; {} envelopes scanned, {} counted", closed.envelopes, closed.counted)
+    });
     writeln!(
         out,
-        "{} {} {} by {}, opened {}: {scans}{counted}",
+        "{} {} {} by {}, opened {}: {scans}{}",
         story.batch,
         story.state,
         story.mode.name(),
         story.received_by,
-        story.opened
+        story.opened,
+        counted.unwrap_or_default()
     )?;
     Ok(())
 }
 
-fn print_contents(contents: &Contents) -> Result<(), Failure> {
-    let Contents { story, envelopes_now, scanned } = contents;
-    print_story(story)?;
-    let mut out = io::stdout().lock();
-    let seals = story.seals.join(", ");
-    let cap = story.cap.map(|cap| cap.to_string());
-    let postmarked = story.postmarked.then(|| "in time".to_owned());
-    let seals = Some(seals).filter(|seals| !seals.is_empty());
-    for (what, told) in [
-        ("opened by", &story.opened_by),
-        ("received at", &story.received_at),
-        ("because", &story.reason),
-        ("postmarked", &postmarked),
-        ("voters are told", &story.attention),
-        ("place", &story.place),
-        ("seals", &seals),
-        ("full at", &cap),
-        ("closed", &story.closed),
-        ("closed by", &story.closed_by),
-        ("explained", &story.explanation),
-        ("reversed", &story.reversed),
-        ("proposed by", &story.reversed_by),
-        ("confirmed by", &story.confirmed_by),
-        ("because", &story.reversal_reason),
-    ] {
-        if let Some(told) = told {
-            writeln!(out, "  {what} {told}")?;
-        }
-    }
-    writeln!(out, "  different envelopes: {envelopes_now}")?;
+fn print_contents(out: &mut dyn io::Write, contents: &Contents) -> io::Result<()> {
+    let Contents { story, envelopes_now, scanned, left_out } = contents;
+    text::story(out, story)?;
+    writeln!(out, "different envelopes: {envelopes_now}")?;
     for scan in scanned {
         let ballot = scan.ballot.as_ref().map(|id| format!(" ballot {id}")).unwrap_or_default();
         let reason = scan.reason.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
@@ -295,5 +274,44 @@ fn print_contents(contents: &Contents) -> Result<(), Failure> {
             scan.position, scan.at, scan.scanner, scan.verdict
         )?;
     }
+    if *left_out > 0 {
+        writeln!(out, "  and {left_out} more: export csv --what scans")?;
+    }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn scans_that_are_left_out_are_told() {
+        let story = BatchStory {
+            batch: "intake-1-1".to_owned(),
+            state: "open",
+            mode: Mode::Receive,
+            day: None,
+            received_by: "mail".to_owned(),
+            received_at: None,
+            reason: None,
+            postmarked: false,
+            attention: None,
+            place: None,
+            seals: Vec::new(),
+            cap: None,
+            opened: "2026-11-02T12:00:00-07:00".to_owned(),
+            opened_by: Some("mary".to_owned()),
+            opened_os_user: None,
+            closed: None,
+            reversed: None,
+            scans: BTreeMap::new(),
+        };
+        let contents = Contents { story, envelopes_now: 3, scanned: Vec::new(), left_out: 3 };
+        let mut out = Vec::new();
+        print_contents(&mut out, &contents).unwrap();
+        let told = String::from_utf8(out).unwrap();
+        assert!(told.ends_with("\n  and 3 more: export csv --what scans\n"), "{told}");
+        assert!(told.contains("\nopened by    user mary\n"), "{told}");
+    }
 }

@@ -181,7 +181,7 @@ pub(super) fn proposals_list(place: &Place, common: &Common) -> Result<Exit, Fai
 
 /// A proposal as a sentence.
 pub(super) fn in_words(proposal: &Proposal) -> String {
-    let Proposal { proposal: number, at, who, what } = proposal;
+    let Proposal { proposal: number, at, who, what, batch_name, void_because } = proposal;
     let what = match what {
         TwoPersonAct::SetBallot { election, ballot, from, to, reason, beside } => {
             let beside = beside.as_ref().map_or_else(String::new, |other| {
@@ -190,10 +190,15 @@ pub(super) fn in_words(proposal: &Proposal) -> String {
             format!("ballot {ballot} of election {election} from {from} to {to}{beside} ({reason})")
         }
         TwoPersonAct::ReverseBatch { batch, reason } => {
+            let batch = batch_name.clone().unwrap_or_else(|| batch.to_string());
             format!("batch {batch} be reversed ({reason})")
         }
     };
-    format!("proposal {number}, {at}: {} proposed that {what}; it waits for another", who.by)
+    let waits = match void_because {
+        Some(why) => format!("nobody can confirm it any more: {why}"),
+        None => "it waits for another".to_owned(),
+    };
+    format!("proposal {number}, {at}: {} proposed that {what}; {waits}", who.by)
 }
 
 /// `ballot-intake proposals confirm` and `decline`.

@@ -3,7 +3,7 @@
 pub(super) mod text;
 
 use super::place::Place;
-use super::{Common, Exit, Failure, ask, care, print_json};
+use super::{Common, Exit, Failure, ask, batch, care, print_json};
 use crate::ledger::{After, ReadError};
 use anyhow::anyhow;
 use serde::Serialize;
@@ -49,9 +49,9 @@ pub(super) fn report(place: &Place, common: &Common, wanted: &Wanted) -> Result<
             say(common, &report.ok_or_else(no_date)?, text::day)?;
         }
         Wanted::Batch(batch) => {
-            let report = reader.batch_sheet(batch, now).map_err(read)?;
-            let none = || Failure::new(Exit::No, anyhow!("there is no batch {batch}"));
-            say(common, &report.ok_or_else(none)?, text::batch)?;
+            let number = batch::number(&config, batch)?;
+            let report = reader.batch_sheet(number, now).map_err(read)?;
+            say(common, &report.ok_or_else(|| batch::none(&config, number))?, text::batch)?;
         }
         Wanted::Exceptions { after, limit } => {
             say(common, &reader.exceptions(*after, *limit, now).map_err(read)?, text::exceptions)?;

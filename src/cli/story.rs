@@ -2,16 +2,12 @@
 
 use super::people::in_words;
 use crate::ballot::Status;
-use crate::ledger::{BallotStory, Chapter, Proposal, TwoPersonAct};
+use crate::ledger::{BallotStory, Chapter, Proposal, TwoPersonAct, Who};
 use crate::scan::Verdict;
 use std::io;
 
 /// Tells the story, and what is proposed.
-pub(super) fn tell(
-    out: &mut impl io::Write,
-    story: &BallotStory,
-    proposals: &[Proposal],
-) -> io::Result<()> {
+pub(super) fn tell(out: &mut impl io::Write, story: &BallotStory) -> io::Result<()> {
     let because = because(story.reason.as_deref());
     writeln!(
         out,
@@ -24,15 +20,10 @@ pub(super) fn tell(
     for chapter in &story.history {
         writeln!(out, "  {}: {}", chapter.at, sentence(chapter, story))?;
     }
-    for proposal in proposals.iter().filter(|proposal| is_about(proposal, story)) {
+    for proposal in &story.proposals {
         writeln!(out, "  {}.", in_words(proposal))?;
     }
     Ok(())
-}
-
-fn is_about(proposal: &Proposal, story: &BallotStory) -> bool {
-    matches!(&proposal.what, TwoPersonAct::SetBallot { election, ballot, .. }
-        if election.as_str() == story.election && ballot.as_str() == story.ballot)
 }
 
 fn sentence(chapter: &Chapter, story: &BallotStory) -> String {
@@ -49,6 +40,13 @@ fn sentence(chapter: &Chapter, story: &BallotStory) -> String {
             corrected(chapter, story),
             from_to(chapter)
         ),
+        "reversed" => format!(
+            "{} reversed batch {}, which moved it {}",
+            people(chapter),
+            chapter.batch.as_deref().unwrap_or("?"),
+            from_to(chapter)
+        ),
+        "declined" => format!("{} declined {}", people(chapter), declined(chapter)),
         _ => {
             format!("{} set it {}{}", people(chapter), from_to(chapter), corrected(chapter, story))
         }
@@ -73,15 +71,32 @@ fn scanned(chapter: &Chapter) -> String {
 
 /// Who did it, and who confirmed it.
 fn people(chapter: &Chapter) -> String {
-    let by = &chapter.by;
-    let text = match &chapter.os_user {
-        Some(os_user) => format!("{by} (signed in by user {os_user})"),
-        None if by == "station" => "The station".to_owned(),
-        None => format!("User {by}"),
-    };
+    let who = Who { by: chapter.by.clone(), os_user: chapter.os_user.clone() };
+    let mut text = who.in_words();
+    // An operator's name stays as it is written.
+    if who.os_user.is_none()
+        && let Some(first) = text.get_mut(..1)
+    {
+        first.make_ascii_uppercase();
+    }
     match &chapter.confirmed_by {
         Some(second) => format!("{text}, confirmed by {second},"),
         None => text,
+    }
+}
+
+/// What was proposed.
+fn declined(chapter: &Chapter) -> String {
+    match &chapter.proposal {
+        Some(Proposal {
+            proposal,
+            who,
+            what: TwoPersonAct::SetBallot { from, to, reason, .. },
+            ..
+        }) => {
+            format!("proposal {proposal} of {}: from {from} to {to} ({reason})", who.by)
+        }
+        _ => "a proposal".to_owned(),
     }
 }
 

@@ -8,7 +8,7 @@ mod read;
 mod reverse;
 
 use super::book::{Book, WriteError};
-use super::fact::{BatchClosed, BatchOpened, Fact, Person, Role, Who, Why};
+use super::fact::{BatchClosed, BatchOpened, Fact, Person, Role, Why};
 use super::operators::NotAllowed;
 use super::rows;
 use super::tally::{self, Scope};
@@ -24,9 +24,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use count::Difference;
-pub use read::{BatchScan, BatchStory, Contents};
-pub(super) use reverse::Reversal;
+pub use read::{BatchCount, BatchReversal, BatchScan, BatchStory, Contents};
 pub use reverse::{LeftAlone, NotReversed, Reversed};
+pub(super) use reverse::{Reversal, reversible};
 
 /// Longest text that is written about a batch, in characters.
 const TEXT_CHARACTERS_MAX: usize = 200;
@@ -60,19 +60,6 @@ pub enum BatchRequest {
         person: Person,
         /// What came of it.
         reply: Reply<Result<ClosedBatch, NotBatched>>,
-    },
-    /// Take back all that the scans of one moved. Two operators have agreed on it.
-    Reverse {
-        /// Its number.
-        batch: u32,
-        /// Why.
-        reason: String,
-        /// Who proposed it.
-        who: Who,
-        /// The operator who confirmed it.
-        confirmed_by: String,
-        /// What came of it.
-        reply: Reply<Result<Reversed, NotReversed>>,
     },
 }
 
@@ -193,6 +180,7 @@ pub(super) struct Batch {
     pub(super) attention: Option<Arc<str>>,
     /// For what its envelopes are scanned.
     pub(super) purpose: Purpose,
+    /// Scans from which on the clerk is to be warned; none for no bound, and once that was done.
     cap: Option<u32>,
     /// Scans in it so far.
     scans: i64,
@@ -214,6 +202,16 @@ impl Batch {
             during,
         }
     }
+
+    /// Whether the clerk is warned with the scan at that position. The scan that filled the batch may never have been answered, so
+    /// any other that comes then or later does as well.
+    fn fill_at(&mut self, position: i64) -> Fill {
+        if self.cap.is_some_and(|cap| position >= i64::from(cap)) {
+            self.cap = None;
+            return Fill::Full;
+        }
+        Fill::Room
+    }
 }
 
 /// A batch as the ledger has it.
@@ -225,7 +223,7 @@ struct BatchRow {
 }
 
 /// The name of a batch: `<station>-<n>`.
-fn name(station: &str, number: u32) -> String {
+pub(super) fn name(station: &str, number: u32) -> String {
     format!("{station}-{number}")
 }
 
@@ -246,6 +244,11 @@ fn opening(conn: &Connection, seq: i64) -> rusqlite::Result<(Micros, BatchOpened
     }
 }
 
+/// How batch `number` began, if there is one.
+pub(super) fn opened(conn: &Connection, number: u32) -> rusqlite::Result<Option<BatchOpened>> {
+    row_of(conn, number)?.map(|row| Ok(opening(conn, row.seq)?.1)).transpose()
+}
+
 impl BatchRequest {
     /// Does it, within the open transaction.
     pub(super) fn take(self, now: Micros, desk: &mut Desk<'_>) -> Taken {
@@ -255,10 +258,6 @@ impl BatchRequest {
             }
             Self::Close { closing, person, reply } => {
                 desk.with(reply, |book| book.close_batch(now, &closing, &person))
-            }
-            Self::Reverse { batch, reason, who, confirmed_by, reply } => {
-                let reversal = Reversal { batch, reason, who, confirmed_by };
-                desk.with(reply, |book| book.reverse_batch(now, reversal))
             }
         }
     }
@@ -283,16 +282,19 @@ impl Book {
         }
     }
 
-    /// One more scan in the batch: its position, and whether there is room for another.
+    /// One more scan in the batch: its position, and whether the clerk is warned.
     pub(super) fn count_scan(&mut self) -> (i64, Fill) {
         let Some(batch) = &mut self.batch else { return (0, Fill::Room) };
         batch.scans += 1;
-        let fill = match batch.cap.map(i64::from) {
-            Some(cap) if batch.scans == cap => Fill::Full,
-            Some(cap) if batch.scans > cap => Fill::Over,
+        (batch.scans, batch.fill_at(batch.scans))
+    }
+
+    /// Whether the clerk is warned with a scan that was counted before, and perhaps never answered.
+    pub(super) fn fill_of(&mut self, number: u32, position: i64) -> Fill {
+        match &mut self.batch {
+            Some(batch) if batch.number == number => batch.fill_at(position),
             _ => Fill::Room,
-        };
-        (batch.scans, fill)
+        }
     }
 
     /// Row number of the event that opened the batch which somebody opened and nobody closed.

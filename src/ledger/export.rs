@@ -14,6 +14,7 @@ mod nist;
 mod sheet;
 mod tables;
 
+use super::batches;
 use super::fact::{Event, Fact};
 use super::report::{ReadError, Reader};
 use super::rows;
@@ -263,8 +264,8 @@ impl Receipts<'_> {
         if let Some(known) = self.of_batch.get(&number) {
             return Ok(*known);
         }
-        let events = self.reader.batch_events(number)?;
-        let received_at = events.and_then(|events| events.opened.1.received_at);
+        let opened = batches::opened(&self.reader.conn, number)?;
+        let received_at = opened.and_then(|opened| opened.received_at);
         if self.of_batch.len() >= BATCHES_KEPT_MAX {
             self.of_batch.clear();
         }

@@ -2,14 +2,14 @@
 
 use super::batches::Batch;
 use super::book::{Book, Settings, WriteError};
-use super::fact::{Event, Fact, ScanFact};
+use super::fact::{Fact, ScanFact};
 use super::rows::{self, BallotRow};
 use super::tally::Scope;
 use super::unanswered::Committed;
 use crate::ballot::{Mode, Move, Status, scan_move};
 use crate::clock::Micros;
 use crate::scan::{
-    Capture, CodeKind, Direction, Earlier, Face, Fill, Judged, Scan, Symbol, Unreadable, Verdict,
+    Capture, CodeKind, Direction, Earlier, Face, Judged, Scan, Symbol, Unreadable, Verdict,
 };
 use rusqlite::OptionalExtension as _;
 
@@ -73,7 +73,7 @@ impl Book {
             && self.still_stands(&committed)?
         {
             self.tally.add(Scope::Working, REPEATS, 1);
-            return self.judged_before(scan, &committed.event);
+            return self.judged_before(scan, &committed);
         }
         let ruled = self.rule(scan, &batch)?;
         let fact = self.scan_fact(scan, &batch, &ruled);
@@ -376,8 +376,8 @@ impl Book {
     }
 
     /// The verdict that a scan had which was perhaps never answered.
-    fn judged_before(&self, scan: &Scan, event: &Event) -> Result<Judged, WriteError> {
-        let Fact::Scan(fact) = &event.fact else { return Ok(Judged::fault(scan.id)) };
+    fn judged_before(&mut self, scan: &Scan, known: &Committed) -> Result<Judged, WriteError> {
+        let Fact::Scan(fact) = &known.event.fact else { return Ok(Judged::fault(scan.id)) };
         let row = match (&fact.election, &fact.ballot) {
             (Some(election), Some(ballot)) => {
                 rows::by_id(&self.conn, election.as_str(), ballot.as_str())?
@@ -392,8 +392,8 @@ impl Book {
             reason: fact.reason.clone(),
             earlier: None,
             batch: fact.batch,
-            position: 0,
-            fill: Fill::Room,
+            position: known.position,
+            fill: self.fill_of(fact.batch, known.position),
         })
     }
 }

@@ -1,12 +1,12 @@
 //! What takes two operators: one proposes, another confirms, and what is done stands beside their names in one transaction.
 
-use super::batches::{NotReversed, Reversal, Reversed};
+use super::batches::{NotReversed, Reversal, Reversed, name, reversible};
 use super::book::{Book, WriteError};
 use super::correct::{Moved, NotMoved, with_other};
 use super::fact::{By, Decided, Decision, Fact, Person, Role, SetFact, TwoPersonAct, Who};
 use super::operators::{NotAllowed, checked_reason};
 use super::report::{ReadError, Reader};
-use super::rows;
+use super::rows::{self, BallotRow};
 use crate::ballot::Status;
 use crate::clock::Micros;
 use rusqlite::OptionalExtension as _;
@@ -80,7 +80,7 @@ impl From<NotAllowed> for NotDone {
     }
 }
 
-/// A proposal that waits, for people.
+/// What was proposed, for people.
 #[expect(clippy::struct_field_names, reason = "the names are those of its JSON")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Proposal {
@@ -94,6 +94,10 @@ pub struct Proposal {
     /// What.
     #[serde(flatten)]
     pub what: TwoPersonAct,
+    /// `<station>-<n>` of the batch, where that is to be reversed.
+    pub batch_name: Option<String>,
+    /// While nobody decided: why it can never be confirmed any more; null while it can.
+    pub void_because: Option<String>,
 }
 
 /// A proposal that waits, within the ledger.
@@ -255,13 +259,8 @@ impl Book {
         let Some(row) = self.visible(&election, &ballot)? else {
             return Ok(Err(NotDone::Ballot(NotMoved::NotIssued { election, ballot })));
         };
-        if row.status != from || row.status_seq > proposal {
-            let status = row.status;
-            return Ok(Err(NotDone::Ballot(NotMoved::MovedSinceProposed {
-                ballot,
-                proposal,
-                status,
-            })));
+        if let Some(why) = moved_since(&row, proposal, from) {
+            return Ok(Err(NotDone::Ballot(why)));
         }
         let other = self.other_that_may_count(&row, to)?;
         if let Some(other) = other.as_ref().filter(|other| Some(&other.ballot) != beside.as_ref()) {
@@ -297,24 +296,67 @@ impl Book {
     }
 }
 
+/// Why a ballot is not any more as it was when it was proposed to move it from there.
+fn moved_since(row: &BallotRow, proposal: i64, from: Status) -> Option<NotMoved> {
+    (row.status != from || row.status_seq > proposal).then_some(NotMoved::MovedSinceProposed {
+        ballot: row.ballot.clone(),
+        proposal,
+        status: row.status,
+    })
+}
+
 impl Reader {
-    /// The proposals that wait for a second operator, in order.
+    /// The proposals that nobody decided on, in order.
     pub fn proposals(&self) -> Result<Vec<Proposal>, ReadError> {
-        self.snapshot(|| {
-            let mut open = self.conn.prepare(
-                "SELECT proposal.seq, body FROM proposal JOIN event ON event.seq = proposal.seq \
-                 WHERE decided IS NULL ORDER BY proposal.seq",
-            )?;
-            let mut rows = open.query([])?;
-            let mut proposals = Vec::new();
-            while let Some(row) = rows.next()? {
-                let event = rows::event_in(row, 1)?;
-                let at = self.zone.date_time(event.at);
-                if let Fact::Proposed { what, who } = event.fact {
-                    proposals.push(Proposal { proposal: row.get(0)?, at, who, what });
-                }
+        self.snapshot(|| self.undecided())
+    }
+
+    /// The same, within a snapshot.
+    pub(super) fn undecided(&self) -> rusqlite::Result<Vec<Proposal>> {
+        let mut open =
+            self.conn.prepare("SELECT seq FROM proposal WHERE decided IS NULL ORDER BY seq")?;
+        let mut rows = open.query([])?;
+        let mut proposals = Vec::new();
+        while let Some(row) = rows.next()? {
+            if let Some(proposal) = self.proposed(row.get(0)?)? {
+                let void_because = self.void_because(&proposal)?;
+                proposals.push(Proposal { void_because, ..proposal });
             }
-            Ok(proposals)
+        }
+        Ok(proposals)
+    }
+
+    /// What was proposed at that row.
+    pub(super) fn proposed(&self, proposal: i64) -> rusqlite::Result<Option<Proposal>> {
+        let event = rows::event(&self.conn, proposal)?;
+        let at = self.zone.date_time(event.at);
+        let Fact::Proposed { what, who } = event.fact else { return Ok(None) };
+        let batch_name = match &what {
+            TwoPersonAct::ReverseBatch { batch, .. } => Some(name(&self.station()?, *batch)),
+            TwoPersonAct::SetBallot { .. } => None,
+        };
+        Ok(Some(Proposal { proposal, at, who, what, batch_name, void_because: None }))
+    }
+
+    /// Why that can never be confirmed any more.
+    fn void_because(&self, of: &Proposal) -> rusqlite::Result<Option<String>> {
+        let by = &of.who.by;
+        let mut stays = self
+            .conn
+            .prepare_cached("SELECT 1 FROM operator WHERE name = ? AND disabled IS NULL")?;
+        if !stays.exists([by])? {
+            return Ok(Some(NotAllowed::ProposerDisabled(by.clone()).to_string()));
+        }
+        Ok(match &of.what {
+            TwoPersonAct::SetBallot { election, ballot, from, .. } => {
+                rows::by_id(&self.conn, election.as_str(), ballot.as_str())?
+                    .and_then(|row| moved_since(row, of.proposal, *from))
+                    .map(|why| why.to_string())
+            }
+            TwoPersonAct::ReverseBatch { batch, .. } => {
+                let possible = reversible(&self.conn, &self.station()?, *batch)?;
+                possible.err().map(|why| why.to_string())
+            }
         })
     }
 }

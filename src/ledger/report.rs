@@ -7,8 +7,7 @@ mod exceptions;
 mod reconciliation;
 mod story;
 
-pub(super) use self::batch::BatchEvents;
-pub use self::batch::{BatchCount, BatchSheet, Explained};
+pub use self::batch::BatchSheet;
 pub use self::day::{DayReport, HourScans, NamedScans};
 pub use self::exceptions::{After, Exception, Exceptions};
 pub use self::reconciliation::{BatchDay, Flow, HandCounts, Reconciliation, ScanSums};

@@ -7,6 +7,7 @@
 use super::fact::{BatchOpened, Event, Fact, ScanFact};
 use super::key::StationKey;
 use super::rows;
+use super::tally::{self, Scope};
 use crate::ballot::Mode;
 use crate::scan::{Face, Scan};
 use rusqlite::{Connection, params};
@@ -41,6 +42,8 @@ impl Purpose {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Committed {
     pub(super) seq: i64,
+    /// Its position in its batch, from 1.
+    pub(super) position: i64,
     pub(super) purpose: Purpose,
     pub(super) event: Event,
 }
@@ -64,10 +67,18 @@ impl Unanswered {
              WHERE scan.seq > ? AND scan.body ->> 'kind' = 'scan' ORDER BY scan.seq DESC LIMIT ?",
         )?;
         let mut rows = rows.query(params![from, ROWS_MAX])?;
+        // Every scan after these was met before them.
+        let mut positions: HashMap<u32, i64> = HashMap::new();
         while let Some(row) = rows.next()? {
             if let Fact::BatchOpened(opened) = rows::event_in(row, 2)?.fact {
                 let (seq, event) = (row.get(0)?, rows::event_in(row, 1)?);
-                all.add(Committed { seq, purpose: Purpose::of(&opened), event });
+                let position = match positions.get(&opened.batch) {
+                    Some(later) => later - 1,
+                    None => tally::read(conn, &Scope::Batch(opened.batch))?.values().sum(),
+                };
+                positions.insert(opened.batch, position);
+                let purpose = Purpose::of(&opened);
+                all.add(Committed { seq, position, purpose, event });
             }
         }
         Ok(all)
@@ -169,6 +180,7 @@ mod tests {
         let id = seq.to_string();
         Committed {
             seq,
+            position: seq,
             purpose: Purpose::Running(Mode::Receive),
             event: Event { v: BODY_VERSION, id, at: Micros(0), fact: Fact::Scan(scan) },
         }

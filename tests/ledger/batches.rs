@@ -4,8 +4,9 @@ use crate::station::{NOON, Station, ballot_code, row};
 use ballot_intake::ballot::{Mode, ReceivedBy, Status};
 use ballot_intake::clock::{Clock as _, Micros};
 use ballot_intake::ledger::{
-    BatchRequest, ClosedBatch, Closing, ImportRow, NewBatch, NotBatched, NotReversed, OpenBatch,
-    Party, Person, Request, Reversed, Role, SetRequest, Who, rebuild,
+    BatchRequest, ClosedBatch, Closing, Done, ImportRow, NewBatch, NewOperator, NotBatched,
+    NotDone, NotReversed, OpenBatch, Party, PeopleRequest, Person, Proof, Request, Reversed, Role,
+    Secret, SetRequest, Who, rebuild,
 };
 use ballot_intake::scan::{Earlier, Face, Fill, Judged, Unreadable, Verdict};
 use std::time::Duration;
@@ -18,6 +19,22 @@ fn clerk() -> Person {
 
 fn operator(role: Role) -> Person {
     Person { who: Who::os_user(role.name().to_owned()), role: Some(role) }
+}
+
+/// Operators who are named as their roles are, and another supervisor, `second`.
+fn staff(station: &Station) {
+    let add = |operator: &str, role, by| {
+        let proof = Proof::PasswordHash(Secret::new(format!("hash of {operator}")));
+        let new = NewOperator { operator: operator.to_owned(), role, proof };
+        let add = |reply| Request::People(PeopleRequest::Add { new, by, reply });
+        station.ledger().ask(add).unwrap().unwrap();
+    };
+    add("administrator", Role::Administrator, clerk());
+    for (name, role) in
+        [("clerk", Role::Clerk), ("supervisor", Role::Supervisor), ("second", Role::Supervisor)]
+    {
+        add(name, role, operator(Role::Administrator));
+    }
 }
 
 fn open_as(station: &Station, wanted: NewBatch, person: Person) -> Result<OpenBatch, NotBatched> {
@@ -47,30 +64,44 @@ fn close(
     explanation: Option<&str>,
 ) -> Result<ClosedBatch, NotBatched> {
     let closing = Closing { batch, counted, explanation: explanation.map(str::to_owned) };
-    let close = |reply| Request::Batch(BatchRequest::Close { closing, person: clerk(), reply });
+    close_as(station, closing, clerk())
+}
+
+fn close_as(
+    station: &Station,
+    closing: Closing,
+    person: Person,
+) -> Result<ClosedBatch, NotBatched> {
+    let close = |reply| Request::Batch(BatchRequest::Close { closing, person, reply });
     station.ledger().ask(close).unwrap()
 }
 
+/// By two of the staff.
 fn reverse(station: &Station, batch: u32) -> Result<Reversed, NotReversed> {
-    let reverse = |reply| {
-        Request::Batch(BatchRequest::Reverse {
-            batch,
-            reason: "scanned in the wrong mode".to_owned(),
-            who: Who::os_user("supervisor".to_owned()),
-            confirmed_by: "second".to_owned(),
-            reply,
-        })
-    };
-    station.ledger().ask(reverse).unwrap()
+    let reason = "scanned in the wrong mode".to_owned();
+    let who = Who::os_user("second".to_owned());
+    let second = Person { who, role: Some(Role::Supervisor) };
+    let party = Party { by: operator(Role::Supervisor), second: Some(second) };
+    let reverse =
+        |reply| Request::People(PeopleRequest::ReverseBatch { batch, reason, party, reply });
+    match station.ledger().ask(reverse).unwrap() {
+        Ok(Done::Reversed(reversed)) => Ok(reversed),
+        Err(NotDone::Batch(why)) => Err(why),
+        other => panic!("{other:?}"),
+    }
 }
 
 fn set(station: &Station, n: u32, status: Status) {
+    set_as(station, n, status, Person::os_user("supervisor".to_owned()));
+}
+
+fn set_as(station: &Station, n: u32, status: Status, person: Person) {
     let request = SetRequest {
         election: row(n).election,
         ballot: row(n).ballot.unwrap(),
         status,
         reason: "decided".to_owned(),
-        party: Party::of(Person::os_user("supervisor".to_owned())),
+        party: Party::of(person),
     };
     station.ledger().ask(|reply| Request::Set(request, reply)).unwrap().unwrap();
 }
@@ -179,7 +210,7 @@ fn an_earlier_receipt_takes_a_supervisor_and_a_reason() {
         assert_eq!(open_as(&station, wanted, person), Err(refused));
     }
     assert!(open_as(&station, earlier(), supervisor()).is_ok());
-    let story = station.reader().batch(1).unwrap().unwrap().story;
+    let story = station.reader().batch(1, 0).unwrap().unwrap().story;
     assert_eq!(story.received_at.as_deref(), Some("2026-11-02T11:59:59-07:00"));
     assert_eq!(story.reason.as_deref(), Some("lay in the drop box"));
 }
@@ -283,6 +314,27 @@ fn what_voters_must_do_is_said_by_the_batch_and_goes_to_the_relay() {
     assert_eq!(told["data"]["reason"], "signature missing");
 }
 
+/// The scan that filled it was committed and answered with the alarm, or not at all.
+#[test]
+fn that_a_batch_is_full_is_said_once_though_the_scan_that_filled_it_was_not_answered() {
+    let told = |judged: &Judged| (place(judged), judged.fill);
+    for (next, expected) in [
+        (2, ((1, 2), Fill::Full)),
+        // It is another scanner's, or another envelope's turn.
+        (3, ((1, 3), Fill::Full)),
+    ] {
+        let mut station = station(4);
+        open(&station, NewBatch { cap: Some(2), ..NewBatch::default() });
+        station.scan_ballot("left", 1);
+        station.scan_ballot("left", 2);
+        station.crash();
+        // What was not answered before that one is told its own place.
+        assert_eq!(told(&station.scan_ballot("left", 1)), ((1, 1), Fill::Room));
+        assert_eq!(told(&station.scan_ballot("left", next)), expected);
+        assert_eq!(station.scan_ballot("left", 4).fill, Fill::Room);
+    }
+}
+
 #[test]
 fn the_scan_that_fills_a_batch_says_so_once() {
     let mut station = station(4);
@@ -290,7 +342,7 @@ fn the_scan_that_fills_a_batch_says_so_once() {
     let fill = |station: &Station, n| station.scan_ballot("left", n).fill;
     assert_eq!(fill(&station, 1), Fill::Room);
     station.crash();
-    assert_eq!((fill(&station, 2), fill(&station, 3)), (Fill::Full, Fill::Over));
+    assert_eq!((fill(&station, 2), fill(&station, 3)), (Fill::Full, Fill::Room));
     close(&station, 1, 3, None).unwrap();
     open(&station, NewBatch { cap: Some(0), ..NewBatch::default() });
     assert_eq!(fill(&station, 4), Fill::Room);
@@ -343,10 +395,14 @@ fn a_scan_that_was_taken_back_is_no_envelope_until_it_is_scanned_again() {
     // What a supervisor decides of a ballot later takes no envelope out of its batch.
     set(&station, 1, Status::Mailed);
     assert_eq!(close(&station, 1, 2, None).unwrap().envelopes, 2);
-    let contents = station.reader().batch(1).unwrap().unwrap();
+    let contents = station.reader().batch(1, 3).unwrap().unwrap();
     let counts: Vec<_> = contents.scanned.iter().map(|scan| scan.counts_as).collect();
     assert_eq!(counts, ["envelope", "taken_back", "envelope"]);
-    assert_eq!((contents.envelopes_now, contents.story.envelopes), (2, Some(2)));
+    let closed = contents.story.closed.unwrap();
+    assert_eq!((contents.envelopes_now, closed.envelopes, contents.left_out), (2, 2, 0));
+    // What is not shown is counted.
+    let shown = station.reader().batch(1, 1).unwrap().unwrap();
+    assert_eq!((shown.scanned.len(), shown.left_out, shown.envelopes_now), (1, 2, 2));
 }
 
 #[test]
@@ -366,13 +422,15 @@ fn a_running_batch_is_closed_by_hand_and_another_takes_its_place() {
 #[test]
 fn a_reversed_batch_leaves_every_ballot_where_it_stood_or_was_moved_on_to() {
     let station = station(4);
-    open(&station, NewBatch::default());
+    staff(&station);
+    open_as(&station, NewBatch::default(), operator(Role::Clerk)).unwrap();
     (1..=4).for_each(|n| drop(station.scan_ballot("left", n)));
     undo(&station);
     assert_eq!(reverse(&station, 1), Err(NotReversed::Open("intake-1-1".to_owned())));
     assert_eq!(reverse(&station, 9), Err(NotReversed::NotThere("intake-1-9".to_owned())));
-    close(&station, 1, 3, None).unwrap();
-    set(&station, 2, Status::Accepted);
+    let closing = Closing { batch: 1, counted: 3, explanation: None };
+    close_as(&station, closing, operator(Role::Clerk)).unwrap();
+    set_as(&station, 2, Status::Accepted, operator(Role::Supervisor));
     let reversed = reverse(&station, 1).unwrap();
     assert_eq!((reversed.moved, reversed.left), (2, 1));
     assert_eq!(reversed.left_alone[0].ballot, row(2).ballot.unwrap());
@@ -380,8 +438,9 @@ fn a_reversed_batch_leaves_every_ballot_where_it_stood_or_was_moved_on_to() {
     let statuses: Vec<_> = (1..=4).map(|n| station.status(n)).collect();
     assert_eq!(statuses, [Status::Mailed, Status::Accepted, Status::Mailed, Status::Mailed]);
     assert_eq!(reverse(&station, 1), Err(NotReversed::Already("intake-1-1".to_owned())));
-    let story = station.reader().batch(1).unwrap().unwrap().story;
-    assert_eq!((story.state, story.confirmed_by.as_deref()), ("reversed", Some("second")));
+    let story = station.reader().batch(1, 0).unwrap().unwrap().story;
+    let reversed = story.reversed.unwrap();
+    assert_eq!((story.state, &*reversed.confirmed_by), ("reversed", "second"));
     // What was still held back is never sent: the relay hears of the ballot that was moved on only.
     station.pass(crate::station::HOLD_BACK);
     assert_eq!(station.claim().len(), 1);
@@ -393,11 +452,13 @@ fn a_reversal_gives_a_ballot_its_reason_back_and_tells_the_relay_what_it_correct
     let station = Station::default();
     let reason = Some("signature missing".to_owned());
     station.import(&[ImportRow { status: Status::NeedsAttention, reason, ..row(1) }]);
-    open(&station, of_mode(Mode::Accept));
+    staff(&station);
+    open_as(&station, of_mode(Mode::Accept), operator(Role::Clerk)).unwrap();
     station.scan_ballot("left", 1);
     station.pass(crate::station::HOLD_BACK);
     let sent: serde_json::Value = serde_json::from_str(&station.claim()[0].body).unwrap();
-    close(&station, 1, 1, None).unwrap();
+    let closing = Closing { batch: 1, counted: 1, explanation: None };
+    close_as(&station, closing, operator(Role::Clerk)).unwrap();
     assert_eq!(reverse(&station, 1).unwrap().moved, 1);
     let story = station.reader().ballot("202611", "000000001").unwrap().unwrap();
     assert_eq!(story.status, Status::NeedsAttention);

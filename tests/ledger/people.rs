@@ -322,15 +322,33 @@ fn a_proposal_is_void_once_the_ballot_has_moved_or_its_maker_is_gone() {
     let moved_since = confirm(&station, third, supervisor("sam"));
     assert!(matches!(moved_since, Err(NotDone::Ballot(NotMoved::MovedSinceProposed { .. }))));
     let last = propose(Status::Received);
+    let void = |station: &Station| -> Vec<_> {
+        let open = station.reader().proposals().unwrap();
+        open.into_iter().map(|open| (open.proposal, open.void_because)).collect()
+    };
+    let moved_on = |proposal| {
+        let (ballot, status) = (row(1).ballot.unwrap(), Status::Accepted);
+        Some(NotMoved::MovedSinceProposed { ballot, proposal, status }.to_string())
+    };
+    assert_eq!(void(&station), [(first, moved_on(first)), (third, moved_on(third)), (last, None)]);
     disable(&station, "sue", operator("root", Role::Administrator)).unwrap();
     let gone = confirm(&station, last, supervisor("sam"));
     assert_eq!(gone, not_allowed(NotAllowed::ProposerDisabled("sue".to_owned())));
+    let disabled = Some(NotAllowed::ProposerDisabled("sue".to_owned()).to_string());
+    assert_eq!(void(&station).pop(), Some((last, disabled)));
     for open in [first, third, last] {
         let declined = decide(&station, open, Decision::Declined, supervisor("sam"));
         assert_eq!(declined, Ok(Done::Declined(open)));
     }
     assert_eq!(station.reader().proposals().unwrap(), []);
     assert_eq!(station.status(1), Status::Accepted);
+    let story = station.reader().ballot("202611", "000000001").unwrap().unwrap();
+    let declined = story.history.iter().filter_map(|chapter| {
+        let of = chapter.proposal.as_ref()?;
+        Some((chapter.what, &*chapter.by, &*of.who.by, of.proposal, chapter.to))
+    });
+    let expected = [first, third, last].map(|n| ("declined", "sam", "sue", n, None));
+    assert_eq!(declined.collect::<Vec<_>>(), expected);
     holds(station);
 }
 
@@ -352,9 +370,18 @@ fn a_batch_is_reversed_by_two() {
     station.ledger().ask(|reply| Request::Batch(close(reply))).unwrap().unwrap();
     let unsigned = reverse(1, Party::of(os_user()));
     assert_eq!(unsigned, not_allowed(NotAllowed::SignIn(Role::Supervisor)));
-    let proposal = proposed(reverse(1, sue()));
+    let (proposal, other) = (proposed(reverse(1, sue())), proposed(reverse(1, sue())));
+    let void = || -> Vec<_> {
+        let open = station.reader().proposals().unwrap();
+        open.into_iter().map(|open| (open.batch_name, open.void_because)).collect()
+    };
+    let batch = || Some("intake-1-1".to_owned());
+    assert_eq!(void(), [(batch(), None), (batch(), None)]);
     let done = confirm(&station, proposal, supervisor("sam"));
     assert!(matches!(done, Ok(Done::Reversed(_))), "{done:?}");
+    let already = NotReversed::Already("intake-1-1".to_owned());
+    assert_eq!(void(), [(batch(), Some(already.to_string()))]);
+    assert_eq!(confirm(&station, other, supervisor("sam")), Err(NotDone::Batch(already)));
     assert_eq!(
         reverse(1, sue()),
         Err(NotDone::Batch(NotReversed::Already("intake-1-1".to_owned())))

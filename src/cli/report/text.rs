@@ -3,8 +3,8 @@
 use crate::ballot::Status;
 use crate::event::printable;
 use crate::ledger::{
-    BatchReport, BatchSheet, DayReport, Exception, Exceptions, Flow, NamedScans, Reconciliation,
-    Report,
+    BatchReport, BatchReversal, BatchSheet, BatchStory, DayReport, Exception, Exceptions, Flow,
+    NamedScans, Reconciliation, Report, Who,
 };
 use std::io;
 
@@ -66,53 +66,65 @@ pub(super) fn day(out: &mut dyn io::Write, report: &DayReport) -> io::Result<()>
     Ok(())
 }
 
-/// One batch.
+/// One batch, with what somebody has to look at in it.
 pub(super) fn batch(out: &mut dyn io::Write, report: &BatchSheet) -> io::Result<()> {
-    let none = String::new();
+    let BatchSheet { story: told, exceptions, checkpoint, as_of } = report;
+    story(out, told)?;
+    let checkpoint = checkpoint.clone().unwrap_or_default();
+    named(out, &[("checkpoint", checkpoint), ("as of", as_of.clone())])?;
+    exceptions.iter().try_for_each(|exception| exception_line(out, exception))
+}
+
+/// What was said of a batch from its opening to its end, and its scans in counts.
+pub(in crate::cli) fn story(out: &mut dyn io::Write, story: &BatchStory) -> io::Result<()> {
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
-    let mut lines = vec![
-        ("batch", report.batch.clone()),
-        ("mode", report.mode.clone()),
-        ("day", text(&report.day)),
-        ("received by", report.received_by.clone()),
-        (
-            "received at",
-            report.received_at.clone().unwrap_or_else(|| "as each was scanned".to_owned()),
-        ),
-        ("why earlier", text(&report.reason)),
-        ("postmarked", if report.postmarked { "all in time".to_owned() } else { none }),
-        ("voters must", text(&report.attention)),
-        ("place", text(&report.place)),
-        ("seals", report.seals.join(", ")),
-        ("cap", report.cap.map(|cap| cap.to_string()).unwrap_or_default()),
-        ("opened", report.opened.clone()),
-        ("opened by", report.opened_by.clone().unwrap_or_else(|| "the station".to_owned())),
-    ];
-    match &report.closed {
-        None => lines.push(("closed", "no: it takes scans".to_owned())),
-        Some(closed) => lines.extend([
-            ("closed", closed.at.clone()),
-            ("closed by", closed.by.clone()),
-            ("counted", closed.counted.to_string()),
-            ("scanned", format!("{} envelopes that were not taken back", closed.envelopes)),
-            ("difference", format!("{:+}", closed.difference)),
-            ("explanation", text(&closed.explanation)),
-        ]),
+    let postmarked = if story.postmarked { "all in time" } else { "" };
+    let scanned = "as each was scanned".to_owned();
+    named(
+        out,
+        &[
+            ("batch", story.batch.clone()),
+            ("mode", story.mode.name().to_owned()),
+            ("day", text(&story.day)),
+            ("received by", story.received_by.clone()),
+            ("received at", story.received_at.clone().unwrap_or(scanned)),
+            ("why earlier", text(&story.reason)),
+            ("postmarked", postmarked.to_owned()),
+            ("voters must", text(&story.attention)),
+            ("place", text(&story.place)),
+            ("seals", story.seals.join(", ")),
+            ("cap", story.cap.map(|cap| cap.to_string()).unwrap_or_default()),
+            ("opened", story.opened.clone()),
+            ("opened by", story.opener().unwrap_or_else(|| Who::station().in_words())),
+        ],
+    )?;
+    match &story.closed {
+        None => named(out, &[("closed", "no: it takes scans".to_owned())])?,
+        Some(closed) => named(
+            out,
+            &[
+                ("closed", closed.at.clone()),
+                ("closed by", closed.who.in_words()),
+                ("counted", closed.counted.to_string()),
+                ("scanned", format!("{} envelopes that were not taken back", closed.envelopes)),
+                ("difference", format!("{:+}", closed.difference)),
+                ("explanation", text(&closed.explanation)),
+            ],
+        )?,
     }
-    if let Some(reversed) = &report.reversed {
-        lines.extend([
-            ("REVERSED", reversed.at.clone()),
-            ("by", format!("{}, confirmed by {}", reversed.by, reversed.confirmed_by)),
-            ("because", reversed.reason.clone()),
-        ]);
+    if let Some(BatchReversal { at, who, confirmed_by, reason }) = &story.reversed {
+        let by = format!("{}, confirmed by {confirmed_by}", who.in_words());
+        named(out, &[("REVERSED", at.clone()), ("by", by), ("because", reason.clone())])?;
     }
-    lines.push(("checkpoint", text(&report.checkpoint)));
-    lines.push(("as of", report.as_of.clone()));
+    counts(out, "scans", story.scans.iter().map(|(name, n)| (*name, *n)))
+}
+
+/// A line for each that is not empty.
+fn named(out: &mut dyn io::Write, lines: &[(&str, String)]) -> io::Result<()> {
     for (what, value) in lines.iter().filter(|(_, value)| !value.is_empty()) {
         writeln!(out, "{what:12} {}", printable(value))?;
     }
-    counts(out, "scans", report.scans.iter().map(|(name, n)| (*name, *n)))?;
-    report.exceptions.iter().try_for_each(|exception| exception_line(out, exception))
+    Ok(())
 }
 
 /// What somebody has to look at.

@@ -12,9 +12,6 @@ use crate::scan::Verdict;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// Scans of a batch that are told one by one.
-const SCANS_MAX: usize = 100_000;
-
 /// A batch from its opening to its end. Times are local with offset.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct BatchStory {
@@ -46,26 +43,54 @@ pub struct BatchStory {
     pub opened: String,
     /// Who opened it; null where the station did.
     pub opened_by: Option<String>,
-    /// When it was closed.
-    pub closed: Option<String>,
-    /// Who closed it.
-    pub closed_by: Option<String>,
+    /// The operating system's user, where `opened_by` is an operator who signed in; else null.
+    pub opened_os_user: Option<String>,
+    /// Its closing and its hand count.
+    pub closed: Option<BatchCount>,
+    /// Its reversal: all that its scans moved was taken back.
+    pub reversed: Option<BatchReversal>,
+    /// Its scans by verdict, zeros too.
+    pub scans: BTreeMap<&'static str, i64>,
+}
+
+/// How a batch was closed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct BatchCount {
+    /// When.
+    pub at: String,
+    /// Who.
+    #[serde(flatten)]
+    pub who: Who,
     /// Envelopes counted by hand.
-    pub counted: Option<u32>,
+    pub counted: u32,
     /// Different envelopes that were scanned and not taken back, when it was closed.
-    pub envelopes: Option<u32>,
-    /// Why the two differ.
+    pub envelopes: u32,
+    /// The first less the second.
+    pub difference: i64,
+    /// Why they differ.
     pub explanation: Option<String>,
-    /// When it was reversed.
-    pub reversed: Option<String>,
-    /// Who proposed that.
-    pub reversed_by: Option<String>,
-    /// Who confirmed it.
-    pub confirmed_by: Option<String>,
-    /// Why it was reversed.
-    pub reversal_reason: Option<String>,
-    /// Its scans by verdict, without zeros.
-    pub scans: BTreeMap<String, i64>,
+}
+
+/// How a batch was reversed, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct BatchReversal {
+    /// When.
+    pub at: String,
+    /// Who proposed it.
+    #[serde(flatten)]
+    pub who: Who,
+    /// The operator who confirmed it.
+    pub confirmed_by: String,
+    /// Why.
+    pub reason: String,
+}
+
+impl BatchStory {
+    /// Who opened it, in words; none where the station did.
+    pub fn opener(&self) -> Option<String> {
+        let by = self.opened_by.clone()?;
+        Some(Who { by, os_user: self.opened_os_user.clone() }.in_words())
+    }
 }
 
 /// A batch with all that was scanned in it.
@@ -78,6 +103,8 @@ pub struct Contents {
     pub envelopes_now: u32,
     /// Its scans in order.
     pub scanned: Vec<BatchScan>,
+    /// Scans after those, which are not told one by one.
+    pub left_out: usize,
 }
 
 /// A scan of a batch.
@@ -113,36 +140,42 @@ impl Reader {
         })
     }
 
-    /// Batch `number` with its scans, if there is one.
-    pub fn batch(&self, number: u32) -> Result<Option<Contents>, ReadError> {
+    /// Batch `number`, if there is one, with its first `scans_max` scans.
+    pub fn batch(&self, number: u32, scans_max: usize) -> Result<Option<Contents>, ReadError> {
         self.snapshot(|| {
             let Some(story) = self.batch_story(number)? else { return Ok(None) };
             let mut envelopes = Envelopes::default();
-            let mut scanned = Vec::new();
+            let (mut scanned, mut left_out) = (Vec::new(), 0);
             scans(&self.conn, number, &mut |scan| {
                 let counts_as = match envelopes.add(&self.conn, &scan)? {
                     Added::Envelope => "envelope",
                     Added::Nothing => "again",
                     Added::TakenBack => "taken_back",
                 };
-                if scanned.len() < SCANS_MAX {
-                    scanned.push(BatchScan {
-                        position: scanned.len() + 1,
-                        at: self.zone.date_time(scan.at),
-                        scanner: scan.scan.scanner,
-                        verdict: scan.scan.verdict,
-                        ballot: scan.scan.ballot.map(|ballot| ballot.to_string()),
-                        reason: scan.scan.reason,
-                        counts_as,
-                    });
+                if scanned.len() >= scans_max {
+                    left_out += 1;
+                    return Ok(());
                 }
+                scanned.push(BatchScan {
+                    position: scanned.len() + 1,
+                    at: self.zone.date_time(scan.at),
+                    scanner: scan.scan.scanner,
+                    verdict: scan.scan.verdict,
+                    ballot: scan.scan.ballot.map(|ballot| ballot.to_string()),
+                    reason: scan.scan.reason,
+                    counts_as,
+                });
                 Ok(())
             })?;
-            Ok(Some(Contents { story, envelopes_now: envelopes.count(), scanned }))
+            Ok(Some(Contents { story, envelopes_now: envelopes.count(), scanned, left_out }))
         })
     }
 
-    fn batch_story(&self, number: u32) -> rusqlite::Result<Option<BatchStory>> {
+    /// The story of batch `number`, if there is one.
+    pub(in crate::ledger) fn batch_story(
+        &self,
+        number: u32,
+    ) -> rusqlite::Result<Option<BatchStory>> {
         let Some(BatchRow { seq, closed, reversed }) = row_of(&self.conn, number)? else {
             return Ok(None);
         };
@@ -151,24 +184,32 @@ impl Reader {
         let event = |seq: Option<i64>| seq.map(|seq| rows::event(&self.conn, seq)).transpose();
         if let Some(Event { at, fact: Fact::BatchClosed(fact), .. }) = event(closed)? {
             story.state = "closed";
-            story.closed = Some(self.zone.date_time(at));
-            story.closed_by = Some(fact.who.by);
-            story.counted = Some(fact.counted);
-            story.envelopes = Some(fact.envelopes);
-            story.explanation = fact.explanation;
+            story.closed = Some(BatchCount {
+                at: self.zone.date_time(at),
+                who: fact.who,
+                counted: fact.counted,
+                envelopes: fact.envelopes,
+                difference: i64::from(fact.counted) - i64::from(fact.envelopes),
+                explanation: fact.explanation,
+            });
         }
         if let Some(Event { at, fact: Fact::BatchReversed(fact), .. }) = event(reversed)? {
             story.state = "reversed";
-            story.reversed = Some(self.zone.date_time(at));
-            story.reversed_by = Some(fact.who.by);
-            story.confirmed_by = Some(fact.confirmed_by);
-            story.reversal_reason = Some(fact.reason);
+            story.reversed = Some(BatchReversal {
+                at: self.zone.date_time(at),
+                who: fact.who,
+                confirmed_by: fact.confirmed_by,
+                reason: fact.reason,
+            });
         }
         Ok(Some(story))
     }
 
     fn opened_story(&self, at: Micros, opened: BatchOpened) -> rusqlite::Result<BatchStory> {
         let scans = tally::read(&self.conn, &Scope::Batch(opened.batch))?;
+        let scans = |verdict: Verdict| scans.get(verdict.name()).copied().unwrap_or(0);
+        let (opened_by, opened_os_user) =
+            opened.who.map_or((None, None), |Who { by, os_user }| (Some(by), os_user));
         Ok(BatchStory {
             batch: name(&self.station()?, opened.batch),
             state: "open",
@@ -183,17 +224,11 @@ impl Reader {
             seals: opened.seals,
             cap: opened.cap,
             opened: self.zone.date_time(at),
-            opened_by: opened.who.map(|Who { by, .. }| by),
+            opened_by,
+            opened_os_user,
             closed: None,
-            closed_by: None,
-            counted: None,
-            envelopes: None,
-            explanation: None,
             reversed: None,
-            reversed_by: None,
-            confirmed_by: None,
-            reversal_reason: None,
-            scans: scans.into_iter().filter(|(_, n)| *n != 0).collect(),
+            scans: Verdict::ALL.map(|verdict| (verdict.name(), scans(verdict))).into(),
         })
     }
 }

@@ -1,12 +1,13 @@
 //! Reversing a batch: one event for it, and one for each ballot that still stands where a scan of it put it.
 
 use super::count;
-use super::{BatchRow, row_of};
+use super::{BatchRow, name, row_of};
 use crate::ballot::{BallotId, ElectionId, Status};
 use crate::clock::Micros;
 use crate::ledger::book::{Book, WriteError};
 use crate::ledger::fact::{BatchReversed, By, Event, Fact, SetFact, Who, Why};
 use crate::ledger::rows;
+use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
 /// Ballots that are named among those left alone.
@@ -63,19 +64,28 @@ pub enum NotReversed {
     Already(String),
 }
 
+/// Whether a batch of that station can be reversed now.
+pub(in crate::ledger) fn reversible(
+    conn: &Connection,
+    station: &str,
+    batch: u32,
+) -> rusqlite::Result<Result<(), NotReversed>> {
+    let name = name(station, batch);
+    Ok(match row_of(conn, batch)? {
+        None => Err(NotReversed::NotThere(name)),
+        Some(BatchRow { reversed: Some(_), .. }) => Err(NotReversed::Already(name)),
+        Some(BatchRow { closed: None, .. }) => Err(NotReversed::Open(name)),
+        Some(_) => Ok(()),
+    })
+}
+
 impl Book {
     /// Whether a batch can be reversed now.
     pub(in crate::ledger) fn reversible(
         &self,
         batch: u32,
     ) -> rusqlite::Result<Result<(), NotReversed>> {
-        let name = self.name_of(batch);
-        Ok(match row_of(&self.conn, batch)? {
-            None => Err(NotReversed::NotThere(name)),
-            Some(BatchRow { reversed: Some(_), .. }) => Err(NotReversed::Already(name)),
-            Some(BatchRow { closed: None, .. }) => Err(NotReversed::Open(name)),
-            Some(_) => Ok(()),
-        })
+        reversible(&self.conn, &self.settings.station, batch)
     }
 
     /// Takes back all that the scans of a closed batch moved, in this transaction.

@@ -7,7 +7,7 @@
 use super::{ExportError, Exported, Record};
 use crate::ballot::ElectionId;
 use crate::clock::Micros;
-use crate::ledger::fact::{Decision, Fact, Opened, ScanFact, SetFact, TwoPersonAct};
+use crate::ledger::fact::{Decision, Fact, Opened, ScanFact, SetFact, TwoPersonAct, Who};
 use crate::ledger::report::Reader;
 use crate::scan::{Tone, Verdict};
 use serde::Serialize;
@@ -83,8 +83,8 @@ impl Said {
         Self { kind, id, disposition: "success", user: None, about: Vec::new() }
     }
 
-    fn by(self, user: &str) -> Self {
-        Self { user: Some(user.to_owned()), ..self }
+    fn by(self, who: &Who) -> Self {
+        Self { user: Some(who.in_words()), ..self }
     }
 
     fn about(mut self, what: impl Into<String>) -> Self {
@@ -176,21 +176,21 @@ fn said(fact: &Fact) -> Said {
         Fact::Set(set) => said_of_set(set),
         Fact::BatchOpened(batch) => {
             let said = Said::new("batch", "batch-opened").about(format!("batch {}", batch.batch));
-            batch.who.iter().fold(said, |said, who| said.by(&who.by))
+            batch.who.iter().fold(said, Said::by)
         }
         Fact::BatchClosed(closed) => {
             let counts = format!("counted {}, scanned {}", closed.counted, closed.envelopes);
-            let said = Said::new("batch", "batch-closed").by(&closed.who.by);
+            let said = Said::new("batch", "batch-closed").by(&closed.who);
             said.about(format!("batch {}", closed.batch)).about(counts)
         }
         Fact::BatchReversed(reversed) => Said::new("batch", "batch-reversed")
-            .by(&reversed.who.by)
+            .by(&reversed.who)
             .about(format!("batch {}", reversed.batch))
             .about(format!("confirmed by {}", reversed.confirmed_by)),
         Fact::Imported(imported) => {
             let counts = &imported.counts;
             Said::new("file", "file-imported")
-                .by(&imported.who.by)
+                .by(&imported.who)
                 .about(format!("file {}, SHA-256 {}", imported.file, imported.file_sha256))
                 .about(format!("{} rows, {} refused", counts.rows, counts.refused))
         }
@@ -221,7 +221,7 @@ fn said_of_set(set: &SetFact) -> Said {
         By::Import => "ballot-imported",
     };
     let said = Said::new("ballot", id)
-        .by(&set.who.by)
+        .by(&set.who)
         .about(format!("ballot {}/{}", set.election, set.ballot))
         .about(format!("{} to {}", set.from, set.to));
     let said =
@@ -244,11 +244,9 @@ fn said_of_relay(fact: &Fact) -> Option<Said> {
             disposition: "failure",
             ..Said::new("relay", "change-set-aside").about(rows(&[*of])).about(why)
         },
-        Fact::Retried { of, who } => {
-            Said::new("relay", "changes-retried").by(&who.by).about(rows(of))
-        }
+        Fact::Retried { of, who } => Said::new("relay", "changes-retried").by(who).about(rows(of)),
         Fact::Dropped { of, who, .. } => {
-            Said::new("relay", "change-dropped").by(&who.by).about(rows(&[*of]))
+            Said::new("relay", "change-dropped").by(who).about(rows(&[*of]))
         }
         _ => return None,
     })
@@ -258,11 +256,11 @@ fn said_of_relay(fact: &Fact) -> Option<Said> {
 fn said_of_people(fact: &Fact) -> Said {
     match fact {
         Fact::OperatorAdded(added) => Said::new("operator", "operator-added")
-            .by(&added.who.by)
+            .by(&added.who)
             .about(format!("operator {}, {}", added.operator, added.role.name())),
-        Fact::OperatorDisabled { operator, who } => Said::new("operator", "operator-disabled")
-            .by(&who.by)
-            .about(format!("operator {operator}")),
+        Fact::OperatorDisabled { operator, who } => {
+            Said::new("operator", "operator-disabled").by(who).about(format!("operator {operator}"))
+        }
         Fact::Proposed { what, who } => {
             let what = match what {
                 TwoPersonAct::SetBallot { election, ballot, to, .. } => {
@@ -270,14 +268,14 @@ fn said_of_people(fact: &Fact) -> Said {
                 }
                 TwoPersonAct::ReverseBatch { batch, .. } => format!("reverse batch {batch}"),
             };
-            Said::new("operator", "act-proposed").by(&who.by).about(what)
+            Said::new("operator", "act-proposed").by(who).about(what)
         }
         Fact::Decided(decided) => {
             let (disposition, word) = match decided.decision {
                 Decision::Confirmed => ("success", "confirmed"),
                 Decision::Declined => ("failure", "declined"),
             };
-            let said = Said::new("operator", "act-decided").by(&decided.who.by);
+            let said = Said::new("operator", "act-decided").by(&decided.who);
             Said { disposition, ..said.about(format!("{word}: row {}", decided.proposal)) }
         }
         Fact::Checkpointed(checkpoint) => {

@@ -4,9 +4,9 @@ use super::sheet::Sheet;
 use super::{ExportError, Exported, PAGE_ROWS, Record, Standing};
 use crate::ballot::{ElectionId, Status};
 use crate::clock::Micros;
-use crate::ledger::fact::{BatchClosed, Fact, ScanFact};
-use crate::ledger::report::{After, BatchEvents, Exception, Reader};
-use crate::ledger::tally::{self, Scope};
+use crate::ledger::batches::{BatchCount, BatchStory};
+use crate::ledger::fact::{Fact, ScanFact};
+use crate::ledger::report::{After, Exception, Reader};
 use crate::scan::Verdict;
 use std::io;
 
@@ -126,17 +126,11 @@ pub(super) fn batches(reader: &Reader, out: &mut dyn io::Write) -> Result<Export
     ];
     header.extend(Verdict::ALL.map(Verdict::name));
     let mut sheet = Sheet::begin(&header, out)?;
-    let station = station(reader)?;
     let newest = reader.number("SELECT coalesce(max(number), 0) FROM batch")?;
     for number in 1..=u32::try_from(newest).unwrap_or(u32::MAX) {
-        let found = reader.snapshot(|| {
-            let Some(events) = reader.batch_events(number)? else { return Ok(None) };
-            Ok(Some((events, tally::read(&reader.conn, &Scope::Batch(number))?)))
-        });
-        let Some((events, scans)) = found.map_err(ExportError::Read)? else { continue };
-        let mut cells = batch_cells(reader, &format!("{station}-{number}"), events);
-        cells.push(scans.values().sum::<i64>().to_string());
-        cells.extend(Verdict::ALL.map(|v| scans.get(v.name()).copied().unwrap_or(0).to_string()));
+        let story = reader.snapshot(|| reader.batch_story(number)).map_err(ExportError::Read)?;
+        let Some(story) = story else { continue };
+        let cells = batch_cells(story);
         sheet.row(&cells.iter().map(String::as_str).collect::<Vec<_>>())?;
     }
     Ok(Exported { rows: sheet.rows(), left_out: 0 })
@@ -191,35 +185,35 @@ pub(super) fn exceptions(
     Ok(Exported { rows: sheet.rows(), left_out: 0 })
 }
 
-fn batch_cells(reader: &Reader, batch: &str, events: BatchEvents) -> Vec<String> {
-    let BatchEvents { opened: (opened_at, opened), closed, reversed } = events;
-    let time = |at: Micros| reader.zone.date_time(at);
+fn batch_cells(story: BatchStory) -> Vec<String> {
+    let opener = story.opener().unwrap_or_default();
     let mut cells = vec![
-        batch.to_owned(),
-        opened.day.unwrap_or_default(),
-        opened.mode.name().to_owned(),
-        opened.received_by,
-        opened.received_at.map(time).unwrap_or_default(),
-        opened.reason.unwrap_or_default(),
-        opened.place.unwrap_or_default(),
-        opened.seals.join(" "),
-        time(opened_at),
-        opened.who.map(|who| who.by).unwrap_or_default(),
+        story.batch,
+        story.day.unwrap_or_default(),
+        story.mode.name().to_owned(),
+        story.received_by,
+        story.received_at.unwrap_or_default(),
+        story.reason.unwrap_or_default(),
+        story.place.unwrap_or_default(),
+        story.seals.join(" "),
+        story.opened,
+        opener,
     ];
-    cells.extend(
-        closed.map_or_else(Default::default, |(at, closed)| closing_cells(time(at), closed)),
-    );
-    cells.extend(reversed.map_or_else(Default::default, |(at, reversed)| {
-        [time(at), reversed.who.by, reversed.confirmed_by, reversed.reason]
+    cells.extend(story.closed.map_or_else(Default::default, closing_cells));
+    cells.extend(story.reversed.map_or_else(Default::default, |reversed| {
+        [reversed.at, reversed.who.in_words(), reversed.confirmed_by, reversed.reason]
     }));
+    cells.push(story.scans.values().sum::<i64>().to_string());
+    let of = |verdict: Verdict| story.scans.get(verdict.name()).copied().unwrap_or(0);
+    cells.extend(Verdict::ALL.map(|verdict| of(verdict).to_string()));
     cells
 }
 
-fn closing_cells(at: String, closed: BatchClosed) -> [String; 7] {
-    let [missing, surplus] = sides(i64::from(closed.counted) - i64::from(closed.envelopes));
+fn closing_cells(closed: BatchCount) -> [String; 7] {
+    let [missing, surplus] = sides(closed.difference);
     let (counted, envelopes) = (closed.counted.to_string(), closed.envelopes.to_string());
     let explanation = closed.explanation.unwrap_or_default();
-    [at, closed.who.by, counted, envelopes, missing, surplus, explanation]
+    [closed.at, closed.who.in_words(), counted, envelopes, missing, surplus, explanation]
 }
 
 /// A difference without a sign, which a spreadsheet could take for the start of a formula: too few scanned, too many scanned.

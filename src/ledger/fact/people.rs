@@ -23,6 +23,16 @@ impl Who {
     pub const fn os_user(name: String) -> Self {
         Self { by: name, os_user: None }
     }
+
+    /// Who it was, for people: nobody takes a user of the operating system for the operator of that name.
+    pub fn in_words(&self) -> String {
+        let by = &self.by;
+        match &self.os_user {
+            Some(os_user) => format!("{by} (signed in by user {os_user})"),
+            None if *self == Self::station() => "the station".to_owned(),
+            None => format!("user {by}"),
+        }
+    }
 }
 
 /// What an operator may do; each may do what those before may, but for the auditor, who only reads.

@@ -1,15 +1,12 @@
 //! One batch: who opened it, what came in it, how it was closed, and what somebody has to look at in it.
 
 use super::exceptions::Exception;
-use super::{ReadError, Reader, add, zeros};
+use super::{ReadError, Reader};
 use crate::clock::Micros;
+use crate::ledger::batches::BatchStory;
 use crate::ledger::checkpoint::on_paper;
-use crate::ledger::fact::{BatchClosed, BatchOpened, BatchReversed, Event, Fact};
-use crate::ledger::rows;
-use crate::ledger::tally::{self, Scope};
 use rusqlite::OptionalExtension as _;
 use serde::Serialize;
-use std::collections::BTreeMap;
 
 /// Exceptions shown of one batch, the oldest; the list of all exceptions has the others.
 const EXCEPTIONS_MAX: usize = 1_000;
@@ -17,165 +14,28 @@ const EXCEPTIONS_MAX: usize = 1_000;
 /// One batch, whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct BatchSheet {
-    /// `<station>-<n>`.
-    pub batch: String,
-    /// The local date of the station's running batch; null for one that was opened by hand.
-    pub day: Option<String>,
-    /// What its scans do.
-    pub mode: String,
-    /// How its envelopes came.
-    pub received_by: String,
-    /// When they did, where that was before they were scanned; in local time with offset, as all times here.
-    pub received_at: Option<String>,
-    /// Why that was earlier.
-    pub reason: Option<String>,
-    /// Whether every envelope of it was postmarked in time.
-    pub postmarked: bool,
-    /// What the voters must do.
-    pub attention: Option<String>,
-    /// The drop box or the mail tray.
-    pub place: Option<String>,
-    /// The numbers of its seals.
-    pub seals: Vec<String>,
-    /// Envelopes from which on the clerk was warned.
-    pub cap: Option<u32>,
-    /// When it was opened.
-    pub opened: String,
-    /// Who opened it.
-    pub opened_by: Option<String>,
-    /// Its closing and its hand count.
-    pub closed: Option<BatchCount>,
-    /// Its reversal: all that its scans moved was taken back.
-    pub reversed: Option<Explained>,
-    /// Its scans by verdict, zeros too.
-    pub scans: BTreeMap<&'static str, i64>,
+    /// Its story.
+    #[serde(flatten)]
+    pub story: BatchStory,
     /// What somebody has to look at.
     pub exceptions: Vec<Exception>,
     /// The newest checkpoint, as it stands on paper.
     pub checkpoint: Option<String>,
-    /// When it was asked.
+    /// When it was asked, in local time with offset.
     pub as_of: String,
 }
 
-/// How a batch was closed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct BatchCount {
-    /// When.
-    pub at: String,
-    /// Who.
-    pub by: String,
-    /// Envelopes counted by hand.
-    pub counted: u32,
-    /// Different envelopes that were scanned and not taken back.
-    pub envelopes: u32,
-    /// The first less the second.
-    pub difference: i64,
-    /// Why they differ.
-    pub explanation: Option<String>,
-}
-
-/// What was done with a batch, and why.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Explained {
-    /// When.
-    pub at: String,
-    /// Who proposed it.
-    pub by: String,
-    /// Who confirmed it.
-    pub confirmed_by: String,
-    /// Why.
-    pub reason: String,
-}
-
-/// The events of a batch.
-pub(in crate::ledger) struct BatchEvents {
-    pub(in crate::ledger) opened: (Micros, BatchOpened),
-    pub(in crate::ledger) closed: Option<(Micros, BatchClosed)>,
-    pub(in crate::ledger) reversed: Option<(Micros, BatchReversed)>,
-}
-
 impl Reader {
-    /// The batch of that number, if there is one. `batch` is its number, or `<station>-<n>`.
-    pub fn batch_sheet(&self, batch: &str, as_of: Micros) -> Result<Option<BatchSheet>, ReadError> {
+    /// Batch `number`, if there is one.
+    pub fn batch_sheet(&self, number: u32, as_of: Micros) -> Result<Option<BatchSheet>, ReadError> {
         self.snapshot(|| {
-            let station = self.station()?;
-            let number = batch.strip_prefix(&format!("{station}-")).unwrap_or(batch);
-            let Ok(number) = number.parse() else { return Ok(None) };
-            self.batch_events(number)?
-                .map(|events| self.sheet_of(&station, number, events, as_of))
-                .transpose()
-        })
-    }
-
-    /// The events of that batch, if there is one.
-    pub(in crate::ledger) fn batch_events(
-        &self,
-        number: u32,
-    ) -> rusqlite::Result<Option<BatchEvents>> {
-        let found: Option<(i64, Option<i64>, Option<i64>)> = self
-            .conn
-            .prepare_cached("SELECT seq, closed, reversed FROM batch WHERE number = ?")?
-            .query_row([number], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
-            .optional()?;
-        let Some((opened, closed, reversed)) = found else { return Ok(None) };
-        let event = |seq| rows::event(&self.conn, seq);
-        let Event { at, fact: Fact::BatchOpened(opening), .. } = event(opened)? else {
-            return Err(rows::foreign(0, "the row of a batch opens none"));
-        };
-        let closed = closed.map(event).transpose()?.and_then(|event| match event.fact {
-            Fact::BatchClosed(closed) => Some((event.at, closed)),
-            _ => None,
-        });
-        let reversed = reversed.map(event).transpose()?.and_then(|event| match event.fact {
-            Fact::BatchReversed(reversed) => Some((event.at, reversed)),
-            _ => None,
-        });
-        Ok(Some(BatchEvents { opened: (at, opening), closed, reversed }))
-    }
-
-    fn sheet_of(
-        &self,
-        station: &str,
-        number: u32,
-        events: BatchEvents,
-        as_of: Micros,
-    ) -> rusqlite::Result<BatchSheet> {
-        let BatchEvents { opened: (opened_at, opened), closed, reversed } = events;
-        let time = |at: Micros| self.zone.date_time(at);
-        let mut scans = zeros();
-        add(&mut scans, &tally::read(&self.conn, &Scope::Batch(number))?.into_iter().collect());
-        Ok(BatchSheet {
-            batch: format!("{station}-{number}"),
-            day: opened.day,
-            mode: opened.mode.name().to_owned(),
-            received_by: opened.received_by,
-            received_at: opened.received_at.map(time),
-            reason: opened.reason,
-            postmarked: opened.postmarked,
-            attention: opened.attention,
-            place: opened.place,
-            seals: opened.seals,
-            cap: opened.cap,
-            opened: time(opened_at),
-            opened_by: opened.who.map(|who| who.by),
-            closed: closed.map(|(at, closed)| BatchCount {
-                at: time(at),
-                by: closed.who.by,
-                counted: closed.counted,
-                envelopes: closed.envelopes,
-                difference: i64::from(closed.counted) - i64::from(closed.envelopes),
-                explanation: closed.explanation,
-            }),
-            reversed: reversed.map(|(at, reversed)| Explained {
-                at: time(at),
-                by: reversed.who.by,
-                confirmed_by: reversed.confirmed_by,
-                reason: reversed.reason,
-            }),
-            scans,
-            exceptions: self.exceptions_in(number, EXCEPTIONS_MAX)?,
-            checkpoint: self.newest_checkpoint()?,
-            as_of: time(as_of),
+            let Some(story) = self.batch_story(number)? else { return Ok(None) };
+            Ok(Some(BatchSheet {
+                story,
+                exceptions: self.exceptions_in(number, EXCEPTIONS_MAX)?,
+                checkpoint: self.newest_checkpoint()?,
+                as_of: self.zone.date_time(as_of),
+            }))
         })
     }
 
@@ -200,7 +60,8 @@ mod tests {
     use crate::ballot::{ElectionId, Mode};
     use crate::clock::Zone;
     use crate::ledger::book::{Book, Settings};
-    use crate::ledger::fact::{Who, Why};
+    use crate::ledger::export::Export;
+    use crate::ledger::fact::{BatchClosed, BatchOpened, BatchReversed, Fact, Who, Why};
     use crate::ledger::report::After;
     use std::path::Path;
     use std::time::Duration;
@@ -248,7 +109,7 @@ mod tests {
             counted,
             envelopes: 40,
             explanation: (counted != 40).then(|| "two stuck together".to_owned()),
-            who: Who::os_user("lee".to_owned()),
+            who: Who { by: "lee".to_owned(), os_user: Some("intake".to_owned()) },
         })
     }
 
@@ -275,16 +136,19 @@ mod tests {
     fn a_batch_that_was_closed_says_who_counted_what() {
         let dir = tempfile::tempdir().unwrap();
         let reader = closed_batches(dir.path());
-        let batch = reader.batch_sheet("2", NOON).unwrap().unwrap();
-        assert_eq!(batch.opened_by.as_deref(), Some("kim"));
+        let sheet = reader.batch_sheet(2, NOON).unwrap().unwrap();
+        assert!(sheet.checkpoint.unwrap().starts_with("8 "));
+        let batch = sheet.story;
+        assert_eq!(Some(&batch), reader.batch(2, 0).unwrap().map(|shown| shown.story).as_ref());
         assert_eq!(batch.received_at.as_deref(), Some("2026-11-02T11:00:00-07:00"));
         assert_eq!((batch.place.as_deref(), batch.seals.len()), (Some("Box 7"), 2));
+        assert_eq!(batch.reversed, None);
         let count = batch.closed.unwrap();
         assert_eq!((count.counted, count.envelopes, count.difference), (42, 40, 2));
         assert_eq!(count.explanation.as_deref(), Some("two stuck together"));
-        assert!(batch.checkpoint.unwrap().starts_with("8 "));
-        assert_eq!(batch.reversed, None);
-        let reversed = reader.batch_sheet("3", NOON).unwrap().unwrap().reversed.unwrap();
+        let third = reader.batch_sheet(3, NOON).unwrap().unwrap().story;
+        assert_eq!(third.state, "reversed");
+        let reversed = third.reversed.unwrap();
         assert_eq!(
             (reversed.confirmed_by.as_str(), reversed.reason.as_str()),
             ("lee", "another county's")
@@ -293,6 +157,27 @@ mod tests {
         let reversed: Vec<_> = listed.iter().map(|batch| batch.reversed).collect();
         assert_eq!(reversed, [false, false, true]);
         assert!(listed.iter().all(|batch| batch.closed.is_some()));
+    }
+
+    /// An operator may have the name of somebody who never signed in.
+    #[test]
+    fn a_user_of_the_operating_system_is_not_taken_for_an_operator() {
+        let dir = tempfile::tempdir().unwrap();
+        let reader = closed_batches(dir.path());
+        let story = reader.batch_sheet(1, NOON).unwrap().unwrap().story;
+        assert_eq!(story.opener().as_deref(), Some("user kim"));
+        let told = serde_json::to_value(&story).unwrap();
+        let by = [&told["opened_by"], &told["opened_os_user"]];
+        assert_eq!(by, [&"kim".into(), &serde_json::Value::Null]);
+        let count = story.closed.unwrap();
+        assert_eq!(count.who.in_words(), "lee (signed in by user intake)");
+        let told = serde_json::to_value(&count).unwrap();
+        assert_eq!([&told["by"], &told["os_user"]], [&"lee", &"intake"]);
+        let mut csv = Vec::new();
+        reader.export(Export::Batches, None, NOON, &mut csv).unwrap();
+        let csv = String::from_utf8(csv).unwrap();
+        assert_eq!(csv.matches("\"user kim\"").count(), 4, "{csv}");
+        assert_eq!(csv.matches("\"lee (signed in by user intake)\"").count(), 3, "{csv}");
     }
 
     #[test]

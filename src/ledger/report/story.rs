@@ -3,7 +3,8 @@
 use super::{ReadError, Reader};
 use crate::ballot::{Status, import_moves};
 use crate::ledger::apply::State;
-use crate::ledger::fact::{By, Fact};
+use crate::ledger::fact::{BatchReversed, By, Decided, Fact, SetFact, TwoPersonAct};
+use crate::ledger::proposals::Proposal;
 use crate::ledger::rows::{self, BallotRow};
 use crate::scan::Verdict;
 use rusqlite::OptionalExtension as _;
@@ -30,6 +31,8 @@ pub struct BallotStory {
     pub codes: BTreeMap<String, String>,
     /// What happened to it, oldest first.
     pub history: Vec<Chapter>,
+    /// What is proposed of it, and nobody decided on.
+    pub proposals: Vec<Proposal>,
 }
 
 /// One event of a ballot's story.
@@ -41,7 +44,7 @@ pub struct Chapter {
     pub id: String,
     /// When, in local time with offset.
     pub at: String,
-    /// `issued`, `imported`, `scanned`, `set` or `undone`.
+    /// `issued`, `imported`, `scanned`, `set`, `undone`, `reversed` or `declined`.
     pub what: &'static str,
     /// Of a scan, its verdict.
     pub verdict: Option<Verdict>,
@@ -63,6 +66,8 @@ pub struct Chapter {
     pub corrects: Option<String>,
     /// Where the change stands on its way to the relay.
     pub relay: Option<&'static str>,
+    /// What was proposed, and declined: the ballot stayed where it was.
+    pub proposal: Option<Proposal>,
 }
 
 impl Reader {
@@ -100,6 +105,7 @@ impl Reader {
     fn story(&self, row: &BallotRow) -> rusqlite::Result<BallotStory> {
         let mut history = self.imports(row)?;
         history.extend(self.events(row)?);
+        history.extend(self.declined(row)?);
         history.sort_by_key(|chapter| chapter.seq);
         Ok(BallotStory {
             ballot: row.ballot.to_string(),
@@ -114,7 +120,36 @@ impl Reader {
                 .chain(row.codes.clone())
                 .collect(),
             history,
+            proposals: self.undecided()?.into_iter().filter(|p| is_about(&p.what, row)).collect(),
         })
+    }
+
+    /// What was proposed of the ballot, and declined.
+    fn declined(&self, ballot: &BallotRow) -> rusqlite::Result<Vec<Chapter>> {
+        let mut declined = self.conn.prepare(
+            "SELECT decision.seq, decision.body, act.seq FROM proposal \
+             JOIN event AS act ON act.seq = proposal.seq \
+             JOIN event AS decision ON decision.seq = proposal.decided \
+             WHERE act.body ->> 'election' = ? AND act.body ->> 'ballot' = ? \
+             AND decision.body ->> 'decision' = 'declined'",
+        )?;
+        let mut rows = declined.query([ballot.election.as_str(), ballot.ballot.as_str()])?;
+        let mut chapters = Vec::new();
+        while let Some(row) = rows.next()? {
+            let event = rows::event_in(row, 1)?;
+            let Fact::Decided(Decided { who, .. }) = event.fact else { continue };
+            chapters.push(Chapter {
+                seq: row.get(0)?,
+                id: event.id,
+                at: self.zone.date_time(event.at),
+                what: "declined",
+                by: who.by,
+                os_user: who.os_user,
+                proposal: self.proposed(row.get(2)?)?,
+                ..Chapter::blank()
+            });
+        }
+        Ok(chapters)
     }
 
     /// The import that issued the ballot, and those that changed it.
@@ -178,7 +213,8 @@ impl Reader {
                 .optional()?;
             let relay = state.and_then(State::from_number).map(State::name);
             let at = self.zone.date_time(event.at);
-            chapters.extend(chapter(&station, event.fact).map(|chapter| Chapter {
+            let reversal = self.reversal_of(&event.fact)?;
+            chapters.extend(chapter(&station, event.fact, reversal).map(|chapter| Chapter {
                 seq,
                 id: event.id,
                 at,
@@ -189,6 +225,17 @@ impl Reader {
             seq = if prev < seq { prev } else { 0 };
         }
         Ok(chapters)
+    }
+}
+
+impl Reader {
+    /// The reversal of a batch that an event is part of.
+    fn reversal_of(&self, fact: &Fact) -> rusqlite::Result<Option<BatchReversed>> {
+        let Fact::Set(SetFact { reversal: Some(seq), .. }) = fact else { return Ok(None) };
+        match rows::event(&self.conn, *seq)?.fact {
+            Fact::BatchReversed(reversed) => Ok(Some(reversed)),
+            _ => Err(rows::foreign(0, "no batch was reversed there")),
+        }
     }
 }
 
@@ -209,11 +256,17 @@ impl Chapter {
             batch: None,
             corrects: None,
             relay: None,
+            proposal: None,
         }
     }
 }
 
-fn chapter(station: &str, fact: Fact) -> Option<Chapter> {
+fn is_about(what: &TwoPersonAct, row: &BallotRow) -> bool {
+    matches!(what, TwoPersonAct::SetBallot { election, ballot, .. }
+        if *election == row.election && *ballot == row.ballot)
+}
+
+fn chapter(station: &str, fact: Fact, reversal: Option<BatchReversed>) -> Option<Chapter> {
     match fact {
         Fact::Scan(scan) => Some(Chapter {
             what: "scanned",
@@ -226,14 +279,16 @@ fn chapter(station: &str, fact: Fact) -> Option<Chapter> {
             ..Chapter::blank()
         }),
         Fact::Set(set) => Some(Chapter {
-            what: match set.method {
-                By::Manual => "undone",
-                By::Supervisor => "set",
-                By::Import => "imported",
+            what: match (set.method, &reversal) {
+                (_, Some(_)) => "reversed",
+                (By::Manual, None) => "undone",
+                (By::Supervisor, None) => "set",
+                (By::Import, None) => "imported",
             },
             from: Some(set.from),
             to: Some(set.to),
-            reason: set.reason,
+            batch: reversal.as_ref().map(|reversal| format!("{station}-{}", reversal.batch)),
+            reason: reversal.map(|reversal| reversal.reason).or(set.reason),
             by: set.who.by,
             os_user: set.who.os_user,
             confirmed_by: set.confirmed_by,
