@@ -167,15 +167,15 @@ const FILES: [(&str, &str); 5] = [
 fn a_file_of_a_stranger_is_taken_as_far_as_it_can_be_and_a_second_time_changes_nothing() {
     for (layout, name) in FILES {
         let station = Station { layout: Layout::named(layout).unwrap(), ..Station::new() };
-        let (folder, name) = name.split_once('/').unwrap();
-        let fixture = |end: &str| fixture(&format!("{folder}/{}{end}", &name[..name.len() - 4]));
-        let file = station.file(name, fs::read(fixture(&name[name.len() - 4..])).unwrap());
+        let (stem, _) = name.rsplit_once('.').unwrap();
+        let fixture_of = |end: &str| fs::read_to_string(fixture(&format!("{stem}.{end}"))).unwrap();
+        let (_, own_name) = name.split_once('/').unwrap();
+        let file = station.file(own_name, fs::read(fixture(name)).unwrap());
         let (first, said) = station.try_import(&file, Run::Real).unwrap();
         let said = said.replace(station.folder.path().to_str().unwrap(), "FOLDER");
-        assert_eq!(said, fs::read_to_string(fixture(".said.txt")).unwrap(), "{layout} {name}");
+        assert_eq!(said, fixture_of("said.txt"), "{name}");
         let refused = fs::read_to_string(first.refused_file.unwrap()).unwrap();
-        let expected = fs::read_to_string(fixture(".refused.csv")).unwrap();
-        assert_eq!(refused, expected, "{layout} {name}");
+        assert_eq!(refused, fixture_of("refused.csv"), "{name}");
 
         let report = station.report();
         let second = station.counts(&file, Run::Real);

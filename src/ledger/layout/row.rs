@@ -151,7 +151,7 @@ impl<'a> Cells<'a> {
 
     fn id<T>(&self, column: Column, new: impl Fn(&str) -> Result<T, IdError>) -> Result<T, Fault> {
         let value = self.get(column);
-        let id = self.id_of(column.name(), &value, new);
+        let id = id_of(column.name(), &value, new);
         let id = id.map_err(|reason| self.fault(column, reason))?;
         match self.layout.length(column) {
             Some(length) if length != value.len() => {
@@ -161,19 +161,6 @@ impl<'a> Cells<'a> {
             }
             _ => Ok(id),
         }
-    }
-
-    fn id_of<T>(
-        &self,
-        name: &str,
-        value: &str,
-        new: impl Fn(&str) -> Result<T, IdError>,
-    ) -> Result<T, String> {
-        let shown = || printable(value);
-        if is_shortened(value) {
-            return Err(format!("{name} \"{}\" is a number that a spreadsheet cut", shown()));
-        }
-        new(value).map_err(|why| format!("{name} \"{}\" is no id: {why}", shown()))
     }
 
     /// The ballot that the row names; none where the layout has no such column.
@@ -190,7 +177,7 @@ impl<'a> Cells<'a> {
                     }
                     id.push_str(&part);
                 }
-                let id = self.id_of(Column::Ballot.name(), &id, BallotId::new);
+                let id = id_of(Column::Ballot.name(), &id, BallotId::new);
                 id.map(Some).map_err(|reason| self.fault(Column::Ballot, reason))
             }
         }
@@ -292,8 +279,7 @@ impl<'a> Cells<'a> {
             if code.is_empty() {
                 continue;
             }
-            self.id_of(kind, &code, BallotId::new)
-                .map_err(|reason| Fault { at: Some(*at), reason })?;
+            id_of(kind, &code, BallotId::new).map_err(|reason| Fault { at: Some(*at), reason })?;
             codes.insert(kind.clone(), code.into_owned());
         }
         Ok(codes)
@@ -417,6 +403,18 @@ impl Times {
             (without, None)
         }
     }
+}
+
+fn id_of<T>(
+    name: &str,
+    value: &str,
+    new: impl Fn(&str) -> Result<T, IdError>,
+) -> Result<T, String> {
+    let shown = || printable(value);
+    if is_shortened(value) {
+        return Err(format!("{name} \"{}\" is a number that a spreadsheet cut", shown()));
+    }
+    new(value).map_err(|why| format!("{name} \"{}\" is no id: {why}", shown()))
 }
 
 /// Whether it has the form to which spreadsheets cut long numbers, as `1.23457E+10`.
