@@ -161,6 +161,11 @@ impl Status {
     pub const fn is_in(self) -> bool {
         matches!(self, Self::Received | Self::Accepted | Self::NeedsAttention | Self::Rejected)
     }
+
+    /// Whether it is in and may be counted: of a voter's ballots, one.
+    pub const fn may_count(self) -> bool {
+        matches!(self, Self::Received | Self::Accepted | Self::NeedsAttention)
+    }
 }
 
 impl fmt::Display for Status {

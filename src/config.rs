@@ -105,6 +105,8 @@ pub enum Page {
 pub struct Election {
     /// As the county numbers it.
     pub id: ElectionId,
+    /// Its day, `YYYY-MM-DD`, for files that name an election by its day.
+    pub day: Option<String>,
     /// Until when ballots that have no deadline of their own may come in.
     pub receive_until: Option<Micros>,
     /// Until when those may that were postmarked in time.
@@ -116,7 +118,13 @@ pub struct Election {
 impl Election {
     /// An election whose ballots may come in at any time.
     pub const fn without_deadlines(id: ElectionId) -> Self {
-        Self { id, receive_until: None, postmarked_receive_until: None, cure_until: None }
+        Self {
+            id,
+            day: None,
+            receive_until: None,
+            postmarked_receive_until: None,
+            cure_until: None,
+        }
     }
 }
 
@@ -371,6 +379,7 @@ static ELECTION: Table = Table {
     times: Times::Once,
     keys: &[
         Key { name: "id", example: "\"202611\"" },
+        Key { name: "day", example: "\"2026-11-03\"" },
         Key { name: "receive_until", example: "\"2026-11-03T19:00\"" },
         Key { name: "postmarked_receive_until", example: "\"2026-11-10T19:00\"" },
         Key { name: "cure_until", example: "\"2026-11-12T23:59\"" },
@@ -473,11 +482,15 @@ fn election(section: &Section<'_, '_>, zone: &Zone, sink: &mut Sink<'_>) -> Opti
     let id = section.require(sink, "id", |text| {
         ElectionId::new(text).map_err(|error| Misfit::new(error.to_string()))
     });
+    let day = section.read(sink, "day", |text| match zone.exact(&format!("{text}T12:00")) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(_no_day) => Err(Misfit::new("not a day, such as 2026-11-03")),
+    });
     let mut time = |key| section.read(sink, key, |text| local_time(zone, text));
     let receive_until = time("receive_until");
     let postmarked_receive_until = time("postmarked_receive_until");
     let cure_until = time("cure_until");
-    Some(Election { id: id?, receive_until, postmarked_receive_until, cure_until })
+    Some(Election { id: id?, day, receive_until, postmarked_receive_until, cure_until })
 }
 
 fn local_time(zone: &Zone, text: &str) -> Result<Micros, Misfit> {

@@ -16,6 +16,7 @@ pub mod backup;
 mod batches;
 mod body;
 mod book;
+mod cell;
 mod checkpoint;
 mod correct;
 mod export;
@@ -43,6 +44,7 @@ pub use batches::{
     Difference, LeftAlone, NewBatch, NotBatched, NotReversed, OpenBatch, Reversed,
 };
 pub use book::{OpenError, Settings, WriteError};
+pub use cell::write_csv_row;
 pub use checkpoint::{Checkpoint, Held, HeldError};
 pub use correct::{Moved, NotMoved, SetRequest};
 pub use export::{Export, ExportError, Exported};

@@ -67,6 +67,7 @@ fn every_key_arrives_as_it_was_written() {
     assert_eq!(config.station.repeat_window, Duration::ZERO);
     let election = config.election.unwrap();
     assert_eq!(election.id.as_str(), "202611");
+    assert_eq!(election.day.as_deref(), Some("2026-11-03"));
     let deadline = election.receive_until.map(|until| config.facility.timezone.date_time(until));
     assert_eq!(deadline.as_deref(), Some("2026-11-03T19:00:00-07:00"));
     let later = election.postmarked_receive_until.map(Micros::rfc3339);

@@ -154,6 +154,105 @@ fn a_file_with_every_kind_of_dirt_is_taken_as_far_as_it_can_be() {
     assert_eq!(fs::read(refused_file).unwrap(), fs::read(fixture("dirt.refused.csv")).unwrap());
 }
 
+/// The layouts of strangers, the files of each, and the columns that mean nothing.
+const FILES: [(&str, &str); 5] = [
+    ("ce-068", "ce-068/dirt.txt"),
+    ("ce-068", "ce-068/comma.csv"),
+    ("vr-systems", "vr-systems/dirt.csv"),
+    ("nc-absentee", "nc-absentee/dirt.csv"),
+    ("ballottrax-status", "ballottrax-status/dirt.csv"),
+];
+
+#[test]
+fn a_file_of_a_stranger_is_taken_as_far_as_it_can_be_and_a_second_time_changes_nothing() {
+    for (layout, name) in FILES {
+        let station = Station { layout: Layout::named(layout).unwrap(), ..Station::new() };
+        let (stem, _) = name.rsplit_once('.').unwrap();
+        let fixture_of = |end: &str| fs::read_to_string(fixture(&format!("{stem}.{end}"))).unwrap();
+        let (_, own_name) = name.split_once('/').unwrap();
+        let file = station.file(own_name, fs::read(fixture(name)).unwrap());
+        let (first, said) = station.try_import(&file, Run::Real).unwrap();
+        let said = said.replace(station.folder.path().to_str().unwrap(), "FOLDER");
+        assert_eq!(said, fixture_of("said.txt"), "{name}");
+        let refused = fs::read_to_string(first.refused_file.unwrap()).unwrap();
+        assert_eq!(refused, fixture_of("refused.csv"), "{name}");
+
+        let report = station.report();
+        let second = station.counts(&file, Run::Real);
+        let Counts { rows, refused, .. } = first.counts;
+        assert_eq!(second, Counts { rows, refused, unchanged: rows - refused, ..NONE }, "{name}");
+        assert_eq!(station.report(), report);
+        assert_eq!(verify(&station.path("ledger.sqlite")).unwrap().fault, None);
+    }
+}
+
+/// Which of them is right depended on the order of the lines.
+#[test]
+fn rows_of_one_ballot_that_say_different_things_are_all_refused() {
+    let header = "ncid,election_dt,ballot_req_dt,ballot_send_dt,ballot_rtn_dt,ballot_rtn_status";
+    let spoiled = "ZZ1,11/03/2026,09/01/2026,09/15/2026,10/01/2026,SPOILED";
+    let accepted = "ZZ1,11/03/2026,09/01/2026,09/15/2026,10/01/2026,ACCEPTED";
+    let other = "ZZ2,11/03/2026,09/01/2026,09/15/2026,10/01/2026,ACCEPTED";
+    for rows in [[spoiled, accepted, other, other], [accepted, other, spoiled, other]] {
+        let station = Station { layout: Layout::named("nc-absentee").unwrap(), ..Station::new() };
+        let before = "ZZ1,11/03/2026,09/01/2026,09/15/2026,,";
+        let file = station.file("before.csv", format!("{header}\n{before}\n"));
+        assert_eq!(station.counts(&file, Run::Real), Counts { rows: 1, issued: 1, ..NONE });
+        let file = station.file("now.csv", format!("{header}\n{}\n", rows.join("\n")));
+        let (outcome, _) = station.try_import(&file, Run::Real).unwrap();
+        let counts = Counts { rows: 4, issued: 1, unchanged: 1, refused: 2, ..NONE };
+        assert_eq!((outcome.counts, outcome.disappeared), (counts, 0));
+        let refused = fs::read_to_string(outcome.refused_file.unwrap()).unwrap();
+        let line = |row| rows.iter().position(|r| *r == row).unwrap() + 2;
+        let lines = [line(spoiled), line(accepted)];
+        let (first, last) = (lines[0].min(lines[1]), lines[0].max(lines[1]));
+        let why = "the rows of ballot ZZ1-2026-09-01 say different things";
+        for line in [first, last] {
+            let expected = format!("\n{line},,\"{why}: lines {first}, {last}\",ZZ1,");
+            assert!(refused.contains(&expected), "{refused}");
+        }
+        assert_eq!(station.statuses(&["ZZ1-2026-09-01"]), [Some(Status::Mailed)]);
+    }
+}
+
+#[test]
+fn a_ballot_with_a_hundred_rows_and_more_is_refused_with_all_of_them() {
+    let station = Station { layout: Layout::named("ce-068").unwrap(), ..Station::new() };
+    for (count, refused) in [(100, 0), (101, 101), (250, 250)] {
+        let text = format!("VOTER_ID|X\n9|x\n{}", "1|x\n".repeat(count));
+        let file = station.file("flood.txt", text);
+        let counts = station.counts(&file, Run::Dry);
+        assert_eq!((counts.rows, counts.refused), (u64::try_from(count).unwrap() + 1, refused));
+    }
+}
+
+/// A slip in a date made a ballot disappear that the file names.
+#[test]
+fn a_ballot_whose_row_is_refused_has_not_disappeared() {
+    let station = Station::new();
+    station.counts(&station.file("ballots.csv", ballots(7, 0)), Run::Real);
+    let text = "ballot,voter,mailed,x\n000000001,600000001,2026-02-31,\n000000002,,,\n\
+                ,600000003,,\n000000004,600000004,,,\n000000005,600000005,,\"\n\
+                000000006,600000006,,\n";
+    for run in [Run::Dry, Run::Real] {
+        let (outcome, _) = station.try_import(&station.file("slips.csv", text), run).unwrap();
+        assert_eq!((outcome.counts.refused, outcome.counts.unchanged), (5, 1));
+        assert_eq!(outcome.disappeared, 1);
+        let list = fs::read_to_string(outcome.disappeared_file.unwrap()).unwrap();
+        assert!(list.contains("000000007") && list.lines().count() == 2, "{list}");
+    }
+}
+
+#[test]
+fn no_list_holds_a_formula() {
+    let station = Station::new();
+    let file = |text: &str| station.file("list.csv", format!("ballot,voter,style\n{text}\n"));
+    station.counts(&file("1,2, =1+1"), Run::Real);
+    let (outcome, _) = station.try_import(&file("1,2,\u{ff1d}2"), Run::Dry).unwrap();
+    let differences = fs::read_to_string(outcome.differences_file.unwrap()).unwrap();
+    assert!(differences.ends_with("\"style\",\"' =1+1\",\"'\u{ff1d}2\"\r\n"), "{differences}");
+}
+
 #[test]
 fn the_rows_of_that_file_are_what_it_says() {
     let file = fs::read(fixture("dirt.csv")).unwrap();
@@ -225,15 +324,16 @@ fn a_dry_run_lists_what_would_change() {
     let request = ImportRequest { output: Output::Text, ..request };
     let (outcome, said) = station.carry_out(&request).unwrap();
     let differences = fs::read_to_string(outcome.differences_file.unwrap()).unwrap();
-    let expected = "line,ballot,column,before,after\n\
-                    6,000000005,style,old,new\n\
-                    11,000000010,style,old,new\n\
-                    12,000000031,status,,issued\n";
+    let expected = "\"line\",\"ballot\",\"column\",\"before\",\"after\"\r\n\
+                    \"6\",\"000000005\",\"style\",\"old\",\"new\"\r\n\
+                    \"11\",\"000000010\",\"style\",\"old\",\"new\"\r\n\
+                    \"12\",\"000000031\",\"status\",,\"issued\"\r\n";
     assert_eq!(differences, expected);
     assert!(said.contains("line 6, ballot 000000005: style, old to new\n"), "{said}");
     assert_eq!(outcome.disappeared, 20);
     let disappeared = fs::read_to_string(outcome.disappeared_file.unwrap()).unwrap();
-    assert!(disappeared.starts_with("ballot,voter,status\n000000011,600000011,mailed\n"));
+    let first = "\"ballot\",\"voter\",\"status\"\r\n\"000000011\",\"600000011\",\"mailed\"\r\n";
+    assert!(disappeared.starts_with(first), "{disappeared}");
     assert_eq!(disappeared.lines().count(), 21);
 }
 
@@ -246,11 +346,11 @@ fn rows_in_any_order_are_taken_and_refused_in_the_order_of_the_file() {
     lines.insert(3_000, "000004999,1,,,".to_owned());
     let text = format!("ballot,voter,imb,style,mailed\n{}\n", lines.join("\n"));
     let outcome = station.try_import(&station.file("b.csv", text), Run::Real).unwrap().0;
-    assert_eq!(outcome.counts, Counts { rows: 5_002, issued: 5_000, refused: 2, ..NONE });
+    assert_eq!(outcome.counts, Counts { rows: 5_002, issued: 4_999, refused: 3, ..NONE });
     let refused = fs::read_to_string(outcome.refused_file.unwrap()).unwrap();
     let places: Vec<_> =
         refused.lines().skip(1).filter_map(|line| line.split(',').next()).collect();
-    assert_eq!(places, ["102", "3002"]);
+    assert_eq!(places, ["3", "102", "3002"]);
     assert_eq!(verify(&station.path("ledger.sqlite")).unwrap().fault, None);
 }
 

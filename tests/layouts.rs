@@ -1,10 +1,10 @@
-//! Mail ballot and status files of every layout with every kind of dirt: what is taken and what is refused, row by row; and a
-//! county's own layout.
+//! Mail ballot and status files of every layout with every kind of dirt: what is taken of them, row by row; a county's own layout
+//! and its own codes; and an election that is named by its day.
 #![cfg(test)]
 
 use ballot_intake::ballot::ElectionId;
 use ballot_intake::clock::{Micros, Zone};
-use ballot_intake::ledger::{ImportRow, Layout, RefusedRows, Rows, Rules};
+use ballot_intake::ledger::{ImportRow, Layout, Rows, Rules};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -35,17 +35,14 @@ fn rules() -> Rules {
     }
 }
 
-/// The rows that are taken, one a line behind the line of the file, and the file of those that are refused.
-fn read(layout: &Layout, file: &[u8]) -> (String, String) {
-    let mut rows = Rows::open(file, layout, rules()).unwrap();
-    let mut refused = RefusedRows::begin(Vec::new(), rows.header()).unwrap();
-    let piece = rows.piece(10_000).unwrap();
-    piece.refused.iter().for_each(|row| refused.write(row).unwrap());
+/// The rows that are taken, one a line behind the line of the file.
+fn read(layout: &Layout, file: &[u8]) -> String {
+    let piece = Rows::open(file, layout, rules()).unwrap().piece(10_000).unwrap();
     let mut taken = String::new();
     for (origin, row) in piece.origins.iter().zip(&piece.rows) {
         writeln!(taken, "{} {}", origin.line, serde_json::to_string(row).unwrap()).unwrap();
     }
-    (taken, String::from_utf8(refused.end().unwrap()).unwrap())
+    taken
 }
 
 fn run(dir: &TempDir, arguments: &[&str]) -> Output {
@@ -85,12 +82,10 @@ fn a_file_with_every_kind_of_dirt_is_taken_as_far_as_it_can_be() {
         let file = fs::read(fixture(name)).unwrap();
         let header = Rows::open(&file[..], &layout, rules()).unwrap();
         assert_eq!(header.header().unknown(), unknown, "{name}");
-        let (taken, refused) = read(&layout, &file);
+        let taken = read(&layout, &file);
         let stem = name.rsplit_once('.').unwrap().0;
         let expected = fs::read_to_string(fixture(&format!("{stem}.rows.txt"))).unwrap();
         assert_eq!(taken, expected, "{name}");
-        let expected = fs::read_to_string(fixture(&format!("{stem}.refused.csv"))).unwrap();
-        assert_eq!(refused, expected, "{name}");
     }
 }
 
@@ -152,6 +147,58 @@ fn a_county_adds_a_layout_without_a_compiler() {
     let lines: Vec<_> = refused.lines().skip(1).collect();
     assert!(lines[0].starts_with("3\t4 (out)\tthe time is neither"), "{refused}");
     assert!(lines[1].starts_with("4\t5 (state)\t\"status \"\"Lost\"\" is unknown\""), "{refused}");
+}
+
+/// A code of the county's own kind, from the column of the list to the envelope that carries it.
+#[test]
+fn a_code_that_a_column_of_the_list_names_makes_its_envelope_known() {
+    let dir = county(&[]);
+    let envelope = "\n[[envelope]]\nname = 'county'\nsymbologies = ['code128']\n\
+                    pattern = '^P(?<packet>\\d{4})$'\nnames = 'packet'\n";
+    let config = fs::read_to_string(dir.path().join("config.toml")).unwrap() + envelope;
+    fs::write(dir.path().join("config.toml"), config).unwrap();
+    fs::write(dir.path().join("list.csv"), "ballot,voter,packet\n1,2,0042\n3,4,0043\n").unwrap();
+    let session = r#"{"ms": 0, "in": "]C0P0043\r"}
+{"ms": 9000, "in": "]C0P0042\r"}
+{"ms": 18000, "in": "]C0P0044\r"}
+"#;
+    fs::write(dir.path().join("session.jsonl"), session).unwrap();
+    let played = run(&dir, &["replay", "session.jsonl", "--ballots", "list.csv"]);
+    let said = String::from_utf8([played.stdout, played.stderr].concat()).unwrap();
+    let told = said.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    let told: Vec<_> = told.map(|scan| (scan["verdict"].clone(), scan["ballot"].clone())).collect();
+    let received = |ballot: &str| ("received".into(), ballot.into());
+    let unknown = ("not_issued".into(), serde_json::Value::Null);
+    assert_eq!(told.get(..3), Some(&[received("3"), received("1"), unknown][..]), "{said}");
+}
+
+/// Where a postmark counts, envelopes come in for days after the election.
+#[test]
+fn an_election_s_day_is_the_configured_one() {
+    let file = "ncid,election_dt,ballot_req_dt,ballot_rtn_status\nZZ1,11/03/2026,09/01/2020,\n";
+    for (id, day, deadline, taken) in [
+        ("202611", Some("2026-11-03"), Some("2026-11-06T17:00"), true),
+        ("general", Some("2026-11-03"), Some("2026-11-06T17:00"), true),
+        ("202611", Some("2026-11-17"), Some("2026-11-03T19:00"), false),
+        ("202611", None, Some("2026-11-03T19:00"), true),
+        ("202611", None, Some("2026-11-17T19:00"), false),
+        ("2026-11-03", None, Some("2026-11-06T17:00"), true),
+        ("202611", None, None, true),
+        ("general", None, None, false),
+    ] {
+        let dir = county(&[]);
+        let key = |name: &str, value: Option<&str>| {
+            value.map_or_else(String::new, |value| format!("\n{name} = '{value}'"))
+        };
+        let keys = key("day", day) + &key("receive_until", deadline);
+        let config = fs::read_to_string(dir.path().join("config.toml")).unwrap();
+        let config = config.replace("id = '202611'", &format!("id = '{id}'{keys}"));
+        fs::write(dir.path().join("config.toml"), config).unwrap();
+        fs::write(dir.path().join("list.csv"), file).unwrap();
+        let import = run(&dir, &["import", "list.csv", "--layout", "nc-absentee", "--dry-run"]);
+        let told: serde_json::Value = serde_json::from_slice(&import.stdout).unwrap();
+        assert_eq!(told["issued"] == 1, taken, "{id} {day:?} {deadline:?} {told}");
+    }
 }
 
 #[test]

@@ -7,7 +7,8 @@ use super::place::Place;
 use super::read::Output;
 use super::{Common, Exit, Failure, print_json};
 use crate::ballot::{BallotId, ElectionId, Status};
-use crate::config::Config;
+use crate::clock::Zone;
+use crate::config::{Config, Election};
 use crate::control::{Answer, Command, ControlError, Desk};
 use crate::daemon::ledger_settings;
 use crate::ledger::{
@@ -16,6 +17,9 @@ use crate::ledger::{
 use anyhow::anyhow;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::Path;
+
+/// Digits of an election's id that spells a day.
+const DAY_DIGITS: usize = 8;
 
 /// What `ballot set` is asked for.
 pub(super) struct Wanted {
@@ -57,10 +61,9 @@ pub(super) fn import_into(
         Failure::new(exit, error)
     })?;
     let election = config.election.as_ref();
-    let deadline = election.and_then(|election| election.receive_until);
     let rules = Rules {
         election: election.map(|election| election.id.clone()),
-        election_day: deadline.map(|until| config.facility.timezone.date(until)),
+        election_day: election.and_then(|election| day_of(election, &config.facility.timezone)),
         named: common.election.clone(),
         codes: config.envelopes.iter().map(|format| format.names().name().to_owned()).collect(),
         zone: config.facility.timezone.clone(),
@@ -94,6 +97,13 @@ pub(super) fn import_into(
         };
         Failure::new(exit, error)
     })
+}
+
+/// The election's day: the one that is configured, else the one that its id spells, else that of its deadline.
+fn day_of(election: &Election, zone: &Zone) -> Option<String> {
+    let digits = election.id.as_str().bytes().filter(u8::is_ascii_digit).count();
+    let of_deadline = || election.receive_until.filter(|_| digits != DAY_DIGITS);
+    election.day.clone().or_else(|| of_deadline().map(|until| zone.date(until)))
 }
 
 /// `ballot-intake ballot show`.

@@ -372,7 +372,11 @@ impl Projection<'_> {
         let Change { key, row: new, imported } = change;
         let row = rows::by_key(self.conn, *key)?;
         let before = current_row(self.conn, *key)?;
-        let after = if imported.keeps_unsaid { new.upon(&before) } else { (*new).clone() };
+        let mut after = if imported.keeps_unsaid { new.upon(&before) } else { (*new).clone() };
+        let is_overtaken = imported.overtook(&row.election, &row.ballot);
+        if is_overtaken && row.status.may_count() {
+            after.voter = before.voter.clone();
+        }
         let before = before.canonical().map_err(|e| rows::foreign(0, &e.to_string()))?;
         self.conn
             .prepare_cached(
@@ -391,7 +395,7 @@ impl Projection<'_> {
             ])?;
         if import_moves(row.status, new.status)
             && !imported.announces.contains(&new.status)
-            && !imported.overtook(&row.election, &row.ballot)
+            && !is_overtaken
         {
             self.conn
                 .prepare_cached(

@@ -150,14 +150,17 @@ pub struct ImportedFile {
 #[derive(Debug)]
 pub(super) struct Staging {
     counts: Counts,
+    /// Ballots of which a row was compared.
     seen: Seen,
+    /// Ballots of which rows were refused before that.
+    named: Seen,
     issued: Sha256,
     changed: Sha256,
     codes: Codes,
     voters: Voters,
     repeats: Repeats,
-    /// The last row that named its ballot first.
-    last: Option<ImportRow>,
+    /// The last row that named its ballot first, and why it was refused, if it was.
+    last: Option<(ImportRow, Option<String>)>,
     /// The elections that the file names.
     elections: Vec<ElectionId>,
     /// The last ballot before the import.
@@ -176,6 +179,7 @@ impl Staging {
         Self {
             counts: Counts::default(),
             seen: Seen::default(),
+            named: Seen::default(),
             issued: Sha256::new(),
             changed: Sha256::new(),
             codes: Codes::new(folders.clone()),
@@ -193,7 +197,7 @@ impl Staging {
     /// Whether the row is about the ballot that the last one was about.
     fn names_last(&self, row: &ImportRow) -> bool {
         let last = self.last.as_ref();
-        last.is_some_and(|last| last.ballot == row.ballot && last.election == row.election)
+        last.is_some_and(|(last, _)| last.ballot == row.ballot && last.election == row.election)
     }
 
     fn count(&mut self, effect: &Effect) {
@@ -361,7 +365,7 @@ impl Book {
         let last = staged.before.min(key + PIECE_NAMED);
         while key < last && read < PIECE_UNNAMED {
             key += 1;
-            if staged.seen.has(key) {
+            if staged.seen.has(key) || staged.named.has(key) {
                 continue;
             }
             read += 1;
@@ -442,7 +446,7 @@ impl Book {
 
     /// A ballot was taken in while a file is staged. Where that takes in another ballot of the voter, it does so no more.
     pub(super) fn overtakes(&mut self, row: &BallotRow, to: Status) {
-        let (true, Some(number)) = (to.is_in(), self.staging) else { return };
+        let (true, Some(number)) = (to.may_count(), self.staging) else { return };
         let Some(mut staged) = self.staged.take() else { return };
         if self.find_overtaken(number, row, &mut staged).is_ok() {
             self.staged = Some(staged);
@@ -457,15 +461,22 @@ impl Book {
         staged: &mut Staging,
     ) -> Result<(), StageError> {
         let others = staged.voters.ballots(row.election.as_str(), &row.voter);
+        let mut overtaken = Vec::new();
         for other in others.map_err(StageError::Scratch)?.into_iter().filter(|key| *key != row.key)
         {
             let other = self.taken_in(number, other)?;
-            let Some(ballot) = other.ballot else { continue };
-            let overtaken = Overtaken { election: other.election, ballot };
-            if other.voter.as_str() == row.voter
-                && overtaken.election == row.election
-                && !staged.overtaken.contains(&overtaken)
-            {
+            if other.voter.as_str() == row.voter && other.election == row.election {
+                overtaken.extend(other.ballot.map(|ballot| (other.election, ballot)));
+            }
+        }
+        // It is in for this voter from here on, and no file makes it another one's without a look at what that one has in.
+        let change = self.change_of(number, row.key)?;
+        if change.is_some_and(|change| change.voter.as_str() != row.voter) {
+            overtaken.push((row.election.clone(), row.ballot.clone()));
+        }
+        for (election, ballot) in overtaken {
+            let overtaken = Overtaken { election, ballot };
+            if !staged.overtaken.contains(&overtaken) {
                 staged.overtaken.push(overtaken);
             }
         }
@@ -534,7 +545,10 @@ impl Book {
         let before = current_row(&self.conn, key)?;
         self.projection()
             .imported_change(seq, &Change { key, row: &change, imported: &imported })?;
-        codes::replace(&self.conn, key, &before, &current_row(&self.conn, key)?)?;
+        let after = current_row(&self.conn, key)?;
+        codes::replace(&self.conn, key, &before, &after)?;
+        // Where it was overtaken, its voter stays.
+        codes::withdraw(&self.conn, key, &change, Some(&after))?;
         let row = rows::by_key(&self.conn, key)?;
         if change.status == Status::Voided
             && row.status.is_in()

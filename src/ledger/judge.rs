@@ -182,8 +182,7 @@ impl Book {
 
     /// Accepted, unless another ballot of the voter is in and may count.
     fn rule_on_acceptance(&mut self, row: &BallotRow) -> Result<Ruling, WriteError> {
-        let may_count = |other: Status| other.is_in() && other != Status::Rejected;
-        let other = self.another(row, may_count)?;
+        let other = self.another(row, Status::may_count)?;
         Ok(held_for(other).unwrap_or_else(|| Ruling::moves(Verdict::Accepted, Status::Accepted)))
     }
 

@@ -22,6 +22,7 @@ pub use self::faults::{LayoutFault, LayoutFaults};
 use self::header::Column;
 pub use self::header::Header;
 use self::records::{Fields, Next, RECORD_BYTES_MAX, Records, Whole};
+use self::refused::OWN_COLUMNS;
 pub use self::refused::RefusedRows;
 use self::row::{Fault, Reading};
 use super::import::ImportRow;
@@ -84,8 +85,8 @@ enum Values {
 enum Meaning {
     /// Where the ballot stands, and why.
     Is(Status, Option<Reason>),
-    /// No more than the row's dates.
-    Dates,
+    /// No more than the row's dates, and that it stands here where there are none.
+    Dates(Status),
     /// Not enough to go by.
     Refuse,
 }
@@ -191,7 +192,7 @@ impl Layout {
 pub struct Rules {
     /// `[election] id`.
     pub election: Option<ElectionId>,
-    /// Its day, `YYYY-MM-DD`, where the deadline says it: for files that name an election by its day.
+    /// Its day, `YYYY-MM-DD`, where it is known: for files that name an election by its day.
     pub election_day: Option<String>,
     /// `--election`: taken beside the configured one, and before it for rows that name none.
     pub named: Option<ElectionId>,
@@ -201,6 +202,13 @@ pub struct Rules {
     pub zone: Zone,
     /// Nothing was mailed after it.
     pub now: Micros,
+}
+
+impl Rules {
+    /// The election of rows that name none.
+    fn default_election(&self) -> Option<&ElectionId> {
+        self.named.as_ref().or(self.election.as_ref())
+    }
 }
 
 /// Why a file is not read, or not read on.
@@ -237,6 +245,8 @@ pub struct Piece {
     pub origins: Vec<Origin>,
     /// Rows that are not taken.
     pub refused: Vec<Refused>,
+    /// What those are about, as far as it can be read, for the ledger to know that the file names it.
+    pub named: Vec<ImportRow>,
     /// Whether the file has come to its end.
     pub done: bool,
 }
@@ -297,7 +307,10 @@ impl<R: Read> Rows<R> {
         let delimiter = find_delimiter(&mut records, layout)?;
         records.separate_by(delimiter);
         let header = match records.next().map_err(LayoutError::Read)? {
-            Some(Next::Record(whole)) => Header::of(whole.fields, layout, delimiter, &rules.codes)?,
+            Some(Next::Record(Whole { fields, .. })) => {
+                let fields = if is_of_refused(&fields) { fields.bare() } else { fields };
+                Header::of(fields, layout, delimiter, &rules.codes)?
+            }
             Some(Next::Broken(_)) => return Err(LayoutError::Header),
             None => return Err(LayoutError::Empty),
         };
@@ -330,37 +343,53 @@ impl<R: Read> Rows<R> {
             }
             next => next,
         };
-        match next {
+        let (line, fields, row) = match next {
             Next::Broken(broken) => {
-                let origin = Origin { line: broken.line, fields: broken.fields };
-                piece.refused.push(origin.refused(broken.why.to_owned()));
+                let fault = Fault { at: None, reason: broken.why.to_owned() };
+                (broken.line, self.bare(broken.fields), Err(fault))
             }
             Next::Record(Whole { line, fields, .. }) => {
+                let fields = self.bare(fields);
                 let row = self.reading.row(&self.header, &fields);
+                (line, fields, row)
+            }
+        };
+        match row {
+            Ok(row) => {
+                piece.rows.push(row);
+                piece.origins.push(Origin { line, fields });
+            }
+            Err(Fault { at, reason }) => {
+                piece.named.extend(self.reading.named(&self.header, &fields));
+                let column = at.map(|at| (at + 1, self.header.name(at)));
                 let origin = Origin { line, fields };
-                match row {
-                    Ok(row) => {
-                        piece.rows.push(row);
-                        piece.origins.push(origin);
-                    }
-                    Err(Fault { at, reason }) => {
-                        let column = at.map(|at| (at + 1, self.header.name(at)));
-                        piece.refused.push(Refused { origin, column, reason });
-                    }
-                }
+                piece.refused.push(Refused { origin, column, reason });
             }
         }
         Ok(())
     }
 
-    /// Nothing that is known may hold a line's end, so a quote that made one of it is a stray one.
+    /// The fields as they stood in the file that was refused of, where this is a file of refused rows.
+    fn bare(&self, fields: Fields) -> Fields {
+        if is_of_refused(self.header.fields()) { fields.bare() } else { fields }
+    }
+
+    /// Whether stray quotes made the record. Where its fields are as many as they should be, none that is known may hold a line's
+    /// end; where they are not, it is one record with too many of them or too few.
     fn is_broken(&self, whole: &Whole) -> bool {
-        let fields = &whole.fields;
+        let (fields, wanted) = (&whole.fields, self.header.len());
         let has_line_end =
             |(at, field): (usize, &[u8])| field.contains(&b'\n') && self.header.is_known(at);
         whole.is_of_several_lines()
-            && (fields.len() != self.header.len() || fields.iter().enumerate().any(has_line_end))
+            && (whole.is_of_several_rows(self.header.delimiter, wanted)
+                || (fields.len() == wanted && fields.iter().enumerate().any(has_line_end)))
     }
+}
+
+/// Whether a file with that header row is one of refused rows, of our own writing.
+fn is_of_refused(header: &Fields) -> bool {
+    let mut names = header.iter();
+    OWN_COLUMNS.iter().all(|own| names.next() == Some(own.as_bytes()))
 }
 
 /// The layout's first delimiter that makes sense of the header row, else the one that makes the most columns of it.

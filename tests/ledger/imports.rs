@@ -1,12 +1,15 @@
 //! Mail ballot files: staged unseen, decided by one event, rolled forward while scans go on, cleared away when given up.
 
-use crate::station::{HOLD_BACK, Station, capture, row};
+use crate::station::{HOLD_BACK, NOON, Station, capture, row};
 use ballot_intake::ballot::{Status, VoterId};
+use ballot_intake::clock::Micros;
 use ballot_intake::ledger::{
-    Counts, ImportRefused, ImportRow, NotMoved, RefusedRow, Repeats, Request, UnnamedPiece, Who,
+    Counts, Export, ImportRefused, ImportRow, Layout, NotMoved, RefusedRow, Repeats, Request, Rows,
+    Rules, UnnamedPiece, Who,
 };
 use ballot_intake::scan::{CodeKind, Face, Verdict};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 fn stage(
     station: &Station,
@@ -369,6 +372,194 @@ fn ballots_that_a_file_does_not_name_are_told_and_stay() {
     station.decide_import(import);
     assert_eq!(station.status(2), Status::Mailed);
     assert!(station.verify().ok);
+}
+
+/// What a row that was refused before it came to the ledger says of it.
+fn refused(ballot: Option<u32>, voter: u32) -> ImportRow {
+    let ImportRow { election, voter, .. } = row(voter);
+    ImportRow::refused(election, ballot.and_then(|n| row(n).ballot), Some(voter)).unwrap()
+}
+
+/// A row with a slip in a date once made its ballot disappear, though the file names it.
+#[test]
+fn a_ballot_of_a_row_that_is_refused_has_not_disappeared() {
+    let station = Station::default();
+    station.import(&[row(1), row(2), row(3), of_voter(4, row(4)), of_voter(4, row(5)), row(6)]);
+    let import = station.begin_import();
+    let rows = vec![refused(Some(1), 9), refused(None, 2), by_voter(4, Status::Received), row(6)];
+    let told = reasons(stage(&station, import, rows).unwrap());
+    assert_eq!(told.iter().map(|(index, _)| *index).collect::<Vec<_>>(), [2]);
+    let ask = |reply| Request::ImportUnnamed { import, reply };
+    let unnamed = station.ledger().ask(ask).unwrap().unwrap().ballots;
+    let told: Vec<_> = unnamed.iter().map(|unnamed| unnamed.ballot.as_str()).collect();
+    assert_eq!(told, ["000000003"]);
+    let counts = station.decide_import(import);
+    assert_eq!((counts.rows, counts.refused, counts.unchanged), (2, 1, 1));
+    assert!(station.verify().ok);
+}
+
+/// The voter of a received ballot was once changed to one who had a received ballot, without any look.
+#[test]
+fn a_file_gives_no_voter_a_second_ballot_that_is_in() {
+    let station = Station::default();
+    station.import(&[row(1), row(2), row(3), row(4), row(5)]);
+    for n in 1..=3 {
+        assert_eq!(station.scan_ballot("left", n).verdict, Verdict::Received);
+    }
+    let import = station.begin_import();
+    let rows = vec![of_voter(2, row(1)), of_voter(8, row(3)), of_voter(8, received(8)), row(4)];
+    let told = reasons(stage(&station, import, rows).unwrap());
+    let expected = [
+        (0, "ballot 000000002 of this voter is received".to_owned()),
+        (2, "the file takes in ballot 000000003 of this voter, too".to_owned()),
+    ];
+    assert_eq!(told, expected);
+    station.decide_import(import);
+    let import = station.begin_import();
+    let told = reasons(stage(&station, import, vec![of_voter(8, received(4))]).unwrap());
+    assert_eq!(told, [(0, "ballot 000000003 of this voter is received".to_owned())]);
+    assert!(station.verify().ok);
+}
+
+/// The file makes a ballot another voter's, and it is scanned in before the file is decided.
+#[test]
+fn a_ballot_that_came_in_while_its_file_was_staged_keeps_its_voter() {
+    let station = Station::default();
+    station.import(&[row(1), row(2), row(3)]);
+    station.scan_ballot("left", 2);
+    let import = station.begin_import();
+    let rows = vec![of_voter(2, row(1)), of_voter(7, row(3))];
+    assert_eq!(stage(&station, import, rows), Ok(Vec::new()));
+    assert_eq!(station.scan_ballot("left", 1).verdict, Verdict::Received);
+    station.decide_import(import);
+    station.begin_import();
+    let voter = |ballot: &str| station.reader().ballot("202611", ballot).unwrap().unwrap().voter;
+    assert_eq!(["000000001", "000000003"].map(voter), ["V1", "V7"].map(str::to_owned));
+    assert!(station.verify().ok);
+}
+
+fn stands(status: Status, n: u32) -> ImportRow {
+    of_voter(1, ImportRow { status, ..row(n) })
+}
+
+#[test]
+fn of_two_ballots_of_a_voter_the_file_takes_those_in_that_may_both_count() {
+    use Status::{Accepted, NeedsAttention, Received, Rejected};
+    for (one, other, may_both) in [
+        (Accepted, Rejected, true),
+        (Received, Rejected, true),
+        (NeedsAttention, Rejected, true),
+        (Rejected, Rejected, true),
+        (Accepted, NeedsAttention, false),
+        (Received, NeedsAttention, false),
+        (NeedsAttention, NeedsAttention, false),
+        (Accepted, Accepted, false),
+    ] {
+        for [first, second] in [[one, other], [other, one]] {
+            let (a, b) = (stands(first, 1), stands(second, 2));
+            for is_known in [true, false] {
+                let station = Station::default();
+                if is_known {
+                    station.import(&[stands(Status::Mailed, 1), stands(Status::Mailed, 2)]);
+                }
+                let counts = station.import(&[a.clone(), b.clone()]);
+                let refused = u64::from(!may_both);
+                assert_eq!(counts.refused, refused, "{first} {second} in one file");
+                assert!(station.verify().ok);
+            }
+            let station = Station::default();
+            station.import(&[a, stands(Status::Mailed, 2)]);
+            assert_eq!(station.import(&[b]).refused, u64::from(!may_both), "{first} {second}");
+            assert!(station.verify().ok);
+        }
+    }
+}
+
+#[test]
+fn a_row_that_says_what_a_refused_one_said_is_refused_alike() {
+    let station = Station::default();
+    station.import(&[of_voter(1, received(1)), of_voter(1, row(2))]);
+    let import = station.begin_import();
+    let repeats = Repeats::Unchanged;
+    let allow = |reply| Request::ImportRepeats { import, repeats, reply };
+    assert_eq!(station.ledger().ask(allow).unwrap(), Ok(()));
+    let second = of_voter(1, received(2));
+    let told = reasons(stage(&station, import, vec![second.clone(), second]).unwrap());
+    let why = "ballot 000000001 of this voter is received".to_owned();
+    assert_eq!(told, [(0, why.clone()), (1, why)]);
+    assert_eq!(station.decide_import(import).refused, 2);
+}
+
+/// A county's file has its own hour of return, which the scan's differs from.
+#[test]
+fn when_a_ballot_came_back_is_no_news_of_one_that_was_received_here() {
+    let station = Station::default();
+    station.import(&[row(1), row(2), received(3)]);
+    station.scan_ballot("left", 1);
+    let returned = |n| ImportRow { returned: Some(NOON), ..received(n) };
+    let counts = station.import(&[returned(1), returned(2), returned(3)]);
+    assert_eq!((counts.unchanged, counts.updated), (1, 2));
+    // Accepted since, it is still known when it came.
+    let accepted = ImportRow { status: Status::Accepted, returned: Some(NOON), ..row(1) };
+    assert_eq!(station.import(&[accepted]).updated, 1);
+    assert_eq!(station.import(&[returned(1)]).unchanged, 1);
+    // Taken back, and received by the file's word alone.
+    station.import(&[row(4)]);
+    station.scan_ballot("left", 4);
+    undo(&station);
+    assert_eq!(station.import(&[returned(4)]).updated, 1);
+    let later = ImportRow { returned: Some(Micros(NOON.0 + 1)), ..received(4) };
+    assert_eq!(station.import(&[later]).updated, 1);
+    assert!(station.verify().ok);
+}
+
+#[test]
+fn what_is_exported_for_ballottrax_changes_nothing_when_it_is_imported() {
+    let station = Station::default();
+    let voter = |n: u32| VoterId::new(&format!("{:09}", 100_000_000 + n)).unwrap();
+    let mailed = Some(Micros(NOON.0 - 86_400_000_000));
+    let of = |n, status, reason: &str| {
+        let reason = Some(reason.to_owned()).filter(|reason| !reason.is_empty());
+        ImportRow { voter: voter(n), status, reason, mailed, ..row(n) }
+    };
+    let statuses = [
+        (Status::Issued, ""),
+        (Status::Mailed, ""),
+        (Status::Mailed, ""),
+        (Status::Received, ""),
+        (Status::NeedsAttention, "signature_missing"),
+        (Status::Rejected, "late"),
+        (Status::Undeliverable, ""),
+        (Status::Mailed, ""),
+    ];
+    let rows = statuses.iter().zip(1..).map(|((status, reason), n)| of(n, *status, reason));
+    station.import(&rows.collect::<Vec<_>>());
+    station.clock.advance(Duration::from_micros(1_234_567));
+    for n in [3, 8] {
+        assert_eq!(station.scan_ballot("left", n).verdict, Verdict::Received);
+    }
+    station.import(&[of(8, Status::Accepted, "")]);
+    let applied = station.begin_import();
+    let give_up = |reply| Request::ImportAbandon { import: applied, refused: 0, reply };
+    station.ledger().ask(give_up).unwrap().unwrap();
+
+    let mut file = Vec::new();
+    let election = row(1).election;
+    let reader = station.reader();
+    reader.export(Export::BallottraxStatus, Some(&election), NOON, &mut file).unwrap();
+    let rules = Rules {
+        election: Some(election),
+        election_day: None,
+        named: None,
+        codes: Vec::new(),
+        zone: station.settings.zone.clone(),
+        now: Micros(NOON.0 + 60_000_000),
+    };
+    let layout = Layout::named("ballottrax-status").unwrap();
+    let piece = Rows::open(&file[..], &layout, rules).unwrap().piece(100).unwrap();
+    assert_eq!((piece.rows.len(), piece.refused), (8, Vec::new()));
+    let counts = station.import(&piece.rows);
+    assert_eq!(counts, Counts { rows: 8, unchanged: 8, ..Counts::default() });
 }
 
 #[test]

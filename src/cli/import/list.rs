@@ -1,7 +1,7 @@
 //! What an import writes beside the file: lists in CSV, each made when there is something to list.
 
 use super::{ImportError, ImportRequest};
-use crate::ledger::Unnamed;
+use crate::ledger::{Unnamed, write_csv_row};
 use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write as _};
@@ -10,9 +10,6 @@ use std::path::{Path, PathBuf};
 
 /// Names that are tried for a list in one folder.
 const NAMES_MAX: usize = 1_000;
-
-/// Characters with which a spreadsheet takes a field for a formula.
-const FORMULA: [char; 4] = ['=', '+', '-', '@'];
 
 /// A list of a kind.
 #[derive(Debug)]
@@ -100,36 +97,8 @@ fn create_new(folder: &Path, name: &OsStr, kind: &str) -> io::Result<(PathBuf, F
     Err(io::ErrorKind::AlreadyExists.into())
 }
 
-/// A line of CSV (RFC 4180) that no spreadsheet takes for a formula.
 fn write_line(to: &mut BufWriter<File>, fields: &[&str]) -> io::Result<()> {
-    let fields: Vec<String> = fields.iter().map(|field| shown(field)).collect();
-    writeln!(to, "{}", fields.join(","))
-}
-
-fn shown(field: &str) -> String {
-    let safe = if field.starts_with(FORMULA) { format!("'{field}") } else { field.to_owned() };
-    if safe.contains([',', '"', '\n', '\r']) {
-        return format!("\"{}\"", safe.replace('"', "\"\""));
-    }
-    safe
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_field_is_no_formula_and_ends_where_it_ends() {
-        for (field, expected) in [
-            ("000000001", "000000001"),
-            ("", ""),
-            ("=1+1", "'=1+1"),
-            ("-2", "'-2"),
-            ("a,b", "\"a,b\""),
-            ("a\"b", "\"a\"\"b\""),
-            ("@a,b", "\"'@a,b\""),
-        ] {
-            assert_eq!(shown(field), expected);
-        }
-    }
+    let mut line = String::new();
+    write_csv_row(&mut line, fields);
+    to.write_all(line.as_bytes())
 }

@@ -10,12 +10,18 @@ use crate::clock::{Micros, Zone};
 use crate::control::{Answer, Command, Desk};
 use crate::ledger::{
     Changed, Header, ImportRow, ImportedFile, Origin, Piece, Record, Refused, RefusedRow,
-    RefusedRows, Repeats, Rows, Sorter,
+    RefusedRows, Repeats, Rows, Sorted, Sorter,
 };
 use sha2::{Digest as _, Sha256};
 use std::fs::File;
 use std::io;
 use std::path::PathBuf;
+
+/// Most rows of one ballot that are compared with one another; later ones are the ledger's to compare with the first.
+const GROUP_ROWS_MAX: usize = 100;
+
+/// Lines that a reason names.
+const LINES_SHOWN_MAX: usize = 5;
 
 /// The layout whose rows must not say anything twice.
 const STRICT: &str = "generic";
@@ -102,7 +108,11 @@ impl<'a> Staging<'a> {
             for refused in &piece.refused {
                 self.list_refused(refused)?;
             }
-            let Piece { rows, origins, done, .. } = piece;
+            let Piece { rows, origins, named, done, refused: _ } = piece;
+            for row in &named {
+                entry.fill(row, &Origin::of(0, &[]));
+                sorter.push(&entry.key, &entry.value).map_err(ImportError::Sort)?;
+            }
             for (row, origin) in rows.iter().zip(&origins) {
                 entry.fill(row, origin);
                 sorter.push(&entry.key, &entry.value).map_err(ImportError::Sort)?;
@@ -118,15 +128,15 @@ impl<'a> Staging<'a> {
 
     /// Hands the ledger all rows in the order of their ballots.
     fn stage(&mut self, desk: &mut Desk, rows: Sorter) -> Result<(), ImportError> {
-        let mut sorted = rows.sorted().map_err(ImportError::Sort)?;
+        let mut groups = Groups::of(rows)?;
         let mut staged = 0;
         loop {
             let mut records = Vec::with_capacity(PIECE_ROWS);
             let mut bytes = 0;
             while records.len() < PIECE_ROWS && bytes < PIECE_BYTES_MAX {
-                let Some(record) = sorted.take_next().map_err(ImportError::Sort)? else { break };
-                bytes += record.value.len();
-                records.push(record);
+                let Some(group) = groups.take_next()? else { break };
+                bytes += group.records.iter().map(|record| record.value.len()).sum::<usize>();
+                records.extend(self.agreed(group)?);
             }
             if records.is_empty() {
                 return Ok(());
@@ -136,6 +146,22 @@ impl<'a> Staging<'a> {
             let share = Share { done: staged, of: self.rows };
             self.told.tell(Step::Stage, share, staged).map_err(ImportError::Out)?;
         }
+    }
+
+    /// The rows of a group. Those that contradict one another are refused, all of them, for which is right nobody knows; the
+    /// ledger hears what they name.
+    fn agreed(&mut self, group: Group) -> Result<Vec<Record>, ImportError> {
+        let Some((reason, named)) = group.contradiction()? else { return Ok(group.records) };
+        let mut entry = Entry::default();
+        for record in &group.records {
+            if !row_of(record)?.is_refused() {
+                self.refused += 1;
+                self.list_refused(&origin_of(record)?.refused(reason.clone()))?;
+            }
+        }
+        entry.fill(&named, &Origin::of(0, &[]));
+        let Entry { key, value, .. } = entry;
+        Ok(vec![Record { key, value }])
     }
 
     /// Hands the ledger a piece, and lists what comes back.
@@ -281,6 +307,91 @@ impl<'a> Staging<'a> {
         let outcome =
             ImportOutcome { counts, refused_file, disappeared, disappeared_file, differences_file };
         Ok(Outcome { outcome, shown })
+    }
+}
+
+/// Rows in their order, by what they name: a ballot, or a voter where the file names no ballot.
+struct Groups {
+    sorted: Sorted,
+    ahead: Option<Record>,
+    /// What the last group names, where that was too long to be one.
+    too_long: Option<Vec<u8>>,
+}
+
+/// Rows that name the same.
+struct Group {
+    records: Vec<Record>,
+    /// Whether there are more of them than are compared.
+    is_too_long: bool,
+}
+
+impl Groups {
+    fn of(rows: Sorter) -> Result<Self, ImportError> {
+        let mut groups =
+            Self { sorted: rows.sorted().map_err(ImportError::Sort)?, ahead: None, too_long: None };
+        groups.ahead = groups.sorted.take_next().map_err(ImportError::Sort)?;
+        Ok(groups)
+    }
+
+    /// The next group, or the next [`GROUP_ROWS_MAX`] rows of one that is too long.
+    fn take_next(&mut self) -> Result<Option<Group>, ImportError> {
+        let Some(first) = self.ahead.take() else { return Ok(None) };
+        let name = name_of(&first).to_owned();
+        let mut records = vec![first];
+        let next_of_it = loop {
+            self.ahead = self.sorted.take_next().map_err(ImportError::Sort)?;
+            let next = self.ahead.take_if(|next| name_of(next) == name);
+            match next {
+                Some(next) if records.len() < GROUP_ROWS_MAX => records.push(next),
+                next => break next,
+            }
+        };
+        let goes_on = next_of_it.is_some();
+        if goes_on {
+            self.ahead = next_of_it;
+        }
+        let is_too_long = goes_on || self.too_long.as_ref() == Some(&name);
+        self.too_long = goes_on.then_some(name);
+        Ok(Some(Group { records, is_too_long }))
+    }
+}
+
+/// The key of a row without its line: what it names.
+fn name_of(record: &Record) -> &[u8] {
+    record.key.split_last_chunk::<8>().map_or(&[], |(name, _)| name)
+}
+
+impl Group {
+    /// Why its rows cannot all be right, and what they name; nothing where each says the same.
+    fn contradiction(&self) -> Result<Option<(String, ImportRow)>, ImportError> {
+        if self.records.len() < 2 && !self.is_too_long {
+            return Ok(None);
+        }
+        let mut rows = Vec::new();
+        for record in &self.records {
+            let row = row_of(record)?;
+            if !row.is_refused() {
+                rows.push((origin_of(record)?.line, row));
+            }
+        }
+        let Some((_, first)) = rows.first() else { return Ok(None) };
+        let name = match &first.ballot {
+            Some(ballot) => format!("ballot {ballot}"),
+            None => format!("voter {}", first.voter),
+        };
+        let why = if self.is_too_long {
+            format!("{name} has more than {GROUP_ROWS_MAX} rows")
+        } else if rows.iter().any(|(_, row)| row != first) {
+            let shown = rows.iter().take(LINES_SHOWN_MAX);
+            let lines = shown.map(|(line, _)| line.to_string()).collect::<Vec<_>>().join(", ");
+            let and_more = if rows.len() > LINES_SHOWN_MAX { " and more" } else { "" };
+            format!("the rows of {name} say different things: lines {lines}{and_more}")
+        } else {
+            return Ok(None);
+        };
+        let ImportRow { election, ballot, voter, .. } = first.clone();
+        let named = ImportRow::refused(election, ballot, Some(voter)).ok_or_else(not_sorted)?;
+        Ok(Some((why, named)))
     }
 }
 

@@ -14,6 +14,9 @@ const END: char = '\u{7f}';
 /// Between two codes, and between a code's kind and itself.
 const WITHIN: char = '\u{80}';
 
+/// The kind of code by which a row that travels says that it was refused: no code of a ballot has a kind without a name.
+const REFUSED: &str = "";
+
 /// One row of a mail ballot file; its canonical form is RFC 8785 JSON of this, with its ballot.
 ///
 /// What a file does not say is no news: it takes nothing away from what the ledger knows.
@@ -77,6 +80,34 @@ struct Canonical<'a> {
 }
 
 impl ImportRow {
+    /// A row that was refused before it came to the ledger: the ledger is to know no more than that the file names this ballot, or
+    /// ballots of this voter. None where it names neither.
+    pub fn refused(
+        election: ElectionId,
+        ballot: Option<BallotId>,
+        voter: Option<VoterId>,
+    ) -> Option<Self> {
+        let of_ballot = || ballot.as_ref().and_then(|ballot| VoterId::new(ballot.as_str()).ok());
+        Some(Self {
+            election,
+            voter: voter.or_else(of_ballot)?,
+            ballot,
+            imb: None,
+            codes: BTreeMap::from([(REFUSED.to_owned(), String::new())]),
+            style: None,
+            status: Status::Issued,
+            reason: None,
+            mailed: None,
+            returned: None,
+            receive_until: None,
+        })
+    }
+
+    /// Whether it is one that was refused before it came to the ledger.
+    pub fn is_refused(&self) -> bool {
+        self.codes.contains_key(REFUSED)
+    }
+
     /// RFC 8785 JSON. Kinds of codes are ASCII, so a map in order is in the order of RFC 8785.
     pub(in crate::ledger) fn canonical(&self) -> Result<String, serde_json::Error> {
         serde_json::to_string(&Canonical {

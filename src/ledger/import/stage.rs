@@ -1,6 +1,7 @@
 //! What a row of a file is to the ledger: a new ballot, a change, nothing new, or refused.
 
 use super::super::book::{Book, WriteError};
+use super::super::fact::{By, Fact};
 use super::super::rows::{self, BallotRow};
 use super::super::tally::Scope;
 use super::codes::CodesError;
@@ -14,6 +15,9 @@ use std::io;
 
 /// Ballots read at once for a piece of rows in order, beside those of the piece.
 const BESIDE_MAX: usize = 1_000;
+
+/// Events of a ballot that are looked back over for the one that took it in.
+const EVENTS_BACK_MAX: usize = 64;
 
 /// What a row is to the ledger.
 #[derive(Debug)]
@@ -55,6 +59,8 @@ struct Known {
     row: ImportRow,
     /// What the row that issued it said of its status.
     issued: (Status, Option<String>),
+    /// Its last event; 0 where it has none.
+    last_seq: i64,
 }
 
 /// A statement that selects ballots as [`Known`].
@@ -62,7 +68,7 @@ macro_rules! known {
     ($where:literal) => {
         concat!(
             "SELECT election, ballot, voter, imb, style, status, reason, mailed, receive_until, codes, returned, ",
-            "key, issued_status, issued_reason FROM ballot WHERE ",
+            "key, issued_status, issued_reason, last_seq FROM ballot WHERE ",
             $where
         )
     };
@@ -72,7 +78,8 @@ impl Known {
     fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
         let issued = Status::from_number(row.get(12)?);
         let issued = issued.ok_or_else(|| rows::foreign(12, "no status"))?;
-        Ok(Self { key: row.get(11)?, row: import_row(row)?, issued: (issued, row.get(13)?) })
+        let issued = (issued, row.get(13)?);
+        Ok(Self { key: row.get(11)?, row: import_row(row)?, issued, last_seq: row.get(14)? })
     }
 }
 
@@ -95,27 +102,36 @@ impl Book {
         let mut ahead = self.read_ahead(&piece)?;
         let mut issued = BTreeMap::new();
         for (index, row) in piece.into_iter().enumerate() {
+            if row.is_refused() {
+                self.names(&row, staged)?;
+                continue;
+            }
             if !staged.elections.contains(&row.election) {
                 staged.elections.push(row.election.clone());
             }
-            let row = match self.with_ballot(row)? {
+            let mut row = match self.with_ballot(row)? {
                 Ok(row) => row,
                 Err((row, why)) => {
+                    self.names(&row, staged)?;
                     staged.counts.rows += 1;
                     staged.counts.refused += 1;
                     each(index, &row, Effect::Refused(why), None);
                     continue;
                 }
             };
-            let (effect, before) = self.stage_row(number, &row, staged, ahead.as_mut())?;
+            let (effect, before) = self.stage_row(number, &mut row, staged, ahead.as_mut())?;
             if matches!(effect, Effect::Issued | Effect::Voided) && before.is_none() {
                 let status = self.status_at_issue(&row);
                 *issued.entry((row.election.clone(), status)).or_default() += 1;
             }
             staged.count(&effect);
+            let why = match &effect {
+                Effect::Refused(why) => Some(why.clone()),
+                _ => None,
+            };
             each(index, &row, effect, before);
             if !staged.names_last(&row) {
-                staged.last = Some(row);
+                staged.last = Some((row, why));
             }
         }
         for ((election, status), n) in issued {
@@ -179,17 +195,37 @@ impl Book {
             .optional()
     }
 
-    /// What the row is to the ledger, and how its ballot stood.
+    /// The file names the ballot of a row that is refused, or the voter's.
+    fn names(&self, row: &ImportRow, staged: &mut Staging) -> Result<(), StageError> {
+        let election = row.election.as_str();
+        let (names, code) = match &row.ballot {
+            Some(ballot) => (CodeKind::Ballot, ballot.as_str()),
+            None => (CodeKind::Voter, row.voter.as_str()),
+        };
+        for ballot in rows::named(&self.conn, election, &names, code)? {
+            staged.named.first(ballot.key);
+        }
+        Ok(())
+    }
+
+    /// What the row is to the ledger, and how its ballot stood. When a ballot came in is no news where the ledger knows it.
     fn stage_row(
         &mut self,
         number: i64,
-        row: &ImportRow,
+        row: &mut ImportRow,
         staged: &mut Staging,
         ahead: Option<&mut Ahead>,
     ) -> Result<(Effect, Option<ImportRow>), StageError> {
         let Some(known) = self.known(row, staged, ahead)? else {
             return Ok((self.stage_issue(number, row, staged)?, None));
         };
+        if row.returned.is_some()
+            && row.returned != known.row.returned
+            && self.has_recorded_receipt(&known)?
+        {
+            row.returned = None;
+        }
+        let row = &*row;
         if !staged.seen.first(known.key) {
             return Ok((self.repeat(number, row, &known, staged)?, Some(known.row)));
         }
@@ -203,12 +239,38 @@ impl Book {
         // What is kept is the file's own word: the ballot may have been moved back by the time that it counts.
         self.stage_change(number, key, row, staged)?;
         staged.codes.gather(key, row, Some(&current)).map_err(StageError::Scratch)?;
-        let moves = import_moves(current.status, row.status);
-        if moves && row.status.is_in() {
+        if brings_in(row, Some(&current)) {
             Self::takes_in(row, key, staged)?;
         }
-        let voids = moves && row.status == Status::Voided;
+        let voids = row.status == Status::Voided && import_moves(current.status, row.status);
         Ok((if voids { Effect::Voided } else { Effect::Updated }, Some(current)))
+    }
+
+    /// Whether the ballot is in by a scan or by hand, so that the ledger knows when it came.
+    fn has_recorded_receipt(&self, known: &Known) -> Result<bool, StageError> {
+        let mut seq = known.last_seq;
+        for _ in 0..EVENTS_BACK_MAX {
+            if seq == 0 || !known.row.status.is_in() {
+                return Ok(false);
+            }
+            let (event, before) = self
+                .conn
+                .prepare_cached("SELECT body, coalesce(ballot_prev, 0) FROM event WHERE seq = ?")?
+                .query_row([seq], |row| Ok((rows::event_in(row, 0)?, row.get::<_, i64>(1)?)))?;
+            let (from, to, is_our_own) = match &event.fact {
+                Fact::Scan(scan) => (scan.from, scan.to, true),
+                Fact::Set(set) => (Some(set.from), Some(set.to), !matches!(set.method, By::Import)),
+                _ => (None, None, false),
+            };
+            let was_in = from.is_some_and(Status::is_in);
+            match to {
+                // A file took it in afterwards.
+                Some(to) if !to.is_in() => return Ok(false),
+                Some(_) if !was_in => return Ok(is_our_own),
+                _ => seq = if before < seq { before } else { 0 },
+            }
+        }
+        Ok(false)
     }
 
     /// The row with its ballot: one that names a voter alone is about that voter's ballot.
@@ -263,17 +325,20 @@ impl Book {
         if staged.repeats == Repeats::Refused {
             return Ok(Effect::Refused(twice));
         }
-        let said = match &staged.last {
-            Some(last) if staged.names_last(row) => last == row,
-            _ => {
-                if let Some(change) = self.change_of(number, first.key)? {
-                    change == *row
-                } else {
-                    let (status, reason) = first.issued.clone();
-                    let issued = ImportRow { status, reason, ..first.row.clone() };
-                    issued == *row || row.is_no_news(&first.row)
-                }
-            }
+        if let Some((last, why)) = staged.last.as_ref().filter(|_| staged.names_last(row)) {
+            return Ok(match why {
+                Some(why) if last == row => Effect::Refused(why.clone()),
+                None if last == row => Effect::Unchanged,
+                _ => Effect::Refused(twice),
+            });
+        }
+        let said = if let Some(change) = self.change_of(number, first.key)? {
+            change == *row
+        } else if first.key > staged.before {
+            let (status, reason) = first.issued.clone();
+            ImportRow { status, reason, ..first.row.clone() } == *row
+        } else {
+            row.is_no_news(&first.row) && !is_voiding_too_late(row, &first.row)
         };
         Ok(if said { Effect::Unchanged } else { Effect::Refused(twice) })
     }
@@ -306,14 +371,16 @@ impl Book {
                 current.status
             )));
         }
-        let moves = known.is_none_or(|(_, current)| import_moves(current.status, row.status));
-        if !moves || !matches!(row.status, Status::Received | Status::Accepted) {
+        let current = known.map(|(_, current)| current);
+        let accepts = row.status == Status::Accepted
+            && current.is_some_and(|current| import_moves(current.status, row.status));
+        if !accepts && !brings_in(row, current) {
             return Ok(None);
         }
         self.other_in(number, row, known.map(|(key, _)| key), staged)
     }
 
-    /// Another ballot of this voter that is in: two of them never both count as received by a file alone.
+    /// Another ballot of this voter that is in and may count: two of them never come to do so by a file alone.
     fn other_in(
         &self,
         number: i64,
@@ -325,7 +392,7 @@ impl Book {
         if staged.before > 0 {
             let others = rows::named(&self.conn, election, &CodeKind::Voter, voter)?;
             let is_in = |other: &&BallotRow| {
-                Some(other.key) != key && other.since != number && other.status.is_in()
+                Some(other.key) != key && other.since != number && other.status.may_count()
             };
             if let Some(other) = others.iter().find(is_in) {
                 let why = format!("ballot {} of this voter is {}", other.ballot, other.status);
@@ -403,7 +470,7 @@ impl Book {
         if announced {
             self.stage_change(number, key, row, staged)?;
         }
-        if row.status.is_in() {
+        if brings_in(row, None) {
             Self::takes_in(row, key, staged)?;
         }
         Ok(if row.status == Status::Voided { Effect::Voided } else { Effect::Issued })
@@ -427,6 +494,14 @@ impl Book {
 
 fn canonical(row: &ImportRow) -> Result<String, StageError> {
     row.canonical().map_err(|e| StageError::Write(WriteError::Body(e)))
+}
+
+/// Whether by the row one more ballot of its voter is in and may count: it comes in, or it was another voter's.
+fn brings_in(row: &ImportRow, current: Option<&ImportRow>) -> bool {
+    let Some(current) = current else { return row.status.may_count() };
+    let moves = import_moves(current.status, row.status);
+    let is_in = if moves { row.status } else { current.status }.may_count();
+    is_in && (!current.status.may_count() || current.voter != row.voter)
 }
 
 /// Whether the row voids a ballot that only two people could void.

@@ -9,6 +9,8 @@ use std::io::{self, BufRead as _, BufReader, Cursor, Read};
 
 use csv::{ByteRecord, ReaderBuilder, Terminator};
 
+use crate::ledger::cell;
+
 /// Longest record, in bytes; the columns that a layout knows need less than 2,000, the rest is for columns that are ignored.
 pub(super) const RECORD_BYTES_MAX: usize = 16 * 1024;
 
@@ -58,6 +60,8 @@ pub(super) struct Whole {
     pub(super) fields: Fields,
     /// Its lines, unless it is one without a quote.
     lines: Vec<Line>,
+    /// Whether each quote opens a field at its start, or closes it at its end.
+    is_well_quoted: bool,
 }
 
 /// A line that could not be read as a record.
@@ -97,6 +101,12 @@ impl Fields {
     /// Whether every byte of them is ASCII.
     pub(super) fn is_ascii(&self) -> bool {
         self.text.is_ascii()
+    }
+
+    /// The same, without the sign that keeps a spreadsheet from taking a field for a formula.
+    pub(super) fn bare(&self) -> Self {
+        let bare = self.iter().map(cell::bare);
+        Self::from(&bare.collect::<ByteRecord>())
     }
 
     /// The fields of a line without a quote.
@@ -177,7 +187,8 @@ impl<R: Read> Records<R> {
                 }
                 Some(text) => {
                     let fields = Fields::split(text, self.delimiter);
-                    let whole = Whole { line: number, fields, lines: Vec::new() };
+                    let lines = Vec::new();
+                    let whole = Whole { line: number, fields, lines, is_well_quoted: true };
                     return Ok(Some(Next::Record(whole)));
                 }
                 None => return Ok(Some(Next::Broken(too_long(number)))),
@@ -194,18 +205,18 @@ impl<R: Read> Records<R> {
     }
 
     fn record(&mut self, mut text: Vec<u8>, first: Line) -> io::Result<Next> {
-        let mut quotes = Quotes::FieldStart;
-        quotes.pass(&text, self.delimiter);
+        let mut quotes = Quotes::new(self.delimiter);
+        quotes.pass(&text);
         let mut lines = vec![first];
-        while quotes == Quotes::Inside {
+        while quotes.at == Place::Inside {
             let next = self.next_line()?;
             let more = next.as_ref().and_then(|line| line.text.as_ref());
             let more = more.filter(|more| text.len() + more.len() < RECORD_BYTES_MAX);
             if let Some(more) = more {
                 text.push(b'\n');
                 text.extend_from_slice(more);
-                quotes.pass(b"\n", self.delimiter);
-                quotes.pass(more, self.delimiter);
+                quotes.pass(b"\n");
+                quotes.pass(more);
                 lines.extend(next);
             } else {
                 let first = lines.remove(0);
@@ -215,7 +226,8 @@ impl<R: Read> Records<R> {
             }
         }
         let line = lines.first().map_or(0, |line| line.number);
-        Ok(Next::Record(Whole { line, fields: self.fields(text)?, lines }))
+        let fields = self.fields(text)?;
+        Ok(Next::Record(Whole { line, fields, lines, is_well_quoted: !quotes.is_stray }))
     }
 
     fn unclosed(&mut self, line: Line) -> io::Result<Broken> {
@@ -267,6 +279,36 @@ impl Whole {
     pub(super) const fn is_of_several_lines(&self) -> bool {
         self.lines.len() > 1
     }
+
+    /// Whether a stray quote made it of several rows of so many fields: a quote stands where none may, or lines of it are rows
+    /// themselves. A field of several lines has no row within it, and its first and last lines are parts of one.
+    pub(super) fn is_of_several_rows(&self, delimiter: u8, fields: usize) -> bool {
+        let is_row = |line: &Line| {
+            let text = line.text.as_deref().unwrap_or_default();
+            fields > 1 && fields_alone(text, delimiter) == fields
+        };
+        match self.lines.as_slice() {
+            [] | [_] => false,
+            [first, within @ .., last] => {
+                !self.is_well_quoted || within.iter().any(is_row) || (is_row(first) && is_row(last))
+            }
+        }
+    }
+}
+
+/// How many fields a line has by itself; a quote that it does not close is none.
+fn fields_alone(text: &[u8], delimiter: u8) -> usize {
+    let mut quotes = Quotes::new(delimiter);
+    let (mut fields, mut since_quote) = (1, 0);
+    for byte in text {
+        quotes.pass(&[*byte]);
+        match quotes.at {
+            Place::FieldStart => (fields, since_quote) = (fields + 1, 0),
+            Place::Inside => since_quote += usize::from(*byte == delimiter),
+            Place::Field | Place::Closing => {}
+        }
+    }
+    if quotes.at == Place::Inside { fields + since_quote } else { fields }
 }
 
 fn parser(delimiter: u8) -> csv::Reader<Cursor<Vec<u8>>> {
@@ -285,9 +327,18 @@ fn too_long(line: u64) -> Broken {
 
 const _: () = assert!(RECORD_BYTES_MAX == 16_384, "the reason above says so");
 
+/// The quotes of a record, byte by byte.
+#[derive(Debug)]
+struct Quotes {
+    delimiter: u8,
+    at: Place,
+    /// Whether one stood within a field that it does not open, or before more of the field that it closes.
+    is_stray: bool,
+}
+
 /// Where in a record a byte stands, as the `csv` crate sees it: a quote opens a quoted field only at the field's start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Quotes {
+enum Place {
     FieldStart,
     Field,
     Inside,
@@ -296,13 +347,20 @@ enum Quotes {
 }
 
 impl Quotes {
-    fn pass(&mut self, text: &[u8], delimiter: u8) {
+    const fn new(delimiter: u8) -> Self {
+        Self { delimiter, at: Place::FieldStart, is_stray: false }
+    }
+
+    fn pass(&mut self, text: &[u8]) {
         for byte in text {
-            *self = match (*self, byte) {
-                (Self::Inside, b'"') => Self::Closing,
-                (Self::FieldStart | Self::Closing, b'"') | (Self::Inside, _) => Self::Inside,
-                (_, byte) if *byte == delimiter => Self::FieldStart,
-                (Self::FieldStart | Self::Field | Self::Closing, _) => Self::Field,
+            self.at = match (self.at, *byte) {
+                (Place::Inside, b'"') => Place::Closing,
+                (Place::FieldStart | Place::Closing, b'"') | (Place::Inside, _) => Place::Inside,
+                (_, byte) if byte == self.delimiter => Place::FieldStart,
+                (before, byte) => {
+                    self.is_stray |= byte == b'"' || before == Place::Closing;
+                    Place::Field
+                }
             };
         }
     }

@@ -8,14 +8,15 @@ use csv::{Writer, WriterBuilder};
 use super::encoding::Encoding;
 use super::records::Fields;
 use super::{Header, Refused};
+use crate::ledger::cell;
 
 /// The columns that stand before the row's own; an import ignores them.
 pub(super) const OWN_COLUMNS: [&str; 3] = ["refused_line", "refused_column", "refused_reason"];
 
 /// Writes refused rows, separated as their file is.
 ///
-/// The row stands as it came, in UTF-8 where its file has another encoding. What is ours begins with a digit or a word, so no
-/// spreadsheet takes it for a formula.
+/// The row stands as it came, in UTF-8 where its file has another encoding, and with an apostrophe before what a spreadsheet
+/// would take for a formula, which an import takes away again. What is ours begins with a digit or a word, so it is none.
 #[derive(Debug)]
 pub struct RefusedRows<W: Write> {
     writer: Writer<W>,
@@ -54,7 +55,7 @@ impl<W: Write> RefusedRows<W> {
         let kept = self.kept.iter().copied().chain(std::iter::repeat(true));
         let fields = fields.iter().zip(kept).filter(|(_, is_kept)| *is_kept);
         let own = own.iter().map(|text| Cow::Borrowed(text.as_bytes()));
-        let fields = fields.map(|(field, _)| in_utf8(encoding, field));
+        let fields = fields.map(|(field, _)| Cow::Owned(cell::guarded(&in_utf8(encoding, field))));
         for field in own.chain(fields) {
             self.writer.write_field(field).map_err(io::Error::other)?;
         }

@@ -60,6 +60,21 @@ impl Reading {
         Self { layout, rules, days }
     }
 
+    /// Which ballot a record is about that is no row, or whose ballots, as far as it can be read.
+    pub(super) fn named(&self, header: &Header, fields: &Fields) -> Option<ImportRow> {
+        let Self { layout, rules, .. } = self;
+        let cells = Cells { fields, header, layout };
+        let says_none = [Column::Election, Column::ElectionDate].map(|column| cells.get(column));
+        let election = if says_none.iter().all(|cell| cell.is_empty()) {
+            rules.default_election()?.clone()
+        } else {
+            cells.election(rules).ok()?
+        };
+        let ballot = cells.ballot().ok().flatten();
+        let voter = cells.id(Column::Voter, VoterId::new).ok();
+        ImportRow::refused(election, ballot, voter)
+    }
+
     /// The row that a record is.
     pub(super) fn row(&mut self, header: &Header, fields: &Fields) -> Result<ImportRow, Fault> {
         let (has, wanted) = (fields.len(), header.len());
@@ -136,7 +151,7 @@ impl<'a> Cells<'a> {
 
     fn id<T>(&self, column: Column, new: impl Fn(&str) -> Result<T, IdError>) -> Result<T, Fault> {
         let value = self.get(column);
-        let id = self.id_of(column.name(), &value, new);
+        let id = id_of(column.name(), &value, new);
         let id = id.map_err(|reason| self.fault(column, reason))?;
         match self.layout.length(column) {
             Some(length) if length != value.len() => {
@@ -146,19 +161,6 @@ impl<'a> Cells<'a> {
             }
             _ => Ok(id),
         }
-    }
-
-    fn id_of<T>(
-        &self,
-        name: &str,
-        value: &str,
-        new: impl Fn(&str) -> Result<T, IdError>,
-    ) -> Result<T, String> {
-        let shown = || printable(value);
-        if self.layout.values == Values::Trimmed && is_shortened(value) {
-            return Err(format!("{name} \"{}\" is a number that a spreadsheet cut", shown()));
-        }
-        new(value).map_err(|why| format!("{name} \"{}\" is no id: {why}", shown()))
     }
 
     /// The ballot that the row names; none where the layout has no such column.
@@ -175,7 +177,7 @@ impl<'a> Cells<'a> {
                     }
                     id.push_str(&part);
                 }
-                let id = self.id_of(Column::Ballot.name(), &id, BallotId::new);
+                let id = id_of(Column::Ballot.name(), &id, BallotId::new);
                 id.map(Some).map_err(|reason| self.fault(Column::Ballot, reason))
             }
         }
@@ -197,12 +199,17 @@ impl<'a> Cells<'a> {
     }
 
     fn election(&self, rules: &Rules) -> Result<ElectionId, Fault> {
-        if !self.get(Column::ElectionDate).is_empty() {
+        let needed = [Column::Election, Column::ElectionDate];
+        let is_empty = |column: &Column| self.get(*column).is_empty();
+        if let Some(empty) = needed.iter().find(|c| self.layout.requires(**c) && is_empty(c)) {
+            return Err(self.fault(*empty, "the row does not say which election".to_owned()));
+        }
+        if !is_empty(&Column::ElectionDate) {
             return self.election_of_day(rules);
         }
         let of_rules = [&rules.named, &rules.election];
         if self.get(Column::Election).is_empty() {
-            let default = of_rules.into_iter().flatten().next().cloned();
+            let default = rules.default_election().cloned();
             let reason = "the row names no election, and none is configured";
             return default.ok_or_else(|| self.fault(Column::Election, reason.to_owned()));
         }
@@ -214,22 +221,35 @@ impl<'a> Cells<'a> {
         Err(self.fault(Column::Election, reason))
     }
 
-    /// The election of which the row says only the day: one whose id spells it, or whose deadline is on it.
+    /// The election of which the row says only the day: one whose day that is, where it is known, else whose id spells it.
     fn election_of_day(&self, rules: &Rules) -> Result<ElectionId, Fault> {
         let column = Column::ElectionDate;
         let text = self.get(column);
         let day = day(&self.layout.dates, &text);
         let day = day.ok_or_else(|| self.fault(column, self.layout.no_date()))?;
-        let of_rules = [&rules.named, &rules.election].into_iter().flatten();
-        if let Some(ours) = of_rules.into_iter().find(|ours| day.is_spelt_in(ours.as_str())) {
+        let known = |ours: &ElectionId| {
+            rules.election_day.as_deref().filter(|_| rules.election.as_ref() == Some(ours))
+        };
+        let is_its_day = |ours: &&ElectionId| match known(ours) {
+            Some(known) => known == day.to_string(),
+            None => day.is_spelt_in(ours.as_str()),
+        };
+        let mut of_rules = [&rules.named, &rules.election].into_iter().flatten();
+        if let Some(ours) = of_rules.find(is_its_day) {
             return Ok(ours.clone());
         }
-        let is_its_day = rules.election_day.as_ref().is_some_and(|ours| *ours == day.to_string());
-        rules.election.clone().filter(|_| is_its_day).ok_or_else(|| {
-            let reason =
-                format!("the election of {day} is another one; `--election {day}` takes it");
-            self.fault(column, reason)
-        })
+        let reason = match (&rules.election, &rules.election_day) {
+            (None, _) => {
+                format!("the election of {day} is another one; `--election {day}` takes it")
+            }
+            (Some(ours), Some(known)) => {
+                format!("the election of {day} is not {ours}, which is on {known}")
+            }
+            (Some(ours), None) => {
+                format!("the election of {day} is not {ours}, unless `[election] day` says so")
+            }
+        };
+        Err(self.fault(column, reason))
     }
 
     /// Mailer id and serial, of these alone or of a whole bar code.
@@ -259,8 +279,7 @@ impl<'a> Cells<'a> {
             if code.is_empty() {
                 continue;
             }
-            self.id_of(kind, &code, BallotId::new)
-                .map_err(|reason| Fault { at: Some(*at), reason })?;
+            id_of(kind, &code, BallotId::new).map_err(|reason| Fault { at: Some(*at), reason })?;
             codes.insert(kind.clone(), code.into_owned());
         }
         Ok(codes)
@@ -282,8 +301,8 @@ impl<'a> Cells<'a> {
     fn status(&self, times: &Times) -> Result<(Status, Option<Reason>), Fault> {
         let (value, why) = match self.look_up(Column::Status, &self.layout.statuses) {
             Ok((Meaning::Is(status, reason), _)) => return Ok((*status, *reason)),
-            Ok((Meaning::Dates, _)) => return Ok(times.status()),
-            Err(value) if value.is_empty() => return Ok(times.status()),
+            Ok((Meaning::Dates(without), _)) => return Ok(times.status(*without)),
+            Err(value) if value.is_empty() => return Ok(times.status(Status::Issued)),
             Ok((Meaning::Refuse, value)) => (value, "says too little to go by"),
             Err(value) => (value, "is unknown"),
         };
@@ -372,8 +391,8 @@ impl<'a> Cells<'a> {
 }
 
 impl Times {
-    /// What follows from the dates alone. Receiving is not accepting.
-    const fn status(&self) -> (Status, Option<Reason>) {
+    /// What follows from the dates alone, and where it stands without them. Receiving is not accepting.
+    const fn status(&self, without: Status) -> (Status, Option<Reason>) {
         if self.voted_in_person.is_some() {
             (Status::Voided, Some(Reason::VotedInPerson))
         } else if self.returned.is_some() {
@@ -381,9 +400,21 @@ impl Times {
         } else if self.mailed.is_some() {
             (Status::Mailed, None)
         } else {
-            (Status::Issued, None)
+            (without, None)
         }
     }
+}
+
+fn id_of<T>(
+    name: &str,
+    value: &str,
+    new: impl Fn(&str) -> Result<T, IdError>,
+) -> Result<T, String> {
+    let shown = || printable(value);
+    if is_shortened(value) {
+        return Err(format!("{name} \"{}\" is a number that a spreadsheet cut", shown()));
+    }
+    new(value).map_err(|why| format!("{name} \"{}\" is no id: {why}", shown()))
 }
 
 /// Whether it has the form to which spreadsheets cut long numbers, as `1.23457E+10`.
@@ -393,7 +424,7 @@ fn is_shortened(value: &str) -> bool {
         .split_once(['E', 'e'])
         .and_then(|(number, rest)| Some((number, rest.strip_prefix('+')?)));
     parts.is_some_and(|(number, exponent)| {
-        let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
+        let (whole, fraction) = number.split_once(['.', ',']).unwrap_or((number, "0"));
         is_digits(whole) && is_digits(fraction) && is_digits(exponent)
     })
 }

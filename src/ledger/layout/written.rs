@@ -399,10 +399,11 @@ impl<'a> Reader<'a, '_, '_> {
     }
 }
 
-/// `accepted`, `rejected: late`, `dates` or `refuse`.
+/// `accepted`, `rejected: late`, `dates`, `dates, else mailed` or `refuse`.
 fn meaning(text: &str) -> Result<Meaning, String> {
     match text {
-        "dates" => return Ok(Meaning::Dates),
+        "dates" => return Ok(Meaning::Dates(Status::Issued)),
+        "dates, else mailed" => return Ok(Meaning::Dates(Status::Mailed)),
         "refuse" => return Ok(Meaning::Refuse),
         _ => {}
     }
@@ -412,7 +413,8 @@ fn meaning(text: &str) -> Result<Meaning, String> {
     };
     let status = Status::from_name(name).ok_or_else(|| {
         let names = Status::ALL.map(Status::name).join(", ");
-        format!("{} is none of {names}, dates, refuse", shown(name))
+        let others = "dates, refuse or \"dates, else mailed\"";
+        format!("{} is none of {names}, {others}", shown(name))
     })?;
     why.map(reason).transpose().map(|why| Meaning::Is(status, why))
 }
