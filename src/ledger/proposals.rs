@@ -350,7 +350,7 @@ impl Reader {
         Ok(match &of.what {
             TwoPersonAct::SetBallot { election, ballot, from, .. } => {
                 rows::by_id(&self.conn, election.as_str(), ballot.as_str())?
-                    .and_then(|row| moved_since(row, of.proposal, *from))
+                    .and_then(|row| moved_since(&row, of.proposal, *from))
                     .map(|why| why.to_string())
             }
             TwoPersonAct::ReverseBatch { batch, .. } => {
