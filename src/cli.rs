@@ -2,6 +2,7 @@
 
 pub mod faces;
 pub mod import;
+pub mod labels;
 pub mod loopback;
 pub mod read;
 
@@ -14,6 +15,7 @@ mod demo;
 mod devices;
 mod export;
 mod layouts;
+mod manual;
 mod people;
 mod place;
 mod player;
@@ -191,6 +193,17 @@ enum Command {
         #[arg(long, value_name = "N", default_value_t = JOBS, value_parser = jobs)]
         jobs: NonZeroUsize,
     },
+    /// Record an envelope whose symbol is torn, by the number that is printed on it: shows its ballot, and marks it when you say yes.
+    Receive {
+        /// What the symbol would have said; spaces in it mean nothing.
+        number: String,
+        /// The number once more, where it has no check digit.
+        #[arg(long, value_name = "NUMBER")]
+        again: Option<String>,
+    },
+    /// Print command sheets, badges and test envelopes as PDF.
+    #[command(subcommand)]
+    Labels(labels::LabelsCommand),
     /// Play recorded scanner sessions through the whole pipeline, each on a ledger of its own.
     Replay {
         /// The recordings: one JSON object a line.
@@ -493,6 +506,10 @@ fn dispatch(Arguments { command, common }: Arguments) -> Result<Exit, Failure> {
         Command::Operators(command) => operators(&place, &common, command),
         Command::Proposals(command) => proposals(&place, &common, &command),
         Command::Undo => ask::undo(&place, &common),
+        Command::Receive { number, again } => {
+            manual::receive(&place, &common, manual::Number { number, again })
+        }
+        Command::Labels(command) => labels::labels(&place, &common, command),
         Command::Devices { udev_rules: true } => profiles::udev_rules(&common),
         Command::Devices { udev_rules: false } => devices::devices(&place, &common),
         Command::Acknowledge { scanner } => ask::acknowledge(&place, &common, scanner),

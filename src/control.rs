@@ -8,6 +8,7 @@
 //! Whoever asks is a user of the operating system, and from `sign_in` on an operator, for as long as the connection lasts.
 
 pub mod batch;
+pub mod manual;
 pub mod roster;
 
 mod password;
@@ -20,13 +21,15 @@ pub use socket::{Socket, Within};
 
 use crate::ballot::{BallotId, ElectionId, Status};
 use crate::clock::Clock;
+use crate::envelope::Formats;
 use crate::ledger::{
     Checkpoint, Compared, Counts, Decision, Done, Dropped, ImportRefused, ImportRow, ImportedFile,
-    Ledger, Lock, LockError, Moved, NotAllowed, NotDone, NotKnown, NotMoved, Party, PeopleRequest,
-    ProofRequest, RefusedRow, Repeats, Reply, Request, Reversed, Role, Secret, SetRequest,
-    Settings, StartError, UnnamedPiece, Who, packed,
+    Ledger, Lock, LockError, LookedUp, Moved, NotAllowed, NotDone, NotKnown, NotMoved, Party,
+    PeopleRequest, ProofRequest, RefusedRow, Renewal, Repeats, Reply, Request, Reversed, Role,
+    Secret, SetRequest, Settings, SheetCodes, SheetRequest, StartError, UnnamedPiece, Who, packed,
 };
 use batch::{BatchAnswer, BatchCommand};
+use manual::{ManualCommand, Marked};
 use people::Slow;
 use roster::ScannerState;
 use serde::{Deserialize, Serialize};
@@ -162,6 +165,14 @@ pub enum Command {
         /// Rows refused before they were sent.
         refused: u64,
     },
+    /// `labels commands`: the codes of command sheets.
+    Sheet {
+        /// What becomes of earlier sheets.
+        #[serde(default)]
+        renewal: Renewal,
+    },
+    /// `receive`: an envelope's number that somebody types.
+    Manual(ManualCommand),
     /// `devices`: how each scanner is.
     Scanners {},
     /// `acknowledge`: what was bad was seen.
@@ -249,6 +260,12 @@ pub enum Answer {
     ImportUnnamed(UnnamedPiece),
     /// The import is decided, or given up.
     ImportDone(Counts),
+    /// The codes of command sheets.
+    Sheet(SheetCodes),
+    /// The number is this ballot's; nothing changed.
+    LookedUp(LookedUp),
+    /// The number was recorded as a scan.
+    Marked(Marked),
     /// So each scanner is, in the order of the configuration.
     Scanners {
         /// One each.
@@ -312,6 +329,8 @@ pub enum Desk {
         lock: Lock,
         /// Who asks.
         guests: Box<Guests>,
+        /// The envelope formats by which typed numbers are read.
+        formats: Formats,
     },
 }
 
@@ -327,6 +346,7 @@ impl Desk {
                     thread,
                     lock,
                     guests: Box::new(Guests::os_user(user_name(process_user()))),
+                    formats: Formats::new(None, Vec::new()),
                 })
             }
             Err(LockError::Held(holder)) => {
@@ -350,6 +370,15 @@ impl Desk {
         }
     }
 
+    /// The same, where numbers are typed: without a daemon, which has its own, they are read by these formats.
+    #[must_use]
+    pub fn with_formats(mut self, of_station: Formats) -> Self {
+        if let Self::Here { formats, .. } = &mut self {
+            *formats = of_station;
+        }
+        self
+    }
+
     /// The daemon that has the ledger; none when nobody answers. Nothing is opened or locked.
     pub fn of_daemon(ledger: &Path) -> Option<Self> {
         let holder = Lock::holder(ledger)?;
@@ -362,7 +391,9 @@ impl Desk {
     /// Has a command carried out.
     pub fn ask(&mut self, command: Command) -> Result<Answer, ControlError> {
         match self {
-            Self::Here { ledger, guests, .. } => Ok(blocking(ledger, command, guests)),
+            Self::Here { ledger, guests, formats, .. } => {
+                Ok(blocking(ledger, command, guests, formats))
+            }
             Self::Daemon { connection, pid, socket } => {
                 exchange(connection, &command).map_err(|source| ControlError::Daemon {
                     pid: *pid,
@@ -405,7 +436,7 @@ enum Asked {
     /// Whoever has the scanners.
     Scanners(OfScanners),
     /// Nobody.
-    Refused(&'static str),
+    Refused(String),
 }
 
 /// What is asked about scanners.
@@ -415,14 +446,28 @@ enum OfScanners {
 }
 
 /// What a command asks, and of whom; the ledger's answer goes to `reply`.
-fn asked(command: Command, party: &Party, reply: oneshot::Sender<Answer>) -> Asked {
+fn asked(
+    command: Command,
+    guests: &mut Guests,
+    formats: &Formats,
+    reply: oneshot::Sender<Answer>,
+) -> Asked {
+    let party = &guests.party;
     match command {
         Command::Scanners {} => Asked::Scanners(OfScanners::States),
         Command::SignIn { operator, secret, hand } => {
             Asked::Slow(Slow::SignIn { operator, secret, hand })
         }
         _ if party.by.role == Some(Role::Auditor) => {
-            Asked::Refused("an auditor reads everything and changes nothing")
+            refused_as("an auditor reads everything and changes nothing")
+        }
+        Command::Manual(command) => command.asked(guests, formats, reply),
+        Command::Sheet { renewal } => {
+            let reply = read(reply, |codes| match codes {
+                Ok(codes) => Answer::Sheet(codes),
+                Err(why) => refused::<NotAllowed>(&why),
+            });
+            Asked::Ledger(Request::Sheet(SheetRequest { renewal, person: party.by.clone(), reply }))
         }
         Command::Acknowledge { scanner } => Asked::Scanners(OfScanners::Acknowledge(scanner)),
         Command::OperatorAdd { operator, role, secret } => {
@@ -456,6 +501,10 @@ fn asked(command: Command, party: &Party, reply: oneshot::Sender<Answer>) -> Ask
         | Command::ImportCommit { .. }
         | Command::ImportAbandon { .. } => of_import(command, &party.by.who, reply),
     }
+}
+
+fn refused_as(why: &str) -> Asked {
+    Asked::Refused(why.to_owned())
 }
 
 /// What an import asks of the ledger.
@@ -497,7 +546,7 @@ fn of_import(command: Command, who: &Who, reply: oneshot::Sender<Answer>) -> Ask
         Command::ImportAbandon { import, refused } => {
             Request::ImportAbandon { import, refused, reply: read(reply, done) }
         }
-        _ => return Asked::Refused("this is no command of an import"),
+        _ => return refused_as("this is no command of an import"),
     })
 }
 
@@ -532,7 +581,7 @@ fn of_people(command: Command, party: &Party, reply: oneshot::Sender<Answer>) ->
             });
             PeopleRequest::Drop { change, reason, by, reply }
         }
-        _ => return Asked::Refused("this is no command of people"),
+        _ => return refused_as("this is no command of people"),
     }))
 }
 
@@ -590,16 +639,16 @@ fn failed() -> Answer {
 }
 
 /// Carries a command out and waits on this thread, which has no scanners.
-fn blocking(ledger: &Ledger, command: Command, guests: &mut Guests) -> Answer {
+fn blocking(ledger: &Ledger, command: Command, guests: &mut Guests, formats: &Formats) -> Answer {
     let (reply, answer) = oneshot::channel();
-    match asked(command, &guests.party, reply) {
+    match asked(command, guests, formats, reply) {
         Asked::Ledger(request) => match ledger.send(request) {
             Some(()) => answer.blocking_recv().unwrap_or_else(|_closed| failed()),
             None => failed(),
         },
         Asked::Slow(slow) => people::carry_out(ledger, slow, guests),
         Asked::Scanners(_) => Answer::Refused { why: "no daemon runs".to_owned() },
-        Asked::Refused(why) => Answer::Refused { why: why.to_owned() },
+        Asked::Refused(why) => Answer::Refused { why },
     }
 }
 

@@ -4,6 +4,7 @@ mod scanners;
 
 use crate::clock::Clock;
 use crate::config::{Config, RelayConfig, SecretSource};
+use crate::control::roster::Roster;
 use crate::control::{Socket, Within};
 use crate::decode::DecodeError;
 use crate::event::{LogEvent, chain};
@@ -218,6 +219,7 @@ pub fn ledger_settings(config: &Config) -> Settings {
             .relay
             .as_ref()
             .map_or_else(Vec::new, |relay| relay.announce_imports.clone()),
+        batch_cap: config.station.batch_cap,
     }
 }
 
@@ -282,11 +284,15 @@ impl Station<'_> {
             clock,
             services_stopped.clone(),
         ));
-        let within = Within { ledger: ledger.clone(), scanners: scanners.roster.clone() };
+        let within = Within {
+            ledger: ledger.clone(),
+            scanners: scanners.roster.clone(),
+            formats: Arc::clone(&scanners.formats),
+        };
         let mut stopped = services_stopped;
         let commands = tokio::spawn(socket.serve(within, async move { stopped.requested().await }));
 
-        let Scanners { mut drivers, stop_folders, settled, roster: _ } = scanners;
+        let Scanners { mut drivers, stop_folders, settled, roster, formats: _ } = scanners;
         let ready = async {
             for settled in settled {
                 // A driver that ended has nothing more to settle.
@@ -301,6 +307,7 @@ impl Station<'_> {
             () = shutdown.requested() => Ok(()),
             ended = ready => Err(ended),
             Some(_) = drivers.join_next() => Err(DaemonError::DriverEnded),
+            never = unlock_at_codes(ledger, &roster) => match never {},
             Err(_) = &mut forwarder => Err(DaemonError::ForwarderEnded),
         };
 
@@ -367,6 +374,16 @@ async fn log_at_checkpoints(keeper: Option<&Keeper>, ledger: &Ledger) -> Infalli
         if let Some(keeper) = keeper {
             keeper.flush();
         }
+    }
+}
+
+/// A code that acknowledges has every scanner scan on that stopped: the one that is locked cannot scan it.
+async fn unlock_at_codes(ledger: &Ledger, scanners: &Roster) -> Infallible {
+    let acknowledged = ledger.news().acknowledged;
+    loop {
+        acknowledged.notified().await;
+        let n_locked = scanners.acknowledge(None).unwrap_or(0);
+        tracing::debug!(n_locked, "Scanners were unlocked by a code.");
     }
 }
 

@@ -16,6 +16,7 @@ pub use format::{Format, FormatError, FormatSpec};
 
 use crate::ballot::ElectionId;
 use crate::scan::{Capture, Face, Symbol, Unreadable};
+use crate::sheet;
 use format::Reading;
 
 /// The envelope formats of a station, and the election whose envelopes count.
@@ -33,7 +34,12 @@ impl Formats {
 
     /// What the symbols on one face spell together. A symbol that names nothing does not disturb another that does; one of
     /// another election does.
+    ///
+    /// What looks like a code of a command sheet, or like a badge, is nothing else, whatever the formats say.
     pub fn face(&self, symbols: &[Symbol]) -> Face {
+        if let Some(face) = face_of_sheet(symbols) {
+            return face;
+        }
         let mut captures: Vec<Capture> = Vec::new();
         let mut wrong_election = None;
         let mut nearest = None;
@@ -55,6 +61,14 @@ impl Formats {
         }
     }
 
+    /// Whether a check digit held for each of these, which were read by these formats.
+    pub fn are_checked(&self, captures: &[Capture]) -> bool {
+        captures.iter().all(|capture| {
+            let format = self.formats.iter().find(|format| format.name() == &*capture.format);
+            format.is_some_and(Format::is_checked)
+        })
+    }
+
     fn read(&self, symbol: &Symbol) -> Reading {
         if symbol.is_overlong() {
             return Reading::Unreadable(Unreadable::Overlong);
@@ -68,6 +82,19 @@ impl Formats {
         }
         Reading::Unreadable(nearest.unwrap_or(Unreadable::NoFormat))
     }
+}
+
+/// What codes of a command sheet are by themselves, together, and beside something else; the same one in two symbologies is one.
+fn face_of_sheet(symbols: &[Symbol]) -> Option<Face> {
+    let is_code = |symbol: &&Symbol| sheet::has_form(&symbol.payload.0);
+    let first = symbols.iter().find(is_code)?;
+    Some(if !symbols.iter().all(|symbol| is_code(&symbol)) {
+        Face::CommandBeside
+    } else if symbols.iter().any(|symbol| symbol.payload != first.payload || symbol.is_overlong()) {
+        Face::Commands
+    } else {
+        Face::Command(first.payload.clone())
+    })
 }
 
 /// Keeps the first reason; one that names a format, whose pattern held, before one that does not.
@@ -84,7 +111,7 @@ fn keep_nearest(nearest: &mut Option<Unreadable>, why: Unreadable) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scan::{CodeKind, Direction, Named, Symbology};
+    use crate::scan::{CodeKind, Direction, Named, Payload, Symbology};
 
     fn county(name: &str, pattern: &str, check: Check) -> Format {
         Format::new(FormatSpec {
@@ -239,6 +266,25 @@ mod tests {
             formats.face(&[Symbol::untold(b"202411000000017")]),
             Face::WrongElection("strict".into())
         );
+    }
+
+    #[test]
+    fn a_command_s_code_is_nothing_else_whatever_the_formats_say() {
+        let greedy = Formats::new(None, vec![county("greedy", r"(?<ballot>.*)", Check::None)]);
+        let face = |payloads: &[&str]| {
+            let symbols: Vec<_> =
+                payloads.iter().map(|payload| Symbol::untold(payload.as_bytes())).collect();
+            greedy.face(&symbols)
+        };
+        let command = |payload: &str| Face::Command(Payload(payload.as_bytes().to_vec()));
+        let [undo, close] = ["BIS1:4Q7K:1:U:0123456789ABCDEF", "BIS1:4Q7K:1:C:0123456789ABCDEF"];
+        assert_eq!(face(&[undo]), command(undo));
+        assert_eq!(face(&[undo, undo]), command(undo));
+        assert_eq!(face(&[&undo[1..]]), command(&undo[1..]));
+        assert_eq!(face(&["bib-7"]), command("bib-7"));
+        assert_eq!(face(&[undo, close]), Face::Commands);
+        assert_eq!(face(&["17", undo]), Face::CommandBeside);
+        assert_eq!(face(&[undo, "BIBLE"]), Face::CommandBeside);
     }
 
     #[test]

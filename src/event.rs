@@ -89,6 +89,10 @@ log_events! {
     Panicked = "A thread panicked, which is a fault of this program; a decoder lives on, all else stops the daemon.",
     /// Somebody could not sign in.
     SignInRefused = "Somebody gave a wrong password or badge, or tried too often; after five failures nobody can sign in as that operator for ten minutes.",
+    /// Somebody scanned the code that calls a supervisor.
+    SupervisorCalled = "Somebody at a scanner calls a supervisor, by a code of a command sheet.",
+    /// A code of a command was refused.
+    SheetRefused = "A code that looks like a command's or a badge's was refused: damaged, stale, another station's, beside something else, or not possible now.",
     /// A command from the socket failed.
     CommandFailed = "A command that came over the socket could not be carried out.",
 }

@@ -12,6 +12,7 @@
 //!   named constant in its file.
 
 mod apply;
+mod at_scanners;
 pub mod backup;
 mod batches;
 mod body;
@@ -33,6 +34,7 @@ mod proposals;
 mod report;
 mod rows;
 mod schema;
+mod sheets;
 mod sort;
 mod tally;
 mod unanswered;
@@ -54,6 +56,7 @@ pub use import::{
     Changed, Compared, ImportRefused, ImportRow, ImportedFile, NotPacked, RefusedRow, Repeats,
     Unnamed, UnnamedPiece,
 };
+pub use judge::{BY_HAND, LookedUp, ManualRequest, NotMarked, Typed};
 pub use key::{KeyError, PublicKey};
 pub use layout::{
     Header, LAYOUT_BYTES_MAX, Layout, LayoutError, LayoutFault, LayoutFaults, Origin, Piece,
@@ -70,6 +73,7 @@ pub use report::{
     ScanSums,
 };
 pub use schema::SchemaError;
+pub use sheets::{Renewal, SheetCode, SheetCodes, SheetRequest};
 pub use sort::{Record, Sorted, Sorter};
 pub use verify::{
     Against, Differed, Newest, Rebuilt, Tail, Verified, VerifyError, VerifyFault, rebuild, verify,

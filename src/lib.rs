@@ -19,7 +19,8 @@
 //!
 //! # Code map
 //!
-//! - Words: [`scan`], [`ballot`], [`reason`], [`imb`], [`clock`], [`event`], [`delivery`]: values and pure rules. The table of
+//! - Words: [`scan`], [`ballot`], [`reason`], [`imb`], [`clock`], [`event`], [`delivery`],
+//!   [`sheet`] (what the codes of a command sheet spell): values and pure rules. The table of
 //!   all moves of a ballot is in [`ballot`], the verdicts are in [`scan`], why a ballot stands where it stands is in [`reason`].
 //! - Stages: [`scanner`] (profiles, dialogs, lines, cameras, folders, what is plugged in), [`decode`] (pictures to symbols), [`envelope`] (payload to ballot),
 //!   [`dedupe`] (repeats), [`ledger`] (the record and what derives from it), [`forward`] (the relay). None imports another.
@@ -63,6 +64,7 @@ pub mod event;
 pub mod imb;
 pub mod reason;
 pub mod scan;
+pub mod sheet;
 
 // Stages, in the order of the flow: none imports another.
 pub mod scanner;

@@ -269,8 +269,21 @@ pub enum Face {
     WrongElection(Arc<str>),
     /// A code of this election and one of another on the same face.
     Mixed,
+    /// One code that looks like a command's or a badge's, and nothing else.
+    Command(Payload),
+    /// Several such codes.
+    Commands,
+    /// Such a code beside something else.
+    CommandBeside,
     /// Nothing on it names a ballot.
     Unreadable(Unreadable),
+}
+
+impl Face {
+    /// Whether what stands on it may be somebody's secret, and so is shown nowhere.
+    pub const fn is_secret(&self) -> bool {
+        matches!(self, Self::Command(_) | Self::Commands | Self::CommandBeside)
+    }
 }
 
 /// How a scan came about.
@@ -281,6 +294,8 @@ pub enum Method {
     Scanner,
     /// A picture, from a camera or a folder.
     Camera,
+    /// Somebody typed the number that is printed on the envelope.
+    Manual,
 }
 
 impl Method {
@@ -289,6 +304,7 @@ impl Method {
         match self {
             Self::Scanner => "scanner",
             Self::Camera => "camera",
+            Self::Manual => "manual",
         }
     }
 }
@@ -341,6 +357,22 @@ pub struct Judged {
     pub position: i64,
     /// Whether the clerk is warned that the batch is full.
     pub fill: Fill,
+    /// What a command has others do.
+    pub then: Then,
+}
+
+/// What is to be done, once a command is durable, by whoever has the scanners.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Then {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// The scanner that asked gets the tone of its last envelope.
+    RepeatTone,
+    /// Scanners that stopped on a bad answer may scan again.
+    Unlock,
+    /// A supervisor is called.
+    CallSupervisor,
 }
 
 /// How full a batch is with a scan.
@@ -366,6 +398,7 @@ impl Judged {
             batch: 0,
             position: 0,
             fill: Fill::Room,
+            then: Then::Nothing,
         }
     }
 }
@@ -427,12 +460,25 @@ pub enum Verdict {
 pub enum Tone {
     /// Green.
     Good,
+    /// Nothing was marked and nothing is wrong: a command was carried out, or a ballot looked up.
+    Own,
     /// Amber.
     Notice,
     /// Red.
     Bad,
     /// The alarm; scanning stops.
     Fault,
+}
+
+impl Tone {
+    /// What a scanner is told, which has three tones and the alarm.
+    #[must_use]
+    pub const fn at_scanner(self) -> Self {
+        match self {
+            Self::Own => Self::Notice,
+            tone => tone,
+        }
+    }
 }
 
 impl Verdict {
@@ -498,14 +544,14 @@ impl Verdict {
         matches!(self, Self::Held | Self::Late)
     }
 
-    /// The tone it gets. `found` and `command` have tones of their own where a scanner can make them; among the three that
-    /// every scanner has they are a notice.
+    /// The tone it gets.
     pub const fn tone(self) -> Tone {
         match self {
             Self::Received | Self::Accepted | Self::NeedsAttention | Self::Undeliverable => {
                 Tone::Good
             }
-            Self::AlreadyReceived | Self::Held | Self::Found | Self::Command => Tone::Notice,
+            Self::Found | Self::Command => Tone::Own,
+            Self::AlreadyReceived | Self::Held => Tone::Notice,
             Self::NotIssued
             | Self::Voided
             | Self::Refused

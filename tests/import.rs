@@ -71,6 +71,7 @@ impl Station {
             mode: Mode::Receive,
             hold_back: Duration::from_mins(10),
             announce_imports: vec![Status::Voided],
+            batch_cap: 0,
         };
         Desk::find(settings, Arc::<ManualClock>::clone(&self.clock)).unwrap()
     }

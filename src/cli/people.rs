@@ -112,6 +112,15 @@ fn new_badge() -> Result<Secret, Failure> {
     Ok(Secret::badge(random))
 }
 
+/// The code of a badge that was just made.
+pub(super) fn read_badge(name: &str) -> Result<Secret, Failure> {
+    let code = read_secret(&format!("Badge of {name}: "))?;
+    if code.is_badge() {
+        return Ok(code);
+    }
+    Err(Failure::new(Exit::Usage, anyhow!("this is no badge: `operators add --badge` makes one")))
+}
+
 /// Asked twice where nobody sees what they type.
 fn new_password(name: &str) -> Result<Secret, Failure> {
     let password = read_secret(&format!("New password of {name}: "))?;

@@ -325,7 +325,7 @@ impl Session<'_> {
 
     /// A fault then is none now: the disk is another.
     fn compare_scan(&mut self, stage: &Stage<'_>, judged: &Judged) {
-        let (now, then) = (judged.verdict.tone(), stage.recorded.scans.get(&stage.n));
+        let (now, then) = (judged.verdict.tone().at_scanner(), stage.recorded.scans.get(&stage.n));
         if let Some(then) = then.filter(|then| **then != now && **then != Tone::Fault) {
             self.counts.unexpected += 1;
             let (name, n) = (stage.name, stage.n);

@@ -5,7 +5,7 @@ use super::{Answer, failed};
 use crate::event::LogEvent;
 use crate::ledger::{
     Challenge, Claim, Ledger, NewOperator, NotKnown, Party, PeopleRequest, Person, Proof, Request,
-    Role, Secret, Who,
+    Role, Secret, Typed, Who,
 };
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -26,12 +26,14 @@ pub enum Hand {
 pub struct Guests {
     os_user: String,
     pub(super) party: Party,
+    /// The number that was looked up last, and may be confirmed.
+    pub(super) looked_up: Option<(String, Typed)>,
 }
 
 impl Guests {
     pub(super) fn os_user(name: String) -> Self {
         let party = Party::of(Person::os_user(name.clone()));
-        Self { os_user: name, party }
+        Self { os_user: name, party, looked_up: None }
     }
 }
 

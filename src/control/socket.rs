@@ -3,6 +3,7 @@
 use super::people::{self, Guests, Slow};
 use super::roster::Roster;
 use super::{Answer, Asked, Command, LINE_BYTES_MAX, OfScanners, asked, failed, user_name};
+use crate::envelope::Formats;
 use crate::event::{LogEvent, chain};
 use crate::ledger::{Ledger, Unsent};
 use std::io;
@@ -35,6 +36,8 @@ pub struct Within {
     pub ledger: Ledger,
     /// The scanners.
     pub scanners: Roster,
+    /// The envelope formats by which typed numbers are read.
+    pub formats: Arc<Formats>,
 }
 
 /// What every connection has.
@@ -181,11 +184,11 @@ async fn answer_all(stream: tokio::net::UnixStream, daemon: &Served) -> io::Resu
 /// Carries a command out on a runtime.
 async fn carried_out(daemon: &Served, command: Command, guests: &mut Guests) -> Answer {
     let (reply, answer) = oneshot::channel();
-    let mut request = match asked(command, &guests.party, reply) {
+    let mut request = match asked(command, guests, &daemon.within.formats, reply) {
         Asked::Ledger(request) => request,
         Asked::Slow(slow) => return slowly(daemon, slow, guests).await,
         Asked::Scanners(what) => return of_scanners(&daemon.within.scanners, what),
-        Asked::Refused(why) => return Answer::Refused { why: why.to_owned() },
+        Asked::Refused(why) => return Answer::Refused { why },
     };
     loop {
         match daemon.within.ledger.try_send(request) {

@@ -42,6 +42,8 @@ pub(super) struct Scanners {
     pub(super) settled: Vec<oneshot::Receiver<()>>,
     /// How each scanner is.
     pub(super) roster: Roster,
+    /// The station's envelope formats.
+    pub(super) formats: Arc<Formats>,
 }
 
 /// What all scanners have in common.
@@ -74,6 +76,7 @@ impl Scanners {
             stop_folders,
             settled: Vec::new(),
             roster: Roster::default(),
+            formats: Arc::clone(&formats),
         };
         let mut eyes = Eyes { wanted, stop: folders_stopped, decoders: None };
         let hotplug = Hotplug::start();

@@ -158,6 +158,11 @@ impl Format {
         &self.name
     }
 
+    /// Whether it has a check digit.
+    pub const fn is_checked(&self) -> bool {
+        matches!(&self.spelling, Spelling::Pattern(Pattern { check: Some(_), .. }))
+    }
+
     /// Whether a symbol of this symbology can match.
     pub fn reads(&self, symbology: Symbology) -> bool {
         self.symbologies.contains(&symbology)

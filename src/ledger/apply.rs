@@ -16,6 +16,9 @@ use crate::clock::Micros;
 use rusqlite::{Connection, params};
 use std::time::Duration;
 
+/// The name under which it is counted how often command sheets were made stale.
+pub(super) const SHEETS: &str = "sheets";
+
 /// Where a change stands on its way to the relay. The numbers are what the outbox holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(i64)]
@@ -94,6 +97,10 @@ impl Projection<'_> {
             Fact::Proposed { .. } => self.proposed(seq),
             Fact::Decided(decided) => self.decided(seq, decided.proposal),
             Fact::Checkpointed(checkpoint) => self.checkpointed(seq, checkpoint),
+            Fact::SheetsRenewed { .. } => {
+                self.tally.add(Scope::Counted, SHEETS, 1);
+                Ok(())
+            }
             Fact::Witnessed { of } => of.iter().try_for_each(|of| self.witnessed(seq, *of)),
         }
     }

@@ -28,6 +28,9 @@ pub use read::{BatchCount, BatchReversal, BatchScan, BatchStory, Contents};
 pub use reverse::{LeftAlone, NotReversed, Reversed};
 pub(super) use reverse::{Reversal, reversible};
 
+/// The number that stands where a scan is in no batch.
+pub(super) const NO_BATCH: u32 = 0;
+
 /// Longest text that is written about a batch, in characters.
 const TEXT_CHARACTERS_MAX: usize = 200;
 
@@ -222,9 +225,9 @@ struct BatchRow {
     reversed: Option<i64>,
 }
 
-/// The name of a batch: `<station>-<n>`.
+/// The name of a batch: `<station>-<n>`. Scans of commands are in none.
 pub(super) fn name(station: &str, number: u32) -> String {
-    format!("{station}-{number}")
+    if number == NO_BATCH { "none".to_owned() } else { format!("{station}-{number}") }
 }
 
 fn row_of(conn: &Connection, number: u32) -> rusqlite::Result<Option<BatchRow>> {
@@ -298,7 +301,7 @@ impl Book {
     }
 
     /// Row number of the event that opened the batch which somebody opened and nobody closed.
-    fn batch_by_hand(&self) -> rusqlite::Result<Option<i64>> {
+    pub(super) fn batch_by_hand(&self) -> rusqlite::Result<Option<i64>> {
         self.conn
             .prepare_cached(
                 "SELECT seq FROM batch WHERE closed IS NULL AND day IS NULL ORDER BY number LIMIT 1",
@@ -370,7 +373,7 @@ impl Book {
     }
 
     /// Opens a batch by hand.
-    fn open_batch(
+    pub(super) fn open_batch(
         &mut self,
         now: Micros,
         wanted: NewBatch,
@@ -431,7 +434,7 @@ impl Book {
     }
 
     /// Closes a batch: what was counted by hand is what was scanned, or somebody says why not.
-    fn close_batch(
+    pub(super) fn close_batch(
         &mut self,
         now: Micros,
         closing: &Closing,

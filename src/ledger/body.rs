@@ -27,6 +27,7 @@ pub(super) fn of_change(
             let method = match scan.method {
                 Method::Scanner => relay_wire::Method::Scanner,
                 Method::Camera => relay_wire::Method::Camera,
+                Method::Manual => relay_wire::Method::Manual,
             };
             (scan.to?, scan.from?, &scan.reason, method, None)
         }

@@ -1,6 +1,7 @@
 //! The open ledger: the one writing connection, the head of the chain, and what must be remembered between scans.
 
 use super::apply::Projection;
+use super::at_scanners::AtScanners;
 use super::batches::Batch;
 use super::body::Origin;
 use super::fact::{BODY_VERSION, Event, Fact, Opened};
@@ -58,6 +59,8 @@ pub struct Settings {
     pub hold_back: Duration,
     /// Statuses whose change by an import is owed to the relay.
     pub announce_imports: Vec<Status>,
+    /// Scans from which on the clerk is warned in a batch that a command sheet opens; 0 for no bound.
+    pub batch_cap: u32,
 }
 
 /// Why a ledger cannot be opened.
@@ -169,6 +172,8 @@ pub(super) struct Book {
     pub(super) checkpoints: Checkpoints,
     /// The batch that scans go to, once it is known.
     pub(super) batch: Option<Batch>,
+    /// Who works at which scanner.
+    pub(super) at_scanners: AtScanners,
     /// What people changed in the open transaction.
     pub(super) changes: Vec<Change>,
     origin: Origin,
@@ -204,6 +209,7 @@ impl Book {
             applying: None,
             next_due: None,
             batch: None,
+            at_scanners: AtScanners::default(),
             changes: Vec::new(),
             origin,
             wal_pages: 0,

@@ -123,6 +123,14 @@ pub(super) enum Fact {
     Decided(Decided),
     /// The head of the chain was signed.
     Checkpointed(Checkpointed),
+    /// Command sheets were printed anew: those of every earlier generation are stale.
+    SheetsRenewed {
+        /// The generation from here on; the first is 1, and has no event.
+        generation: u32,
+        /// Who.
+        #[serde(flatten)]
+        who: Who,
+    },
     /// The relay keeps these checkpoints as a witness.
     Witnessed {
         /// Row numbers of the checkpoints.
@@ -206,6 +214,15 @@ pub(super) struct ScanFact {
     /// The code was solved from doubtful bars.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub repaired: bool,
+    /// What a command sheet's code asked for, once it was known to be this station's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
+    /// Who had signed in at the scanner, or typed the number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// As [`Who::os_user`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub os_user: Option<String>,
 }
 
 /// The body of a scan with its fields in the order of RFC 8785. Integers and strings look the same in all JSON of ours.
@@ -216,7 +233,11 @@ struct ScanBody<'a> {
     ballot: Option<&'a BallotId>,
     batch: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
+    by: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    command: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     election: Option<&'a ElectionId>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -231,6 +252,8 @@ struct ScanBody<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     mac: Option<&'a str>,
     method: Method,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    os_user: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'a str>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -249,7 +272,9 @@ impl<'a> ScanBody<'a> {
             at: event.at,
             ballot: scan.ballot.as_ref(),
             batch: scan.batch,
+            by: scan.by.as_deref(),
             code: scan.code.as_deref(),
+            command: scan.command.as_deref(),
             election: scan.election.as_ref(),
             format: scan.format.as_deref(),
             from: scan.from,
@@ -259,6 +284,7 @@ impl<'a> ScanBody<'a> {
             length: scan.length,
             mac: scan.mac.as_deref(),
             method: scan.method,
+            os_user: scan.os_user.as_deref(),
             reason: scan.reason.as_deref(),
             repaired: scan.repaired,
             scanner: &scan.scanner,
@@ -422,6 +448,9 @@ mod tests {
                 to: Some(Status::Received),
                 reason: None,
                 repaired: false,
+                command: None,
+                by: None,
+                os_user: None,
             }),
         }
     }
@@ -443,7 +472,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn a_scan_s_body_is_what_the_canonicalizer_writes(
-            text in ".*", at in proptest::num::i64::ANY, bits in 0_u32..4_096, n in proptest::num::u32::ANY
+            text in ".*", at in proptest::num::i64::ANY, bits in 0_u32..16_384, n in proptest::num::u32::ANY
         ) {
             let given = |bit: u32| (bits >> bit & 1 == 1).then(|| text.clone());
             // Integers of a body are times in microseconds and counts, which a double holds exactly.
@@ -465,6 +494,9 @@ mod tests {
                 to: given(8).map(|_| Status::ALL[n as usize % 8]),
                 reason: given(9),
                 repaired: bits >> 10 & 1 == 1,
+                command: given(11),
+                by: given(12),
+                os_user: given(13),
             };
             let event = Event { v: 1, id: text.clone(), at, fact: Fact::Scan(fact) };
             let body = event.body().unwrap();

@@ -1,17 +1,23 @@
 //! The verdict on a scan: which ballot its codes name, whether they agree, and what the mode does to it.
 
+mod command;
+mod manual;
+
+pub use manual::{BY_HAND, LookedUp, ManualRequest, NotMarked, Typed};
+
 use super::batches::Batch;
 use super::book::{Book, Settings, WriteError};
-use super::fact::{Fact, ScanFact};
+use super::fact::{Fact, ScanFact, Who};
 use super::rows::{self, BallotRow};
 use super::tally::Scope;
 use super::unanswered::Committed;
 use crate::ballot::{Mode, Move, Status, scan_move};
 use crate::clock::Micros;
 use crate::scan::{
-    Capture, CodeKind, Direction, Earlier, Face, Judged, Scan, Symbol, Unreadable, Verdict,
+    Capture, CodeKind, Direction, Earlier, Face, Judged, Scan, Symbol, Then, Unreadable, Verdict,
 };
 use rusqlite::OptionalExtension as _;
+use std::time::Duration;
 
 /// The name under which repeats are counted.
 pub(super) const REPEATS: &str = "repeats";
@@ -67,7 +73,13 @@ impl Ruling {
 
 impl Book {
     /// Judges a scan, appends it, and says what the clerk is told once all of it is durable.
-    pub(super) fn scan(&mut self, scan: &Scan) -> Result<Judged, WriteError> {
+    /// `now` is time that passes, for whoever signed in at the scanner.
+    pub(super) fn scan(&mut self, scan: &Scan, now: Duration) -> Result<Judged, WriteError> {
+        if matches!(scan.face, Face::Command(_) | Face::Commands) {
+            return self.command(scan, now);
+        }
+        self.at_scanners.forget_count(&scan.scanner_name);
+        let person = self.person_at(&scan.scanner_name, now)?;
         let batch = self.batch(scan.at)?;
         if let Some(committed) = self.unanswered.take(scan, batch.purpose, &self.key)
             && self.still_stands(&committed)?
@@ -75,8 +87,22 @@ impl Book {
             self.tally.add(Scope::Working, REPEATS, 1);
             return self.judged_before(scan, &committed);
         }
-        let ruled = self.rule(scan, &batch)?;
-        let fact = self.scan_fact(scan, &batch, &ruled);
+        self.judged_anew(scan, &batch, person.role.map(|_| &person.who))
+    }
+
+    /// Judges what was not judged before, and appends it.
+    fn judged_anew(
+        &mut self,
+        scan: &Scan,
+        batch: &Batch,
+        who: Option<&Who>,
+    ) -> Result<Judged, WriteError> {
+        let ruled = self.rule(scan, batch)?;
+        let fact = ScanFact {
+            by: who.map(|who| who.by.clone()),
+            os_user: who.and_then(|who| who.os_user.clone()),
+            ..self.scan_fact(scan, batch, &ruled)
+        };
         let Ruled { ruling, row, capture: _ } = ruled;
         let earlier = match (ruling.verdict, &row) {
             (Verdict::AlreadyReceived, Some(row)) => self.earlier(row)?,
@@ -94,6 +120,7 @@ impl Book {
             batch: batch.number,
             position,
             fill,
+            then: Then::Nothing,
         })
     }
 
@@ -107,6 +134,10 @@ impl Book {
             Face::Mixed => {
                 let ruling = Ruling::because(Verdict::Ambiguous, "codes of two elections");
                 return Ok(Ruled::on_none(ruling));
+            }
+            Face::Command(_) | Face::Commands | Face::CommandBeside => {
+                let why = "a command's code beside something else: uncover one of them";
+                return Ok(Ruled::on_none(Ruling::because(Verdict::Ambiguous, why)));
             }
             Face::Unreadable(why) => {
                 let ruling = Ruling::because(Verdict::Unreadable, why.to_string());
@@ -295,7 +326,7 @@ impl Book {
             Face::Names(captures) => captures.first().map(|capture| &capture.format),
             Face::WrongElection(format) => Some(format),
             Face::Unreadable(why) => Unreadable::format(why),
-            Face::Mixed => None,
+            Face::Mixed | Face::Command(_) | Face::Commands | Face::CommandBeside => None,
         };
         let (format, code) = match capture {
             Some(capture) => (Some(&capture.format), Some(capture.code.clone())),
@@ -318,6 +349,9 @@ impl Book {
             to: ruling.to,
             reason: ruling.reason.clone(),
             repaired: scan.symbols.iter().any(|symbol: &Symbol| symbol.repaired),
+            command: None,
+            by: None,
+            os_user: None,
         }
     }
 
@@ -393,6 +427,7 @@ impl Book {
             batch: fact.batch,
             position: known.position,
             fill: self.fill_of(fact.batch, known.position),
+            then: Then::Nothing,
         })
     }
 }

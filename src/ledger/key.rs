@@ -1,5 +1,6 @@
 //! The station's secret: it proves whose ledger this is, and keys the MAC of payloads that name no ballot.
 
+use crate::sheet::{Code, SEAL_DIGITS, TAG_DIGITS, base32};
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
@@ -15,6 +16,12 @@ pub(super) const SIGNATURE_BYTES: usize = 64;
 
 /// Keeps the MAC's key apart from the signing key that it is derived from.
 const MAC_PURPOSE: &[u8] = b"ballot-intake payload mac v1";
+
+/// The same for the seals of command sheets: no other secret of the station makes one, nor is one made by them.
+const SEAL_PURPOSE: &[u8] = b"ballot-intake command sheet seal v1";
+
+/// Bytes of a seal.
+const SEAL_BYTES: usize = 10;
 
 /// Why there is no station key.
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +59,7 @@ pub enum KeyError {
 pub(super) struct StationKey {
     signing: SigningKey,
     mac: Hmac<Sha256>,
+    seal: Hmac<Sha256>,
 }
 
 impl std::fmt::Debug for StationKey {
@@ -71,12 +79,32 @@ impl StationKey {
     }
 
     fn from_seed(seed: &[u8; SEED_BYTES]) -> Self {
-        let key = Sha256::new().chain_update(MAC_PURPOSE).chain_update(seed).finalize();
-        // HMAC fills a key up to its block of 64 bytes with zeros (RFC 2104).
-        let mut block = [0; 64];
-        block.iter_mut().zip(key).for_each(|(to, from)| *to = from);
-        let mac = Hmac::<Sha256>::new(&block.into());
-        Self { signing: SigningKey::from_bytes(seed), mac }
+        let [mac, seal] = [MAC_PURPOSE, SEAL_PURPOSE].map(|purpose| keyed(purpose, seed));
+        Self { signing: SigningKey::from_bytes(seed), mac, seal }
+    }
+
+    /// By what this station's sheets are told from another's: the first 20 bits of the public key.
+    pub(super) fn sheet_tag(&self) -> String {
+        let key = self.signing.verifying_key();
+        let first =
+            key.as_bytes().iter().take(3).fold(0, |bits, byte| bits << 8 | u128::from(*byte));
+        base32(first >> 4, TAG_DIGITS)
+    }
+
+    /// The seal of a command's code: the first 80 bits of HMAC-SHA256 over all before it.
+    pub(super) fn seal(&self, sealed: &str) -> String {
+        let mut mac = self.seal.clone();
+        mac.update(sealed.as_bytes());
+        let first = mac.finalize().into_bytes();
+        let first = first.iter().take(SEAL_BYTES);
+        base32(first.fold(0, |bits, byte| bits << 8 | u128::from(*byte)), SEAL_DIGITS)
+    }
+
+    /// Whether that is the code's seal. How long this takes does not tell how much of it is right.
+    pub(super) fn sealed(&self, code: &Code<'_>) -> bool {
+        let right = self.seal(code.sealed);
+        let differs = right.bytes().zip(code.seal.bytes()).fold(0, |all, (a, b)| all | (a ^ b));
+        right.len() == code.seal.len() && differs == 0
     }
 
     /// The public key, 64 hexadecimal digits.
@@ -100,6 +128,15 @@ impl StationKey {
         mac.update(payload);
         hex(&mac.finalize().into_bytes())
     }
+}
+
+/// HMAC-SHA256 under a key of its own for that purpose.
+fn keyed(purpose: &[u8], seed: &[u8; SEED_BYTES]) -> Hmac<Sha256> {
+    let key = Sha256::new().chain_update(purpose).chain_update(seed).finalize();
+    // HMAC fills a key up to its block of 64 bytes with zeros (RFC 2104).
+    let mut block = [0; 64];
+    block.iter_mut().zip(key).for_each(|(to, from)| *to = from);
+    Hmac::<Sha256>::new(&block.into())
 }
 
 /// A station's public key.

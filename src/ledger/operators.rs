@@ -8,6 +8,7 @@ use super::fact::{Fact, OperatorAdded, Person, Role, Who};
 use super::report::{ReadError, Reader};
 use super::rows;
 use crate::clock::Micros;
+use crate::sheet::{BADGE_DIGITS, BADGE_PREFIX, base32, is_base32};
 use rusqlite::OptionalExtension as _;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -18,15 +19,6 @@ const OPERATOR_BYTES_MAX: usize = 64;
 
 /// Longest reason that a person gives, in bytes.
 const REASON_BYTES_MAX: usize = 500;
-
-/// What a badge's code begins with: a scanner that types it types it as a password.
-const BADGE_PREFIX: &str = "BIB-";
-
-/// Characters of a badge's code after that: 128 bits in Crockford's base32.
-const BADGE_CHARACTERS: usize = 26;
-
-/// The digits of Crockford's base32 (<https://www.crockford.com/base32.html>): no I, L, O or U.
-const CROCKFORD: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
 /// Failed attempts to sign in as an operator, after which nobody may for a while.
 const FAILURES_MAX: u32 = 5;
@@ -52,21 +44,13 @@ impl Secret {
 
     /// The code of a badge with these random bits.
     pub fn badge(random: [u8; 16]) -> Self {
-        let mut bits = u128::from_be_bytes(random);
-        let mut code = [0; BADGE_CHARACTERS];
-        for digit in code.iter_mut().rev() {
-            let low = usize::try_from(bits & 31).unwrap_or(0);
-            *digit = CROCKFORD.get(low).copied().unwrap_or(b'0');
-            bits >>= 5;
-        }
-        Self(format!("{BADGE_PREFIX}{}", String::from_utf8_lossy(&code)))
+        Self(format!("{BADGE_PREFIX}{}", base32(u128::from_be_bytes(random), BADGE_DIGITS)))
     }
 
     /// Whether this has the form of a badge's code. No password has.
     pub fn is_badge(&self) -> bool {
-        self.0.strip_prefix(BADGE_PREFIX).is_some_and(|code| {
-            code.len() == BADGE_CHARACTERS && code.bytes().all(|byte| CROCKFORD.contains(&byte))
-        })
+        let code = self.0.strip_prefix(BADGE_PREFIX);
+        code.is_some_and(|code| code.len() == BADGE_DIGITS && is_base32(code))
     }
 }
 
@@ -386,6 +370,12 @@ impl Book {
             )?
             .query_row([mac], Operator::read)
             .optional()
+    }
+
+    /// Who holds that badge, and what they may do.
+    pub(super) fn holder(&self, badge: &Secret) -> rusqlite::Result<Option<(String, Role)>> {
+        let holder = self.of_badge(&self.key.mac(badge.0.as_bytes()))?;
+        Ok(holder.map(|operator| (operator.name, operator.role)))
     }
 
     fn administrators(&self) -> rusqlite::Result<i64> {

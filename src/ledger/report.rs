@@ -136,8 +136,8 @@ impl Reader {
         let working = tally::read(&self.conn, &Scope::Working)?;
         let batches = self.batches()?;
         let mut scans = zeros();
-        for batch in &batches {
-            add(&mut scans, &batch.scans);
+        for of_batch in tally::of_batches(&self.conn)?.values() {
+            add(&mut scans, of_batch);
         }
         Ok(Report {
             election: election.map(ToString::to_string),

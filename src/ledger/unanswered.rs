@@ -9,7 +9,8 @@ use super::key::StationKey;
 use super::rows;
 use super::tally::{self, Scope};
 use crate::ballot::Mode;
-use crate::scan::{Face, Scan};
+use crate::scan::{Face, Method, Scan};
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, params};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
@@ -26,6 +27,8 @@ pub(super) enum Purpose {
     Running(Mode),
     /// This batch, which was opened by hand.
     Batch(u32),
+    /// None: it is no envelope but the code of a command.
+    Command,
 }
 
 impl Purpose {
@@ -62,15 +65,18 @@ impl Unanswered {
         let mut all = Self::default();
         let mut rows = conn.prepare(
             "SELECT scan.seq, scan.body, opening.body FROM event AS scan \
-             JOIN batch ON batch.number = scan.body ->> 'batch' \
-             JOIN event AS opening ON opening.seq = batch.seq \
+             LEFT JOIN batch ON batch.number = scan.body ->> 'batch' \
+             LEFT JOIN event AS opening ON opening.seq = batch.seq \
              WHERE scan.seq > ? AND scan.body ->> 'kind' = 'scan' ORDER BY scan.seq DESC LIMIT ?",
         )?;
         let mut rows = rows.query(params![from, ROWS_MAX])?;
         // Every scan after these was met before them.
         let mut positions: HashMap<u32, i64> = HashMap::new();
         while let Some(row) = rows.next()? {
-            if let Fact::BatchOpened(opened) = rows::event_in(row, 2)?.fact {
+            if row.get_ref(2)? == ValueRef::Null {
+                let (seq, event) = (row.get(0)?, rows::event_in(row, 1)?);
+                all.add(Committed { seq, position: 0, purpose: Purpose::Command, event });
+            } else if let Fact::BatchOpened(opened) = rows::event_in(row, 2)?.fact {
                 let (seq, event) = (row.get(0)?, rows::event_in(row, 1)?);
                 let position = match positions.get(&opened.batch) {
                     Some(later) => later - 1,
@@ -100,6 +106,10 @@ impl Unanswered {
 
     fn add(&mut self, committed: Committed) {
         let Fact::Scan(scan) = &committed.event.fact else { return };
+        if scan.method == Method::Manual {
+            // Whoever typed it was told on their connection, or looks before they type it again.
+            return;
+        }
         let scans = self.by_scanner.entry(scan.scanner.clone()).or_default();
         if scans.len() < IN_FLIGHT_MAX {
             scans.push_front(committed);
@@ -156,7 +166,7 @@ mod tests {
     use super::*;
     use crate::clock::Micros;
     use crate::ledger::fact::BODY_VERSION;
-    use crate::scan::{Method, Verdict};
+    use crate::scan::Verdict;
 
     fn committed(seq: i64) -> Committed {
         let scan = ScanFact {
@@ -176,6 +186,9 @@ mod tests {
             to: None,
             reason: None,
             repaired: false,
+            command: None,
+            by: None,
+            os_user: None,
         };
         let id = seq.to_string();
         Committed {

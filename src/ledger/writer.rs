@@ -12,7 +12,7 @@ pub use people::PeopleRequest;
 pub use request::{NotKnown, Reply, Request, Uncounted, Unsent};
 
 use super::book::{Book, OpenError, Settings, WriteError};
-use super::judge::REPEATS;
+use super::judge::{ManualRequest, NotMarked, REPEATS};
 use super::operators::Attempts;
 use super::tally::Scope;
 use super::unanswered::Unanswered;
@@ -20,7 +20,7 @@ use crate::ballot::BallotId;
 use crate::clock::{Clock, Micros};
 use crate::delivery::Delivery;
 use crate::event::{LogEvent, chain};
-use crate::scan::{Judged, Scan, Symbol};
+use crate::scan::{Judged, Scan, Symbol, Then, Tone};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, TrySendError};
 use std::collections::HashSet;
 use std::io;
@@ -116,6 +116,8 @@ pub struct News {
     pub checkpointed: Arc<Notify>,
     /// There is a new checkpoint, for the log on a second path.
     pub logged: Arc<Notify>,
+    /// Somebody scanned the code that has scanners scan on.
+    pub acknowledged: Arc<Notify>,
 }
 
 impl Ledger {
@@ -206,9 +208,13 @@ pub enum StartError {
     Thread(#[source] io::Error),
 }
 
+/// What became of a number that somebody typed.
+type Marked = Result<Judged, NotMarked>;
+
 /// An answer that waits for the commit.
 pub(super) enum Waiting {
     Scan { scan: Box<Scan>, verdicts: mpsc::Sender<Judged>, judged: Option<Judged> },
+    Typed { scan: Box<Scan>, marked: Option<Marked>, reply: Reply<Marked> },
     Claim { max: usize, reply: oneshot::Sender<Vec<Delivery>> },
     Other(Box<dyn FnOnce(Outcome) + Send>),
 }
@@ -484,15 +490,20 @@ impl Writer {
                 }
             }
             Waiting::Other(answer) => answer(outcome),
+            Waiting::Typed { scan, marked, reply } => {
+                let marked = marked.filter(|_| outcome == Outcome::Durable);
+                if let Some(Ok(judged)) = &marked {
+                    self.tell_judged(&scan, judged);
+                }
+                (reply.0)(marked.ok_or(NotKnown));
+            }
             Waiting::Scan { scan, verdicts, judged } => {
                 let judged = judged
                     .filter(|_| outcome == Outcome::Durable)
                     .unwrap_or_else(|| Judged::fault(scan.id));
+                self.obey(&scan, &judged);
                 // Whoever looks on knows it before the scanner is answered, so that an answer without news is a repeat's.
-                if self.feed.receiver_count() > 0 {
-                    let (scanner, judged) = (Arc::clone(&scan.scanner_name), judged.clone());
-                    self.tell(Told::Judged { scanner, judged, symbols: scan.symbols.into() });
-                }
+                self.tell_judged(&scan, &judged);
                 // The scanner may be gone by now; then the answer has nowhere to go and is known to be undelivered.
                 if verdicts.try_send(judged).is_err() {
                     tracing::debug!(
@@ -502,6 +513,38 @@ impl Writer {
                 }
             }
         }
+    }
+
+    /// What a command has others do, now that it is durable.
+    fn obey(&self, scan: &Scan, judged: &Judged) {
+        match judged.then {
+            Then::Unlock => self.news.acknowledged.notify_one(),
+            Then::CallSupervisor => tracing::warn!(
+                event = LogEvent::SupervisorCalled.name(),
+                scanner = &*scan.scanner_name,
+                "A supervisor is called."
+            ),
+            Then::Nothing | Then::RepeatTone => {}
+        }
+        if scan.face.is_secret() && judged.verdict.tone() == Tone::Bad {
+            tracing::warn!(
+                event = LogEvent::SheetRefused.name(),
+                scanner = &*scan.scanner_name,
+                why = judged.reason.as_deref().unwrap_or_default(),
+                "A command's code was refused."
+            );
+        }
+    }
+
+    /// What may be a secret is shown nowhere.
+    fn tell_judged(&self, scan: &Scan, judged: &Judged) {
+        if self.feed.receiver_count() == 0 {
+            return;
+        }
+        let symbols =
+            if scan.face.is_secret() { [].into() } else { scan.symbols.as_slice().into() };
+        let (scanner, judged) = (Arc::clone(&scan.scanner_name), judged.clone());
+        self.tell(Told::Judged { scanner, judged, symbols });
     }
 
     /// Hands out what is owed by what is durable, for it cannot be taken back from the relay.
@@ -641,16 +684,37 @@ impl Desk<'_> {
                 self.with(reply, |book| Ok(book.import_abandon(import, refused)))
             }
             Request::Batch(request) => request.take(now, self),
+            Request::Sheet(request) => request.take(now, self),
+            Request::Manual(request) => self.typed(request),
             Request::Proof(request) => request.take(self),
             Request::Probe(reply) => (when_durable(reply), Ok(())),
         }
     }
 
     fn scan(&mut self, scan: Box<Scan>, verdicts: mpsc::Sender<Judged>) -> Taken {
-        match self.book.as_mut().map(|book| book.scan(&scan)) {
+        let now = self.clock.elapsed();
+        match self.book.as_mut().map(|book| book.scan(&scan, now)) {
             Some(Ok(judged)) => (Waiting::Scan { scan, verdicts, judged: Some(judged) }, Ok(())),
             Some(Err(error)) => (Waiting::Scan { scan, verdicts, judged: None }, Err(error)),
             None => (Waiting::Scan { scan, verdicts, judged: None }, Ok(())),
+        }
+    }
+
+    fn typed(&mut self, request: ManualRequest) -> Taken {
+        match request {
+            ManualRequest::LookUp { typed, person, reply } => {
+                self.with(reply, |book| book.look_up_typed(&typed, &person))
+            }
+            ManualRequest::Mark { typed, person, reply } => {
+                let scan = Box::new(typed.scan(self.now()));
+                let (marked, done) =
+                    match self.book.as_mut().map(|book| book.mark_typed(&scan, &typed, &person)) {
+                        Some(Ok(marked)) => (Some(marked), Ok(())),
+                        Some(Err(error)) => (None, Err(error)),
+                        None => (None, Ok(())),
+                    };
+                (Waiting::Typed { scan, marked, reply }, done)
+            }
         }
     }
 

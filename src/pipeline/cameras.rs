@@ -16,6 +16,7 @@ use crate::decode::{Decoded, Decoders, Given, Job};
 use crate::event::{LogEvent, chain};
 use crate::scan::{Judged, Symbol, Tone, Verdict};
 use crate::scanner::camera::{CameraError, Frame, FrameSource, Pixels, Tally};
+use crate::sheet;
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 use std::fmt;
 use std::num::NonZeroU8;
@@ -240,9 +241,11 @@ impl CameraDriver {
         source: &mut dyn FrameSource,
         eye: &mut Eye,
     ) -> Result<(), CameraError> {
+        // Of a command sheet that lies there each code would be carried out.
+        let is_sheet = symbols.iter().any(|symbol| sheet::has_form(&symbol.payload.0));
         let heard = judge(symbols, &mut self.lane, &mut self.verdicts, &self.stop);
         match heard {
-            Heard::Verdict(Verdict::Ambiguous) => eye.sightings.divide(),
+            Heard::Verdict(Verdict::Ambiguous) if !is_sheet => eye.sightings.divide(),
             heard if heard.tone() == Tone::Fault => {
                 eye.sightings.forget();
                 pause(&self.stop, AFTER_FAULT);
@@ -590,6 +593,7 @@ mod tests {
             mode: Mode::Receive,
             hold_back: Duration::from_mins(10),
             announce_imports: Vec::new(),
+            batch_cap: 0,
         }
     }
 

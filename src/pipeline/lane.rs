@@ -11,7 +11,7 @@ use crate::dedupe::{Delivery, Met, Repeats};
 use crate::envelope::Formats;
 use crate::event::LogEvent;
 use crate::ledger::{Change, Ledger, Request, Uncounted, Unsent};
-use crate::scan::{Fill, Judged, Method, Scan, ScanId, ScannerId, Symbol, Tone};
+use crate::scan::{Fill, Judged, Method, Scan, ScanId, ScannerId, Symbol, Then, Tone, Verdict};
 use crate::scanner::dialog::Say;
 use crate::scanner::framing::Framed;
 use crate::scanner::profile::{Answers, WaitsForAnswer};
@@ -67,6 +67,16 @@ struct Due {
     scan: Option<ScanId>,
     tone: Option<Tone>,
     to: To,
+    locks: Locks,
+}
+
+/// Whether a scanner that stops on bad answers stops on this one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Locks {
+    /// As it is configured.
+    Yes,
+    /// It was heard before, and somebody asked to hear it again.
+    No,
 }
 
 /// Whom an answer reaches.
@@ -81,12 +91,12 @@ enum To {
 impl Due {
     /// To be told once that scan has its verdict.
     const fn after(scan: ScanId) -> Self {
-        Self { scan: Some(scan), tone: None, to: To::Scanner }
+        Self { scan: Some(scan), tone: None, to: To::Scanner, locks: Locks::Yes }
     }
 
     /// To be told in its turn.
     const fn with(tone: Tone) -> Self {
-        Self { scan: None, tone: Some(tone), to: To::Scanner }
+        Self { scan: None, tone: Some(tone), to: To::Scanner, locks: Locks::Yes }
     }
 }
 
@@ -125,6 +135,8 @@ pub struct Lane {
     /// What the scanner is being told.
     speaking: Option<Answer>,
     locked: Locked,
+    /// The tone of its last scan that was no command.
+    last_tone: Option<Tone>,
 }
 
 impl Lane {
@@ -154,6 +166,7 @@ impl Lane {
             answers: VecDeque::new(),
             speaking: None,
             locked: Locked::No,
+            last_tone: None,
         };
         (lane, verdicts_rx)
     }
@@ -311,17 +324,29 @@ impl Lane {
 
     /// A verdict came back.
     pub fn judged(&mut self, judged: &Judged) {
-        let tone = judged.verdict.tone();
+        let (tone, locks) = self.tone_of(judged);
         self.recorder.iter_mut().for_each(|recorder| recorder.scan_came(judged.id.0, tone));
         self.repeats.judged(judged.id, tone);
         self.repeats.named(judged.id, judged.ballot.as_ref());
         for due in self.due.iter_mut().filter(|due| due.scan == Some(judged.id)) {
-            due.tone = Some(tone);
+            (due.tone, due.locks) = (Some(tone), locks);
         }
         self.send_answers();
         if judged.fill == Fill::Full {
             self.warn_of_full_batch(judged);
         }
+    }
+
+    /// The tone of a verdict; of the command to sound the last one again, that.
+    fn tone_of(&mut self, judged: &Judged) -> (Tone, Locks) {
+        let tone = judged.verdict.tone();
+        if judged.then == Then::RepeatTone {
+            return (self.last_tone.unwrap_or(tone), Locks::No);
+        }
+        if !matches!(judged.verdict, Verdict::Command | Verdict::Fault) {
+            self.last_tone = Some(tone);
+        }
+        (tone, Locks::Yes)
     }
 
     /// The scan that filled the batch has its own answer, and the scanner hears nothing else: a second answer would be taken for that
@@ -338,7 +363,7 @@ impl Lane {
     }
 
     fn send_answers(&mut self) {
-        while let Some(Due { scan, tone: Some(tone), to }) = self.due.front().copied() {
+        while let Some(Due { scan, tone: Some(tone), to, locks }) = self.due.front().copied() {
             self.due.pop_front();
             if to == To::Scanner && self.answers.len() < ANSWERS_MAX {
                 self.answers.push_back(Answer { scan, say: Say::Tone(tone) });
@@ -346,7 +371,8 @@ impl Lane {
             if to == To::Nobody || self.settings.answers.bytes(tone).is_empty() {
                 self.sound(tone);
             }
-            if self.settings.stop == Stop::OnBad && matches!(tone, Tone::Bad | Tone::Fault) {
+            let is_bad = matches!(tone, Tone::Bad | Tone::Fault) && locks == Locks::Yes;
+            if self.settings.stop == Stop::OnBad && is_bad {
                 self.lock(Locked::Yes);
                 self.say_last(Say::Lock);
             }
@@ -481,6 +507,7 @@ mod tests {
             mode: Mode::Receive,
             hold_back: Duration::ZERO,
             announce_imports: Vec::new(),
+            batch_cap: 0,
         };
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let (ledger, _thread) = Ledger::start(settings, Arc::clone(&clock), 16).unwrap();
@@ -537,6 +564,22 @@ mod tests {
         lane.gone();
         lane.opened();
         assert_eq!([lane.next_answer(), lane.next_answer()], [Some(Say::Unlock), None]);
+    }
+
+    #[test]
+    fn a_tone_that_is_asked_for_again_locks_nothing() {
+        let (_dir, mut lane) = lane(Stop::OnBad);
+        let judged = |scan, verdict, then| Judged { verdict, then, ..Judged::fault(ScanId(scan)) };
+        scan(&mut lane, b"1");
+        lane.judged(&judged(0, Verdict::Unreadable, Then::Nothing));
+        let bad = Some(Say::Tone(Tone::Bad));
+        assert_eq!([lane.next_answer(), lane.next_answer()], [bad, Some(Say::Lock)]);
+        lane.acknowledge();
+        assert_eq!(lane.next_answer(), Some(Say::Unlock));
+        scan(&mut lane, b"2");
+        lane.judged(&judged(1, Verdict::Command, Then::RepeatTone));
+        assert_eq!([lane.next_answer(), lane.next_answer()], [bad, None]);
+        assert!(!lane.is_locked());
     }
 
     #[test]

@@ -194,8 +194,8 @@ impl PictureDriver {
         };
         match judge(symbols, &mut self.lane, &mut self.verdicts, &self.stop).tone() {
             Tone::Fault => Came::Fault,
-            Tone::Good | Tone::Notice if !unread => Came::To(Fate::Done),
-            Tone::Good | Tone::Notice | Tone::Bad => Came::To(Fate::Failed),
+            Tone::Good | Tone::Own | Tone::Notice if !unread => Came::To(Fate::Done),
+            Tone::Good | Tone::Own | Tone::Notice | Tone::Bad => Came::To(Fate::Failed),
         }
     }
 }

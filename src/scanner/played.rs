@@ -77,7 +77,7 @@ impl Played {
     const fn byte(tone: Tone) -> u8 {
         match tone {
             Tone::Good => b'+',
-            Tone::Notice => b'=',
+            Tone::Own | Tone::Notice => b'=',
             Tone::Bad => b'-',
             Tone::Fault => b'!',
         }

@@ -269,9 +269,9 @@ impl Profile {
 impl Answers {
     /// The bytes for that tone.
     pub fn bytes(&self, tone: Tone) -> &[u8] {
-        match tone {
+        match tone.at_scanner() {
             Tone::Good => &self.good,
-            Tone::Notice => &self.notice,
+            Tone::Own | Tone::Notice => &self.notice,
             Tone::Bad => &self.bad,
             Tone::Fault => &self.fault,
         }

@@ -22,10 +22,11 @@ const SND_TONE: u16 = 0x02;
 /// A sound: its frequency in hertz, and how many milliseconds it lasts.
 type Sound = (u16, u16);
 
-/// High and short; twice in the middle; low and long; up and down again and again.
+/// High and short; three quick steps up; twice in the middle; low and long; up and down again and again.
 const fn sounds(tone: Tone) -> &'static [Sound] {
     match tone {
         Tone::Good => &[(1_760, 90)],
+        Tone::Own => &[(988, 60), (1_175, 60), (1_397, 60)],
         Tone::Notice => &[(880, 110), (0, 70), (880, 110)],
         Tone::Bad => &[(220, 600)],
         Tone::Fault => {
@@ -136,7 +137,8 @@ mod tests {
 
     #[test]
     fn every_tone_is_its_own_and_ends_in_silence() {
-        let tones = [Tone::Good, Tone::Notice, Tone::Bad, Tone::Fault].map(|tone| played(&[tone]));
+        let tones = [Tone::Good, Tone::Own, Tone::Notice, Tone::Bad, Tone::Fault]
+            .map(|tone| played(&[tone]));
         for (n, tone) in tones.iter().enumerate() {
             assert_eq!(tone.last(), Some(&0));
             assert!(tones.iter().skip(n + 1).all(|other| other != tone), "{tone:?}");

@@ -60,6 +60,7 @@ impl Station {
             mode: Mode::Receive,
             hold_back: HOLD_BACK,
             announce_imports: Vec::new(),
+            batch_cap: 0,
         };
         change(&mut settings);
         let clock = Arc::new(ManualClock::new(NOON));

@@ -109,6 +109,7 @@ fn settings(folder: &Path) -> Settings {
         mode: Mode::Receive,
         hold_back: HOLD_BACK,
         announce_imports: Vec::new(),
+        batch_cap: 0,
     }
 }
 

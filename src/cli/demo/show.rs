@@ -24,7 +24,7 @@ impl Tones {
     pub(super) const fn add(&mut self, tone: Tone) {
         match tone {
             Tone::Good => self.good += 1,
-            Tone::Notice => self.notice += 1,
+            Tone::Own | Tone::Notice => self.notice += 1,
             Tone::Bad => self.bad += 1,
             Tone::Fault => self.fault += 1,
         }
@@ -127,7 +127,7 @@ impl Screen {
 const fn color(tone: Tone) -> &'static str {
     match tone {
         Tone::Good => "\x1b[32m",
-        Tone::Notice => "\x1b[33m",
+        Tone::Own | Tone::Notice => "\x1b[33m",
         Tone::Bad => "\x1b[31m",
         Tone::Fault => "\x1b[1;31m",
     }

@@ -24,12 +24,15 @@ const TYPES: [(&str, &str); 6] = [
     ("batch", "A batch of envelopes was opened, closed or reversed."),
     ("file", "A mail ballot file was imported."),
     ("ledger", "The record itself was begun or signed, or somebody else keeps its signature."),
-    ("operator", "A person was given or lost a right, or proposed or decided what takes two."),
+    (
+        "operator",
+        "A person was given or lost a right, proposed or decided what takes two, or printed command sheets.",
+    ),
     ("relay", "Changes were released to the notification relay, or it answered."),
 ];
 
 /// Ids of events, and what they mean. A scan's is `scan-` and its verdict.
-const IDS: [(&str, &str); 18] = [
+const IDS: [(&str, &str); 19] = [
     ("ledger-opened", "The ledger was begun."),
     ("batch-opened", "A batch was opened."),
     ("batch-closed", "A batch was closed with a hand count."),
@@ -46,6 +49,7 @@ const IDS: [(&str, &str); 18] = [
     ("operator-added", "There is a new operator."),
     ("operator-disabled", "An operator may do nothing any more."),
     ("act-proposed", "Somebody proposed what takes two."),
+    ("sheets-renewed", "Command sheets were printed anew, and all earlier ones are stale."),
     ("act-decided", "Somebody else decided on it."),
     ("checkpoint", "The head of the chain was signed, or the relay keeps that as a witness."),
 ];
@@ -201,12 +205,17 @@ fn said(fact: &Fact) -> Said {
 fn said_of_scan(scan: &ScanFact) -> Said {
     let disposition = match scan.verdict.tone() {
         Tone::Good => "success",
-        Tone::Notice => "na",
+        Tone::Own | Tone::Notice => "na",
         Tone::Bad | Tone::Fault => "failure",
     };
     let said = Said { disposition, ..Said::new("ballot", scanned(scan.verdict).0) };
     let said =
         said.about(format!("batch {}", scan.batch)).about(format!("scanner {}", scan.scanner));
+    let said = scan.command.iter().fold(said, |said, command| said.about(command));
+    let said = match &scan.by {
+        Some(by) => said.by(&Who { by: by.clone(), os_user: scan.os_user.clone() }),
+        None => said,
+    };
     let ballot = scan.election.as_ref().zip(scan.ballot.as_ref());
     ballot
         .iter()
@@ -270,6 +279,9 @@ fn said_of_people(fact: &Fact) -> Said {
             };
             Said::new("operator", "act-proposed").by(who).about(what)
         }
+        Fact::SheetsRenewed { generation, who } => Said::new("operator", "sheets-renewed")
+            .by(who)
+            .about(format!("generation {generation}")),
         Fact::Decided(decided) => {
             let (disposition, word) = match decided.decision {
                 Decision::Confirmed => ("success", "confirmed"),

@@ -4,7 +4,7 @@ use super::sheet::Sheet;
 use super::{ExportError, Exported, PAGE_ROWS, Record, Standing};
 use crate::ballot::{ElectionId, Status};
 use crate::clock::Micros;
-use crate::ledger::batches::{BatchCount, BatchStory};
+use crate::ledger::batches::{self, BatchCount, BatchStory};
 use crate::ledger::fact::{Fact, ScanFact};
 use crate::ledger::report::{After, Exception, Reader};
 use crate::scan::Verdict;
@@ -69,6 +69,8 @@ pub(super) fn scans(reader: &Reader, out: &mut dyn io::Write) -> Result<Exported
         "to",
         "reason",
         "repaired",
+        "command",
+        "by",
     ];
     let mut sheet = Sheet::begin(&header, out)?;
     let station = station(reader)?;
@@ -83,7 +85,7 @@ pub(super) fn scans(reader: &Reader, out: &mut dyn io::Write) -> Result<Exported
             verdict.name(),
             scanner,
             scan.method.name(),
-            &format!("{station}-{}", scan.batch),
+            &batches::name(&station, scan.batch),
             symbology,
             text(format.as_ref()),
             scan.election.as_ref().map_or("", ElectionId::as_str),
@@ -93,6 +95,8 @@ pub(super) fn scans(reader: &Reader, out: &mut dyn io::Write) -> Result<Exported
             status(scan.to),
             text(reason.as_ref()),
             if scan.repaired { "yes" } else { "no" },
+            text(scan.command.as_ref()),
+            text(scan.by.as_ref()),
         ])
     })?;
     Ok(Exported { rows: sheet.rows(), left_out: 0 })

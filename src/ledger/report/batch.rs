@@ -82,6 +82,7 @@ mod tests {
             mode: Mode::Receive,
             hold_back: Duration::ZERO,
             announce_imports: Vec::new(),
+            batch_cap: 0,
         };
         Book::open(settings, None).unwrap()
     }

@@ -2,6 +2,7 @@
 
 use super::{ReadError, Reader, zeros};
 use crate::clock::Micros;
+use crate::ledger::batches;
 use crate::ledger::tally::{self, QUARTER_MICROS, ScansAt};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -65,7 +66,8 @@ impl Reader {
             })?;
             let station = self.station()?;
             let named = |(name, scans)| NamedScans { name, scans };
-            let batch = |(number, scans)| NamedScans { name: format!("{station}-{number}"), scans };
+            let batch =
+                |(number, scans)| NamedScans { name: batches::name(&station, number), scans };
             Ok(Some(DayReport {
                 day: day.to_owned(),
                 from: self.zone.date_time(from),

@@ -5,6 +5,7 @@
 
 use super::{ReadError, Reader};
 use crate::clock::Micros;
+use crate::ledger::batches;
 use crate::ledger::fact::{Event, Fact};
 use crate::ledger::rows;
 use rusqlite::{Row, params};
@@ -164,7 +165,7 @@ impl Reader {
         let (seq, waits) = (row.get(0)?, row.get::<_, bool>(1)?);
         let Event { id, at, fact, .. } = rows::event_in(row, 2)?;
         let at = self.zone.date_time(at);
-        let batch = |number: u32| format!("{station}-{number}");
+        let batch = |number: u32| batches::name(station, number);
         match fact {
             Fact::Scan(scan) => Ok(Exception {
                 seq,

@@ -7,6 +7,7 @@
 use super::{ReadError, Reader, add, count, zeros};
 use crate::ballot::{ElectionId, Status};
 use crate::clock::Micros;
+use crate::ledger::batches;
 use crate::ledger::tally::{self, Means, QUARTER_MICROS, Scope};
 use crate::scan::Verdict;
 use serde::Serialize;
@@ -179,7 +180,7 @@ impl Reader {
         let balanced = left.values().all(|of_batch| of_batch.values().all(|n| *n == 0));
         let day = |((day, batch), verdicts): ((String, u32), BTreeMap<String, i64>)| BatchDay {
             day,
-            batch: format!("{station}-{batch}"),
+            batch: batches::name(&station, batch),
             scans: verdicts.values().sum(),
             verdicts,
         };

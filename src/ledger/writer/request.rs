@@ -6,9 +6,11 @@ use super::super::fact::{Counts, Who};
 use super::super::import::{
     Compared, ImportRefused, ImportRow, ImportedFile, RefusedRow, Repeats, UnnamedPiece,
 };
+use super::super::judge::ManualRequest;
 use super::super::operators::NotAllowed;
 use super::super::proof::ProofRequest;
 use super::super::proposals::{Done, NotDone};
+use super::super::sheets::SheetRequest;
 use super::PeopleRequest;
 use crate::delivery::{Answer, Delivery};
 use crate::scan::{Judged, Scan};
@@ -130,6 +132,10 @@ pub enum Request {
     },
     /// Open, close or reverse a batch.
     Batch(BatchRequest),
+    /// Say the codes of command sheets, or make all earlier ones stale.
+    Sheet(SheetRequest),
+    /// A number that somebody typed.
+    Manual(ManualRequest),
     /// Sign the chain, or have the relay witness that.
     Proof(ProofRequest),
     /// Make a transaction, for the watchdog.

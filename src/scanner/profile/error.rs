@@ -158,7 +158,7 @@ impl ProfileError {
 const fn answer(tone: Tone) -> &'static str {
     match tone {
         Tone::Good => "answers.good",
-        Tone::Notice => "answers.notice",
+        Tone::Own | Tone::Notice => "answers.notice",
         Tone::Bad => "answers.bad",
         Tone::Fault => "answers.fault",
     }

@@ -129,7 +129,7 @@ impl Recorder {
 
     /// A scan came to this tone.
     pub fn scan_came(&mut self, scan: u64, tone: Tone) {
-        self.timed([("scan", scan.into()), ("came", json!(tone))]);
+        self.timed([("scan", scan.into()), ("came", json!(tone.at_scanner()))]);
     }
 
     /// A read was a repeat.

@@ -31,6 +31,7 @@ pub(crate) fn settings(dir: &Path) -> anyhow::Result<Settings> {
         mode: Mode::Receive,
         hold_back: Duration::from_mins(10),
         announce_imports: Vec::new(),
+        batch_cap: 0,
     })
 }
 
