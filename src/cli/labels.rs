@@ -373,8 +373,8 @@ mod tests {
     use super::*;
     use crate::decode::find;
 
-    /// Pixels for a point when a page is drawn: 216 to the inch.
-    const PX: f64 = 3.0;
+    /// Pixels for a point when a page is drawn: 200 to the inch.
+    const PX: f64 = 200.0 / 72.0;
 
     /// The rectangles and the words of every page, read from the file as a viewer would: by its table of objects.
     fn read(file: &[u8]) -> Vec<String> {
