@@ -6,6 +6,7 @@
 
 use crate::ballot::BallotId;
 use crate::scan::{ScanId, Symbol, Tone};
+use crate::sheet;
 use std::time::Duration;
 
 /// What a scanner's last scan came to.
@@ -102,10 +103,12 @@ impl Repeats {
     }
 
     /// Somebody changed what that scan did, or what scans do: seen again, its envelope is judged anew. While its verdict is on its way
-    /// the change was before it.
+    /// the change was before it. The code of a command may have been what changed it, and is no envelope.
     pub fn changed(&mut self, ballot: Option<&BallotId>) {
         self.last.take_if(|last| {
-            last.came != Came::Pending && (ballot.is_none() || last.ballot.as_ref() == ballot)
+            let is_code = last.symbols.iter().any(|symbol| sheet::has_form(&symbol.payload.0));
+            let is_meant = ballot.is_none() || last.ballot.as_ref() == ballot;
+            last.came != Came::Pending && !is_code && is_meant
         });
     }
 

@@ -50,6 +50,7 @@
 //!   [`scanner::dialog::Dialog`]. A new transport: [`scanner::line`].
 //! - A new layout of mail ballot files: a file in `src/ledger/layouts/`, or beside the configuration, see [`ledger::Layout`].
 //! - A new verdict or move: [`scan::Verdict`], [`ballot::scan_move`], `ledger::judge`.
+//! - A new order of command sheets: [`sheet::Order`], then `ledger::judge::command`.
 //! - A new kind of event: `ledger::fact`, then `ledger::apply`, which is run by the writer and by a rebuild alike.
 //! - A symbol that is missed: `tests/bench/decode --misses DIR` draws it, then `decode::looker` from the top.
 //! - A new report or export: `ledger::report`, `ledger::export`; what is counted, `ledger::tally`.

@@ -185,7 +185,10 @@ fn a_mode_is_switched_and_the_last_scan_undone_by_codes() {
     counter.scans(&payload(0), GOOD);
     counter.counts(&codes, [0, 0, 1]);
     counter.orders(&codes, Order::Close, NOTICE);
-    counter.orders(&codes, open(Mode::Lookup, ReceivedBy::Mail), NOTICE);
+    let look_up = open(Mode::Lookup, ReceivedBy::Mail);
+    counter.orders(&codes, look_up, NOTICE);
+    // What scans do is another now, and the code is still one command.
+    counter.scanner.write(format!("{}\r", of(&codes, look_up)).as_bytes());
     counter.scans(&payload(5), NOTICE);
     assert_eq!(counter.last()["verdict"], "found");
     assert_eq!((counter.status(0), counter.status(5)), ("needs_attention".into(), "mailed".into()));
@@ -397,6 +400,21 @@ fn killed(counter: &Counter, daemon: Daemon, code: &str, n: usize) {
     daemon.kill9();
     // The answer may have come; the clerk did not hear it.
     counter.scanner.read_to_end();
+}
+
+/// After a restart everybody signs in anew, and only then scans again what was not answered.
+#[test]
+fn a_badge_before_it_takes_no_good_tone_from_an_envelope_that_was_not_answered() {
+    let counter = Counter::new();
+    let daemon = counter.start();
+    let root = badge(&counter.station, "root", "administrator", "");
+    killed(&counter, daemon, &payload(0), 1);
+    let daemon = counter.start();
+    counter.scans(&root, NOTICE);
+    counter.scans(&payload(0), GOOD);
+    assert_eq!(counter.station.look().received().values().sum::<usize>(), 1);
+    daemon.stop();
+    proves(&counter.station);
 }
 
 #[test]

@@ -116,7 +116,8 @@ impl Unanswered {
         }
     }
 
-    /// The committed scan that this one repeats, if it does. Those before it were answered, then; if it repeats none, all were.
+    /// The committed scan that this one repeats, if it does. Those before it were answered, then; if it repeats none, all were. The
+    /// code of a command that repeats none says nothing about envelopes: after a restart everybody signs in anew.
     pub(super) fn take(
         &mut self,
         scan: &Scan,
@@ -131,7 +132,11 @@ impl Unanswered {
             }
             _ => false,
         });
-        let over = found.map_or(scans.len(), |position| position + 1);
+        let over = match (found, purpose) {
+            (Some(position), _) => position + 1,
+            (None, Purpose::Command) => 0,
+            (None, Purpose::Running(_) | Purpose::Batch(_)) => scans.len(),
+        };
         self.taken.extend(scans.drain(..over));
         if scans.is_empty() {
             self.by_scanner.remove(&*scan.scanner_name);

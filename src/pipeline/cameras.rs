@@ -671,6 +671,20 @@ mod tests {
         assert_eq!(station.scans(), expected);
     }
 
+    /// Two ballots on one face are looked at one by one from then on; of a command sheet each code would be carried out.
+    #[test]
+    fn a_command_sheet_that_lies_there_is_one_face() {
+        let station = Station::new();
+        let codes = ["BIS1:4Q7K:1:U:0123456789ABCDEF", "BIS1:4Q7K:1:C:0123456789ABCDEF"];
+        let sheet = faces::draw(&codes.map(|code| (Symbology::Code128, code)), 7).unwrap();
+        station.act(Act::Show(sheet.clone()));
+        station.hears(Tone::Bad);
+        for _picture in 0..5 {
+            station.act(Act::Show(sheet.clone()));
+        }
+        assert_eq!(station.scans(), [("ambiguous", 1)]);
+    }
+
     #[test]
     fn a_camera_that_is_unplugged_is_opened_again_and_what_lies_there_is_no_new_scan() {
         let station = Station::new();
