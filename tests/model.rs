@@ -4,6 +4,7 @@
 #[path = "model/flows.rs"]
 mod flows;
 #[path = "support/own_ledger.rs"]
+#[expect(dead_code, reason = "each test binary uses a part")]
 mod station;
 
 use ballot_intake::ballot::{Mode, Move, SetMove, Status, import_moves, scan_move, set_move};

@@ -49,7 +49,7 @@ impl<'a> Sheet<'a> {
             return;
         }
         self.line.push('"');
-        if text.trim_start_matches(' ').starts_with(STARTS) {
+        if is_formula(text) {
             self.line.push('\'');
         }
         for character in text.chars() {
@@ -60,6 +60,11 @@ impl<'a> Sheet<'a> {
         }
         self.line.push('"');
     }
+}
+
+/// Whether a spreadsheet could take a text for a formula.
+pub(super) fn is_formula(text: &str) -> bool {
+    text.trim_start_matches(' ').starts_with(STARTS)
 }
 
 #[cfg(test)]
