@@ -337,23 +337,43 @@ fn flip_each(part: usize, of: usize) {
 }
 
 #[test]
-fn every_flipped_byte_is_found_or_reads_the_same_in_the_first_quarter() {
-    flip_each(0, 4);
+fn every_flipped_byte_is_found_or_reads_the_same_in_the_first_eighth() {
+    flip_each(0, 8);
 }
 
 #[test]
-fn every_flipped_byte_is_found_or_reads_the_same_in_the_second_quarter() {
-    flip_each(1, 4);
+fn every_flipped_byte_is_found_or_reads_the_same_in_the_second_eighth() {
+    flip_each(1, 8);
 }
 
 #[test]
-fn every_flipped_byte_is_found_or_reads_the_same_in_the_third_quarter() {
-    flip_each(2, 4);
+fn every_flipped_byte_is_found_or_reads_the_same_in_the_third_eighth() {
+    flip_each(2, 8);
 }
 
 #[test]
-fn every_flipped_byte_is_found_or_reads_the_same_in_the_last_quarter() {
-    flip_each(3, 4);
+fn every_flipped_byte_is_found_or_reads_the_same_in_the_fourth_eighth() {
+    flip_each(3, 8);
+}
+
+#[test]
+fn every_flipped_byte_is_found_or_reads_the_same_in_the_fifth_eighth() {
+    flip_each(4, 8);
+}
+
+#[test]
+fn every_flipped_byte_is_found_or_reads_the_same_in_the_sixth_eighth() {
+    flip_each(5, 8);
+}
+
+#[test]
+fn every_flipped_byte_is_found_or_reads_the_same_in_the_seventh_eighth() {
+    flip_each(6, 8);
+}
+
+#[test]
+fn every_flipped_byte_is_found_or_reads_the_same_in_the_last_eighth() {
+    flip_each(7, 8);
 }
 
 /// A log that ends early is as if the tail were cut, which a checkpoint that is held elsewhere shows.

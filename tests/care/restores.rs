@@ -101,14 +101,13 @@ fn put_back(
     backup::restore(&station.settings, &wanted)
 }
 
-/// Overwrites the page of the ledger's file that has the last event.
-fn damage_the_end(ledger: &Path) {
+/// Overwrites the page of the ledger's file that has the first event which the backup lacks.
+fn damage(ledger: &Path, backup: &Path) {
     let conn = Connection::open(ledger).unwrap();
     conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
-    let one = |sql: &str| conn.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
-    let page = usize::try_from(one("PRAGMA page_size")).unwrap();
-    let (last, hash) = chain(ledger).pop().unwrap();
-    assert_eq!(one("SELECT max(seq) FROM event"), last);
+    let page: u32 = conn.query_row("PRAGMA page_size", [], |row| row.get(0)).unwrap();
+    let page = usize::try_from(page).unwrap();
+    let (_, hash) = chain(ledger).remove(chain(backup).len());
     drop(conn);
     let mut bytes = fs::read(ledger).unwrap();
     let at = bytes.windows(hash.len()).position(|found| found == hash).unwrap();
@@ -123,7 +122,7 @@ fn a_damaged_ledger_is_replaced_only_with_a_word_for_what_nobody_knows() {
     let (station, file) = half_backed_up();
     let whole = put_back(&station, &file, Some(Loss::Unknown)).unwrap_err();
     assert_eq!(whole.to_string(), "10 events of the ledger in place would be lost, not unknown");
-    damage_the_end(&station.path());
+    damage(&station.path(), &file);
     let damaged = fs::read(station.path()).unwrap();
     for (said, answer) in [
         (None, "--lose-events unknown gives them up"),

@@ -158,6 +158,7 @@ fn a_file_that_only_moves_ballots_counts_and_one_that_was_not_decided_does_not()
     station.import(&[row(1), row(2)]);
     station.pass(DAY);
     station.import(&[ImportRow { status: Status::Received, ..row(1) }]);
+    eventually("all of the import", || station.status(1) == Status::Received);
     assert_eq!(counted_from(), ["2026-11-03"]);
     station.import(&[row(3)]);
     station.pass(DAY);
