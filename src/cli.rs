@@ -33,7 +33,7 @@ mod story;
 use crate::ballot::{BallotId, ElectionId, Status};
 use crate::daemon::Record;
 use crate::event::chain;
-use crate::ledger::backup::{Over, Wanted};
+use crate::ledger::backup::{Loss, Over, Wanted};
 use crate::ledger::{After, Decision, Export, PublicKey, Role};
 use crate::scanner::recording::Payloads;
 use clap::{Args, Parser, Subcommand};
@@ -387,9 +387,10 @@ enum LedgerCommand {
         /// Go beyond the backup with the log of events in this folder, up to the first import that it lacks.
         #[arg(long, value_name = "DIR")]
         log: Option<PathBuf>,
-        /// Give up so many events of the ledger in place, which the backup lacks.
-        #[arg(long, value_name = "N")]
-        lose_events: Option<i64>,
+        /// Give up so many events of the ledger in place, which the backup lacks; `unknown` where that ledger is damaged, so
+        /// that nobody can tell how many.
+        #[arg(long, value_name = "N|unknown", value_parser = Loss::parse)]
+        lose_events: Option<Loss>,
     },
     /// Tell until when the ledger must be kept, election by election; nothing is ever deleted.
     Retention,

@@ -151,15 +151,23 @@ pub fn run(config: Config, world: World, shutdown: Shutdown) -> Result<(), Daemo
     let ledger_path = settings.path.clone();
     let mut lock = Lock::take(&ledger_path).map_err(DaemonError::Lock)?;
     let relay = config.relay.as_ref().map(|relay| open_relay(relay, &world)).transpose()?;
-    let scans_max =
-        config.scanners.iter().map(|s| usize::from(s.profile.in_flight_max.get())).sum();
-    let (ledger, ledger_thread) = Ledger::start(settings, Arc::clone(&world.clock), scans_max)
-        .map_err(DaemonError::Ledger)?;
-    let keeper = Keeper::start(plan, Arc::clone(&world.clock)).map_err(DaemonError::Keeper)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(DaemonError::Runtime)?;
+    let scans_max =
+        config.scanners.iter().map(|s| usize::from(s.profile.in_flight_max.get())).sum();
+    let (ledger, ledger_thread) = Ledger::start(settings, Arc::clone(&world.clock), scans_max)
+        .map_err(DaemonError::Ledger)?;
+    let keeper = match Keeper::start(plan, Arc::clone(&world.clock)) {
+        Ok(keeper) => keeper,
+        Err(error) => {
+            // The lock is not given back before the ledger is closed.
+            drop(ledger);
+            drop(ledger_thread.join());
+            return Err(DaemonError::Keeper(error));
+        }
+    };
     let outcome = {
         let _entered = runtime.enter();
         take_commands(&ledger_path, world.runtime_dir.as_deref(), &mut lock)

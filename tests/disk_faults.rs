@@ -29,7 +29,7 @@ const ENOSPC: i32 = 28;
 /// What the disk says, and whether it goes on saying so until it is mended.
 const FAULTS: [&str; 4] = ["5 once", "28 once", "5 lasting", "28 lasting"];
 
-/// Start, import, scans, corrections, deliveries, a checkpoint, a reopening and an end.
+/// Start, import, scans, corrections, deliveries, a checkpoint, a batch, a reopening, an operator and an end.
 fn small_day(day: &mut Day) {
     day.import(8);
     day.scan([1]);
@@ -38,9 +38,12 @@ fn small_day(day: &mut Day) {
     day.set(3, Status::NeedsAttention);
     day.deliver();
     day.rest();
+    let batch = day.open_batch();
     day.scan([5]);
+    day.close_batch(batch, 1);
     day.reopen();
     day.scan([6]);
+    day.add_operator();
     day.end();
 }
 

@@ -70,12 +70,12 @@ fn add(station: &Station, name: &str, role: &str) -> Output {
 fn staffed(more: &str) -> Station {
     let station = Station::with_scanners(&["left"], more);
     station.import(10);
+    station.json(&["ballot", "set", "000000001", "accepted", "--reason", "by hand"]);
     let root = ["operators", "add", "root", "--role", "administrator"];
     done(&run(&station, &root, &["root-password"]));
     for name in ["sue", "sam"] {
         done(&add(&station, name, "supervisor"));
     }
-    station.json(&["ballot", "set", "000000001", "accepted", "--reason", "by hand"]);
     station
 }
 
@@ -310,7 +310,9 @@ fn a_reason_is_kept_by_its_name_in_the_taxonomy() {
         (5, "rejected", "found in a river", "found in a river"),
     ] {
         let ballot = format!("{n:09}");
-        station.json(&["ballot", "set", &ballot, status, "--reason", reason]);
+        let set =
+            ["ballot", "set", &ballot, status, "--reason", reason, "--operator", "sue", "--json"];
+        done(&run(&station, &set, &["sue-password"]));
         assert_eq!(station.json(&["ballot", "show", &ballot])[0]["reason"], kept);
     }
     for reason in ["", " ", "a\u{1b}[2Jb"] {

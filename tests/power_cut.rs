@@ -25,7 +25,8 @@ const BALLOTS: u32 = 230;
 /// What is opened at once, and what waits for that.
 const OPENED_AT_ONCE: usize = 3;
 
-/// 200 scans, alone and in bursts, with an import, corrections, deliveries, checkpoints, a reopening and a sync that fails.
+/// 200 scans, alone and in bursts, with an import, batches, corrections, deliveries, checkpoints, a reopening, an operator and a
+/// sync that fails.
 fn two_hundred_scans(day: &mut Day) {
     let alone = |day: &mut Day, ballots: std::ops::RangeInclusive<u32>| {
         ballots.for_each(|ballot| day.scan([ballot]));
@@ -37,7 +38,9 @@ fn two_hundred_scans(day: &mut Day) {
     alone(day, 67..=90);
     (60..=63).for_each(|ballot| day.set(ballot, Status::NeedsAttention));
     day.reopen();
+    let batch = day.open_batch();
     alone(day, 91..=110);
+    day.close_batch(batch, 20);
     day.deliver();
     alone(day, 111..=120);
     // Far from all that is in the write-ahead log.
@@ -51,6 +54,10 @@ fn two_hundred_scans(day: &mut Day) {
     day.rest();
     alone(day, 181..=199);
     day.set(64, Status::NeedsAttention);
+    let batch = day.open_batch();
+    day.scan([200, 201]);
+    day.close_batch(batch, 2);
+    day.add_operator();
     day.end();
 }
 

@@ -5,8 +5,12 @@
 mod schema;
 mod support;
 
+use ballot_intake::ballot::Status;
+use ballot_intake::clock::Micros;
+use ballot_intake::ledger::{Export, ImportRow, Request, Who};
 use serde_json::Value;
 use std::fs;
+use support::own_ledger::{self, NOON, row};
 use support::pty::{Manner, Pty};
 use support::station::Station;
 use support::{frames, payload, wrong_payload};
@@ -150,10 +154,22 @@ fn a_file_is_put_in_place_when_it_is_whole() {
 fn the_status_file_has_a_word_for_every_ballot_but_the_voided() {
     let station = scanned();
     let path = station.path("status.csv");
-    let said = &station.json(&["export", "ballottrax-status", "--out", path.to_str().unwrap()])[0];
-    assert_eq!((&said["rows"], &said["left_out"]), (&23.into(), &1.into()));
+    let to = ["export", "ballottrax-status", "--json", "--out", path.to_str().unwrap()];
+    let output = station.run(&to);
+    assert_eq!(output.status.code(), Some(1), "a ballot is missing: {output:?}");
+    let said: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&said["rows"], &said["left_out"]), (&22.into(), &1.into()));
+    assert_eq!((&said["formulas"], &said["formula_ids"][0]), (&1.into(), &"=1+1".into()));
     let rows = cells(&fs::read_to_string(&path).unwrap());
     assert_eq!(rows[0][..3], ["ElectionNumber", "VoterID", "BallotStatus"]);
+    let told = station.run(&to[..2]);
+    assert_eq!(
+        (told.status.code(), cells(&String::from_utf8(told.stdout).unwrap())),
+        (Some(1), rows.clone())
+    );
+    let told = String::from_utf8(told.stderr).unwrap();
+    assert!(told.contains("1 ballots are left out") && told.contains("\"=1+1\""), "{told}");
+    assert!(rows.iter().all(|row| !row[1].ends_with("=1+1")), "no id is changed");
     let of = |voter: &str| rows.iter().find(|row| row[1] == voter).unwrap();
     let received = of("V00000001");
     assert_eq!((received[2].as_str(), received[3].as_str()), ("Outbound", ""));
@@ -161,6 +177,81 @@ fn the_status_file_has_a_word_for_every_ballot_but_the_voided() {
     assert_eq!(of("V00000005")[2..5], ["Outbound", "", ""]);
     assert_eq!(of("V23")[2..4], ["Rejected", "2026-10-05T00:00:00-06:00"]);
     assert_eq!(of("V23")[7..], ["N", "signature_missing", "FALSE", "TRUE"]);
+}
+
+/// What is exported of a ledger, as the cells of its rows.
+fn exported(station: &own_ledger::Station, what: Export) -> Vec<Vec<String>> {
+    let mut out = Vec::new();
+    let election = row(1).election;
+    station.reader().export(what, Some(&election), NOON, &mut out).unwrap();
+    cells(&String::from_utf8(out).unwrap())
+}
+
+/// A ballot that a file brought in was once exported as if it were still on its way to the voter; one that was scanned and taken
+/// back, with the time of the scan that was taken back.
+#[test]
+fn a_ballot_came_back_when_the_station_or_else_a_file_says() {
+    const BY_FILE: Micros = Micros(NOON.0 - 3_600_000_000);
+    let station = own_ledger::Station::default();
+    let undo = |reply| Request::Undo { who: Who::os_user("clerk".to_owned()), reply };
+    station.import(&(1..=7).map(row).collect::<Vec<_>>());
+    for ballot in [3, 6] {
+        station.scan_ballot("left", ballot);
+        station.ledger().ask(undo).unwrap().unwrap();
+    }
+    for ballot in [2, 4] {
+        station.scan_ballot("left", ballot);
+    }
+    let file = |n, returned| ImportRow { status: Status::Received, returned, ..row(n) };
+    station.import(&[
+        file(1, Some(BY_FILE)),
+        file(3, Some(BY_FILE)),
+        file(4, Some(BY_FILE)),
+        file(5, None),
+        file(6, None),
+        ImportRow { returned: Some(BY_FILE), ..row(7) },
+    ]);
+    station.begin_import();
+    let (by_file, by_scan) = ("2026-11-02T11:00:00-07:00", "2026-11-02T12:00:00-07:00");
+    let expected = [by_file, by_scan, by_file, by_scan, "", "", ""];
+    let of = |rows: Vec<Vec<String>>, column: usize| -> Vec<String> {
+        rows.into_iter().skip(1).map(|row| row[column].clone()).collect()
+    };
+    assert_eq!(of(exported(&station, Export::Ballots), 6), expected);
+    let sent = exported(&station, Export::BallottraxStatus);
+    assert_eq!(of(sent.clone(), 2), ["Outbound"; 7]);
+    assert_eq!(of(sent, 4), expected);
+}
+
+/// `--out` once renamed an export over the ledger that it was made of.
+#[test]
+fn nothing_is_written_over_the_ledger_or_what_belongs_to_it() {
+    let station = scanned();
+    let state = station.state();
+    let mut own: Vec<_> = ["", "-wal", "-shm", "-journal", ".lock"]
+        .iter()
+        .map(|end| state.join(format!("ledger.sqlite{end}")))
+        .collect();
+    own.extend([state.join("signing.key"), station.config()]);
+    let (link, beside) = (station.path("link"), station.path("beside"));
+    std::os::unix::fs::symlink(&state, &beside).unwrap();
+    fs::hard_link(station.ledger(), &link).unwrap();
+    own.extend([link, beside.join("ledger.sqlite-journal"), state.join("../state/ledger.sqlite")]);
+    for path in own {
+        let (before, name) = (fs::read(&path).ok(), path.to_str().unwrap());
+        for arguments in [
+            &["export", "csv", "--out", name][..],
+            &["ledger", "checkpoint", "--out", name],
+            &["ledger", "backup", name, "--force"],
+        ] {
+            let output = station.run(arguments);
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(1), "{arguments:?}: {said}");
+            assert!(said.contains("belongs to the ledger itself"), "{said}");
+            assert_eq!(fs::read(&path).ok(), before, "{arguments:?}");
+        }
+    }
+    station.verify();
 }
 
 #[test]

@@ -13,12 +13,13 @@ use ballot_intake::ballot::Status;
 use ballot_intake::clock::Zone;
 use ballot_intake::delivery::{Answer, Unwitnessed};
 use ballot_intake::ledger::{
-    Against, Held, ImportRow, Party, Person, ProofRequest, Reader, Request, SetRequest,
+    Against, BatchRequest, Closing, Decision, Done, Held, ImportRow, NewBatch, NewOperator, Party,
+    PeopleRequest, Person, Proof, ProofRequest, Reader, Reply, Request, Role, Secret, SetRequest,
     VerifyError, Who, verify, verify_against,
 };
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags};
-use station::{HOLD_BACK, NOON, Station, row};
+use station::{HOLD_BACK, NOON, Station, folder, row, set};
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
@@ -44,14 +45,18 @@ const CONTENT: &[&str] = &[
     "SELECT import FROM import_change INDEXED BY import_change_ballot ORDER BY ballot, import",
     "SELECT number FROM batch INDEXED BY batch_open WHERE closed IS NULL ORDER BY number",
     "SELECT seq FROM exception INDEXED BY exception_ballot WHERE ballot IS NOT NULL ORDER BY ballot",
+    "SELECT number FROM batch INDEXED BY batch_different WHERE difference <> 0 ORDER BY closed",
+    "SELECT seq FROM exception INDEXED BY exception_waits ORDER BY waits, seq",
+    "SELECT seq FROM exception INDEXED BY exception_batch ORDER BY batch, seq",
     "SELECT name FROM operator ORDER BY name",
+    "SELECT name FROM operator INDEXED BY operator_badge WHERE badge IS NOT NULL AND disabled IS NULL ORDER BY badge",
     "SELECT seq, state FROM outbox INDEXED BY outbox_pending WHERE state < 3 ORDER BY state",
     "SELECT seq FROM proposal INDEXED BY proposal_open WHERE decided IS NULL ORDER BY seq",
     "SELECT seq FROM checkpoint INDEXED BY checkpoint_unwitnessed WHERE witnessed IS NULL ORDER BY seq",
     "SELECT outbox.seq, election, ballot.ballot FROM outbox LEFT JOIN ballot ON key = outbox.ballot ORDER BY 1",
     "SELECT exception.seq, election, ballot.ballot FROM exception LEFT JOIN ballot ON key = exception.ballot ORDER BY 1",
     "SELECT import, election, ballot.ballot FROM import_change LEFT JOIN ballot ON key = import_change.ballot ORDER BY 2, 3",
-    "WITH RECURSIVE by(n) AS (VALUES (0) UNION ALL SELECT n + 1 FROM by WHERE n < 40) \
+    "WITH RECURSIVE by(n) AS (VALUES (0) UNION ALL SELECT n + 1 FROM by WHERE n < 90) \
      SELECT n, (SELECT hash FROM event WHERE seq = n), (SELECT body FROM event WHERE seq = n), \
      (SELECT state FROM outbox WHERE seq = n), (SELECT seq FROM import WHERE number = n), \
      (SELECT note FROM checkpoint WHERE seq = n), (SELECT day FROM batch WHERE number = n) FROM by",
@@ -91,27 +96,13 @@ fn is_long() -> bool {
 
 /// A day with a bit of everything.
 fn day() -> Station {
-    let station = Station::with(|settings| settings.announce_imports = vec![Status::Voided]);
-    station.import(&(1..=6).map(row).collect::<Vec<_>>());
-    for n in [1, 2, 3, 2, 99] {
-        station.scan_ballot("left", n);
-    }
-    let who = || Who::os_user("clerk".to_owned());
-    station.ledger().ask(|reply| Request::Undo { who: who(), reply }).unwrap().unwrap();
-    let set = SetRequest {
-        election: row(6).election,
-        ballot: row(6).ballot.unwrap(),
-        status: Status::Undeliverable,
-        reason: "it came back".to_owned(),
-        party: Party::of(Person::os_user("supervisor".to_owned())),
-    };
-    station.ledger().ask(|reply| Request::Set(set, reply)).unwrap().unwrap();
-    station.pass(HOLD_BACK);
-    let claimed = station.claim();
-    station.settle(claimed[0].seq, Answer::Delivered);
-    station.settle(claimed[1].seq, Answer::ChangeRefused { why: "422".to_owned() });
+    let station = Station::corrected(7);
+    station.scan_ballot("left", 2);
     station.checkpoint();
-    for change in &claimed[2..] {
+    let came_back = set(6, Status::Undeliverable, "it came back", "supervisor");
+    station.ledger().ask(|reply| Request::Set(came_back, reply)).unwrap().unwrap();
+    station.pass(HOLD_BACK);
+    for change in station.claim() {
         station.settle(change.seq, Answer::Delivered);
     }
     let ask = |reply| Request::Proof(ProofRequest::Unwitnessed(reply));
@@ -121,12 +112,86 @@ fn day() -> Station {
     let witnessed = |reply| Request::Proof(ProofRequest::Witnessed { seq: newest.seq, reply });
     station.ledger().ask(witnessed).unwrap();
     let styled = ImportRow { style: Some("7".to_owned()), voter: row(40).voter, ..row(4) };
-    station.import(&[ImportRow { status: Status::Voided, ..row(5) }, styled, row(7)]);
+    station.import(&[ImportRow { status: Status::Voided, ..row(5) }, styled, row(8)]);
     station.begin_import();
+    by_two(&station);
     station.scan_ballot("right", 4);
     station.checkpoint();
     station.scan_ballot("right", 6);
     station
+}
+
+/// Operators come and go; a batch is opened, counted wrong with an explanation, and reversed by two of them; another is open;
+/// one proposal is declined and one waits.
+fn by_two(station: &Station) {
+    let os_user = Person::os_user("intake".to_owned());
+    add(station, "root", Role::Administrator, os_user.clone());
+    for name in ["sue", "sam", "lea"] {
+        add(station, name, Role::Supervisor, operator("root", Role::Administrator));
+    }
+    people(station, |reply| PeopleRequest::Disable {
+        operator: "lea".to_owned(),
+        by: operator("root", Role::Administrator),
+        reply,
+    })
+    .unwrap();
+    let reason = || "in the wrong mode".to_owned();
+    let wanted = || NewBatch { place: Some("box 4".to_owned()), ..NewBatch::default() };
+    let open = |person| {
+        let open = |reply| BatchRequest::Open { wanted: wanted(), person, reply };
+        station.ledger().ask(|reply| Request::Batch(open(reply))).unwrap().unwrap()
+    };
+    open(os_user.clone());
+    station.scan_ballot("left", 7);
+    let closing = Closing { batch: 2, counted: 2, explanation: Some("one was empty".to_owned()) };
+    let close = |reply| BatchRequest::Close { closing, person: os_user.clone(), reply };
+    station.ledger().ask(|reply| Request::Batch(close(reply))).unwrap().unwrap();
+    let reversal = |second| {
+        let party = Party { by: operator("sue", Role::Supervisor), second };
+        people(station, |reply| PeopleRequest::ReverseBatch {
+            batch: 2,
+            reason: reason(),
+            party,
+            reply,
+        })
+    };
+    let Ok(Done::Proposed(proposal)) = reversal(None) else { panic!("nobody confirmed it") };
+    people(station, |reply| PeopleRequest::Decide {
+        proposal,
+        decision: Decision::Declined,
+        by: operator("sam", Role::Supervisor),
+        reply,
+    })
+    .unwrap();
+    let done = reversal(Some(operator("sam", Role::Supervisor)));
+    assert!(matches!(done, Ok(Done::Reversed(_))), "{done:?}");
+    let party = Party::of(operator("sue", Role::Supervisor));
+    let again = SetRequest { party, ..set(5, Status::Mailed, "voided by mistake", "sue") };
+    let proposed = station.ledger().ask(|reply| Request::Set(again, reply)).unwrap();
+    assert!(matches!(proposed, Ok(Done::Proposed(_))), "{proposed:?}");
+    open(os_user);
+}
+
+fn operator(name: &str, role: Role) -> Person {
+    let who = Who { by: name.to_owned(), os_user: Some("intake".to_owned()) };
+    Person { who, role: Some(role) }
+}
+
+fn add(station: &Station, name: &str, role: Role, by: Person) {
+    let proof = if name == "sam" {
+        Proof::Badge(Secret::badge([7; 16]))
+    } else {
+        Proof::PasswordHash(Secret::new(format!("hash of {name}")))
+    };
+    let new = NewOperator { operator: name.to_owned(), role, proof };
+    people(station, |reply| PeopleRequest::Add { new, by, reply }).unwrap();
+}
+
+fn people<T: Send + 'static>(
+    station: &Station,
+    request: impl FnOnce(Reply<T>) -> PeopleRequest,
+) -> T {
+    station.ledger().ask(|reply| Request::People(request(reply))).unwrap()
 }
 
 /// A changed copy of a ledger, in memory where there is such a place.
@@ -197,11 +262,6 @@ fn differs(reads: &[String], found: rusqlite::Result<Vec<String>>) -> String {
             format!("good, but: {different:?}, {} and {} rows", reads.len(), found.len())
         }
     }
-}
-
-/// In memory where there is such a place.
-fn folder() -> TempDir {
-    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
 }
 
 /// All content, as text.
@@ -277,23 +337,43 @@ fn flip_each(part: usize, of: usize) {
 }
 
 #[test]
-fn every_flipped_byte_is_found_or_reads_the_same_in_the_first_quarter() {
-    flip_each(0, 4);
+fn every_flipped_byte_is_found_or_reads_the_same_in_the_first_eighth() {
+    flip_each(0, 8);
 }
 
 #[test]
-fn every_flipped_byte_is_found_or_reads_the_same_in_the_second_quarter() {
-    flip_each(1, 4);
+fn every_flipped_byte_is_found_or_reads_the_same_in_the_second_eighth() {
+    flip_each(1, 8);
 }
 
 #[test]
-fn every_flipped_byte_is_found_or_reads_the_same_in_the_third_quarter() {
-    flip_each(2, 4);
+fn every_flipped_byte_is_found_or_reads_the_same_in_the_third_eighth() {
+    flip_each(2, 8);
 }
 
 #[test]
-fn every_flipped_byte_is_found_or_reads_the_same_in_the_last_quarter() {
-    flip_each(3, 4);
+fn every_flipped_byte_is_found_or_reads_the_same_in_the_fourth_eighth() {
+    flip_each(3, 8);
+}
+
+#[test]
+fn every_flipped_byte_is_found_or_reads_the_same_in_the_fifth_eighth() {
+    flip_each(4, 8);
+}
+
+#[test]
+fn every_flipped_byte_is_found_or_reads_the_same_in_the_sixth_eighth() {
+    flip_each(5, 8);
+}
+
+#[test]
+fn every_flipped_byte_is_found_or_reads_the_same_in_the_seventh_eighth() {
+    flip_each(6, 8);
+}
+
+#[test]
+fn every_flipped_byte_is_found_or_reads_the_same_in_the_last_eighth() {
+    flip_each(7, 8);
 }
 
 /// A log that ends early is as if the tail were cut, which a checkpoint that is held elsewhere shows.
@@ -420,8 +500,24 @@ fn every_row_and_cell_that_is_changed_by_hand_is_found() {
 }
 
 fn by_python(path: &Path, checkpoint: Option<&str>) -> (Option<i32>, String) {
+    by_python_in(path, checkpoint, None)
+}
+
+/// The same where programs are looked for in that folder only.
+fn by_python_in(
+    path: &Path,
+    checkpoint: Option<&str>,
+    programs: Option<&Path>,
+) -> (Option<i32>, String) {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/verify_ledger.py");
-    let output = Command::new("python3").arg(script).arg(path).args(checkpoint).output().unwrap();
+    let python = Command::new("python3").args(["-c", "import sys; print(sys.executable)"]).output();
+    let python = String::from_utf8(python.unwrap().stdout).unwrap();
+    let mut command = Command::new(python.trim());
+    command.arg(script).arg(path).args(checkpoint);
+    if let Some(programs) = programs {
+        command.env("PATH", programs);
+    }
+    let output = command.output().unwrap();
     let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
     (output.status.code(), said)
 }
@@ -466,8 +562,37 @@ fn the_verifier_that_shares_nothing_agrees() {
         assert_eq!(all(), expected, "{sql}");
         copy.restore();
     }
-    fs::write(note, checkpoint.note.replacen("ballot-intake/boulder", "ballot-intake/denver", 2))
-        .unwrap();
-    let (code, said) = by_python(&copy.path(), Some(note));
-    assert_eq!((code, said.trim()), (Some(1), "the checkpoint is not signed by the station's key"));
+}
+
+/// What the verifier once took for good, or passed over.
+#[test]
+fn the_verifier_that_shares_nothing_says_what_it_cannot_hold_a_ledger_against() {
+    let mut station = day();
+    let checkpoint = station.checkpoint();
+    station.close();
+    let letters = checkpoint.paper.split_once(' ').unwrap().1;
+    for seq in ["0", "-1", "9999"] {
+        let (code, said) = by_python(&station.path(), Some(&format!("{seq} {letters}")));
+        assert_eq!(code, Some(1), "{seq}: {said}");
+        assert!(said.contains(&format!("covers row {seq}\n")), "{said}");
+    }
+    let folder = folder();
+    let note = folder.path().join("checkpoint");
+    let by_note = |text: &str, path: Option<&Path>| {
+        fs::write(&note, text).unwrap();
+        let (code, said) = by_python_in(&station.path(), Some(note.to_str().unwrap()), path);
+        (code.unwrap(), said.trim().to_owned())
+    };
+    let foreign = checkpoint.note.replacen("ballot-intake/boulder", "ballot-intake/denver", 2);
+    let of =
+        "the checkpoint is of ballot-intake/denver/intake-1, not of ballot-intake/boulder/intake-1";
+    assert_eq!(by_note(&foreign, None), (1, of.to_owned()));
+    let end = checkpoint.note.trim_end().len();
+    let mut forged = checkpoint.note.clone().into_bytes();
+    forged[end - 10] = if forged[end - 10] == b'A' { b'B' } else { b'A' };
+    let unsigned = (1, "the checkpoint is not signed by the station's key".to_owned());
+    assert_eq!(by_note(&String::from_utf8(forged).unwrap(), None), unsigned);
+    assert_eq!(by_note(&checkpoint.note, None).0, 0);
+    let (code, said) = by_note(&checkpoint.note, Some(folder.path()));
+    assert_eq!((code, said.contains("no openssl")), (2, true), "{said}");
 }

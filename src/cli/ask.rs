@@ -82,10 +82,10 @@ pub(super) fn import_into(
     };
     let signings = Signers::of(common).read()?;
     let mut desk = find_desk(place, config)?;
-    people::sign_in(&mut desk, signings)?;
-    let imported = super::import::import(&mut desk, &request, out, &mut err);
+    let imported = people::sign_in(&mut desk, signings)
+        .map(|()| super::import::import(&mut desk, &request, out, &mut err));
     desk.close();
-    imported.map(|imported| imported.counts).map_err(|error| {
+    imported?.map(|imported| imported.counts).map_err(|error| {
         let exit = match &error {
             ImportError::Open { .. } => Exit::NoInput,
             ImportError::Layout { .. } => Exit::No,

@@ -1,6 +1,6 @@
 //! Commands that take care of the ledger: its copies, the way back, and how long it must be kept.
 
-use super::place::Place;
+use super::place::{Place, default_config};
 use super::{Common, Exit, Failure, ask, print_json};
 use crate::config::Config;
 use crate::daemon::{care_plan, ledger_settings};
@@ -21,6 +21,7 @@ pub(super) fn backup(
 ) -> Result<Exit, Failure> {
     let config = place.config(common)?;
     ask::must_exist(&config.ledger.path)?;
+    refuse_own(&config, common, file)?;
     let made = backup::backup(&config.ledger.path, file, over, &Stop::never())
         .map_err(|error| Failure::new(exit_of(&error), error))?;
     if common.json {
@@ -157,6 +158,15 @@ pub(super) fn with_report(
     Ok(())
 }
 
+/// Refuses to write where the ledger stands, or what belongs to it: its companions, the lock, the key, the configuration.
+pub(super) fn refuse_own(config: &Config, common: &Common, to: &Path) -> Result<(), Failure> {
+    let file = common.config.clone().or_else(default_config);
+    let others: Vec<&Path> =
+        file.as_deref().into_iter().chain([&*config.ledger.signing_key_file]).collect();
+    backup::refuse_own(&config.ledger.path, &others, to)
+        .map_err(|error| Failure::new(exit_of(&error), error))
+}
+
 const fn exit_of(error: &BackupError) -> Exit {
     match error {
         BackupError::Itself { .. } | BackupError::Other { .. } | BackupError::Faulty { .. } => {
@@ -194,6 +204,7 @@ const fn exit_of_restore(error: &RestoreError) -> Exit {
         RestoreError::Log(_)
         | RestoreError::Renew { .. }
         | RestoreError::Settle { .. }
+        | RestoreError::Look { .. }
         | RestoreError::Key(_)
         | RestoreError::SetAside { .. } => Exit::Ledger,
     }

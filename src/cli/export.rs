@@ -1,7 +1,7 @@
 //! `ballot-intake export`: the ledger to a file for others, or to standard output.
 
 use super::place::Place;
-use super::{Common, Exit, Failure, ask, print_json};
+use super::{Common, Exit, Failure, ask, care, print_json};
 use crate::ledger::{Export, ExportError, Exported, Reader};
 use anyhow::{Context as _, anyhow};
 use std::fs::{File, OpenOptions};
@@ -21,6 +21,9 @@ pub(super) fn export(
 ) -> Result<Exit, Failure> {
     let config = place.config(common)?;
     let reader = ask::open_reader(&config)?;
+    if let Some(path) = out {
+        care::refuse_own(&config, common, path)?;
+    }
     // Ballots are those of one election; everything else is the station's.
     let election = match what {
         Export::Ballots | Export::BallottraxStatus => Some(ask::election(&config, common)?),
@@ -29,19 +32,20 @@ pub(super) fn export(
     let now = place.clock.now();
     let mut write =
         |to: &mut dyn io::Write| reader_writes(&reader, what, election.as_ref(), now, to);
-    match out {
+    let exported = match out {
         None => {
             let exported = write(&mut BufWriter::with_capacity(BUFFER_BYTES, io::stdout().lock()))?;
-            if exported.left_out > 0 {
-                writeln!(io::stderr().lock(), "{}", left_out(exported))?;
-            }
+            say_left_out(&mut io::stderr().lock(), &exported)?;
+            exported
         }
         Some(path) => {
             let exported = to_file(path, &mut write)?;
-            say(common, path, exported)?;
+            say(common, path, &exported)?;
+            exported
         }
-    }
-    Ok(Exit::Done)
+    };
+    // What the file lacks that it should have is no success.
+    Ok(if exported.formulas == 0 { Exit::Done } else { Exit::No })
 }
 
 fn reader_writes(
@@ -59,10 +63,10 @@ fn reader_writes(
 }
 
 /// Writes beside the file, and puts it in place when it is whole and synced: nobody finds half a file under its name.
-fn to_file(
+pub(super) fn to_file<T>(
     path: &Path,
-    write: &mut dyn FnMut(&mut dyn io::Write) -> Result<Exported, Failure>,
-) -> Result<Exported, Failure> {
+    write: &mut dyn FnMut(&mut dyn io::Write) -> Result<T, Failure>,
+) -> Result<T, Failure> {
     let beside = beside(path)?;
     let cannot = |source: io::Error| {
         let error = anyhow!(source).context(format!("cannot write {}", path.display()));
@@ -70,15 +74,15 @@ fn to_file(
     };
     let file = make(&beside).map_err(cannot)?;
     let mut to = BufWriter::with_capacity(BUFFER_BYTES, file);
-    let written = write(&mut to).and_then(|exported| {
+    let written = write(&mut to).and_then(|written| {
         let file = to.into_inner().map_err(|error| cannot(error.into_error()))?;
         file.sync_all().and_then(|()| std::fs::rename(&beside, path)).map_err(cannot)?;
-        Ok(exported)
+        Ok(written)
     });
     written.map_err(|failure| {
         // What is left of it is of no use; that it may stay there does not hide why it failed.
         drop(std::fs::remove_file(&beside));
-        let error = failure.error.context(format!("cannot export to {}", path.display()));
+        let error = failure.error.context(format!("cannot make {}", path.display()));
         Failure { exit: Exit::Ledger, error }
     })
 }
@@ -98,20 +102,35 @@ fn beside(path: &Path) -> Result<PathBuf, Failure> {
     Ok(path.with_file_name(beside))
 }
 
-fn say(common: &Common, path: &Path, exported: Exported) -> Result<(), Failure> {
-    let Exported { rows, left_out: n } = exported;
+fn say(common: &Common, path: &Path, exported: &Exported) -> Result<(), Failure> {
+    let Exported { rows, left_out, formulas, formula_ids } = exported;
     if common.json {
         let file = path.display().to_string();
-        return print_json(&serde_json::json!({ "file": file, "rows": rows, "left_out": n }));
+        return print_json(&serde_json::json!({
+            "file": file, "rows": rows, "left_out": left_out, "formulas": formulas, "formula_ids": formula_ids,
+        }));
     }
     let mut out = io::stdout().lock();
     writeln!(out, "{}: {rows} rows", path.display())?;
-    if n > 0 {
-        writeln!(out, "{}", left_out(exported))?;
-    }
-    Ok(())
+    say_left_out(&mut out, exported)
 }
 
-fn left_out(exported: Exported) -> String {
-    format!("{} voided ballots are left out: the file has no word for them", exported.left_out)
+fn say_left_out(out: &mut dyn io::Write, exported: &Exported) -> Result<(), Failure> {
+    let Exported { left_out, formulas, formula_ids, .. } = exported;
+    if *left_out > 0 {
+        writeln!(out, "{left_out} voided ballots are left out: the file has no word for them")?;
+    }
+    if *formulas > 0 {
+        writeln!(
+            out,
+            "{formulas} ballots are left out: a spreadsheet could take the ids of their voters for formulas"
+        )?;
+        for id in formula_ids {
+            writeln!(out, "{id:?}")?;
+        }
+        if u64::try_from(formula_ids.len()).is_ok_and(|told| told < *formulas) {
+            writeln!(out, "...")?;
+        }
+    }
+    Ok(())
 }

@@ -1,14 +1,13 @@
 //! `ledger checkpoint`, `ledger verify` and `ledger rebuild`: signing the ledger, and proving that nobody changed it.
 
 use super::ask::{have_done, must_exist, take_lock, unexpected};
+use super::export::to_file;
 use super::place::Place;
-use super::{Common, Exit, Failure, print_json};
+use super::{Common, Exit, Failure, care, print_json};
 use crate::config::Config;
 use crate::control::{Answer, Command};
 use crate::daemon::ledger_settings;
-use crate::ledger::{
-    Against, Checkpoint, Held, HeldError, PublicKey, Rebuilt, Verified, VerifyError,
-};
+use crate::ledger::{Against, Held, HeldError, PublicKey, Rebuilt, Verified, VerifyError};
 use anyhow::anyhow;
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
@@ -24,16 +23,16 @@ pub(super) fn checkpoint(
     out: Option<&Path>,
 ) -> Result<Exit, Failure> {
     let config = place.config(common)?;
+    if let Some(path) = out {
+        care::refuse_own(&config, common, path)?;
+    }
     let made = match have_done(place, common, &config, Command::LedgerCheckpoint {})? {
         Answer::Checkpointed(made) => made,
         Answer::Refused { why } => return Err(Failure::new(Exit::No, anyhow!(why))),
         other => return Err(unexpected(&other)),
     };
     if let Some(path) = out {
-        write_note(path, &made).map_err(|error| {
-            let error = anyhow!(error).context(format!("cannot write {}", path.display()));
-            Failure::new(Exit::Ledger, error)
-        })?;
+        to_file(path, &mut |to| Ok(to.write_all(made.note.as_bytes())?))?;
     }
     if common.json {
         print_json(&made)?;
@@ -44,12 +43,6 @@ pub(super) fn checkpoint(
         writeln!(io::stderr().lock(), "on paper: {}", made.paper)?;
     }
     Ok(Exit::Done)
-}
-
-fn write_note(path: &Path, made: &Checkpoint) -> io::Result<()> {
-    let mut file = File::create(path)?;
-    file.write_all(made.note.as_bytes())?;
-    file.sync_all()
 }
 
 /// `ballot-intake ledger verify`.

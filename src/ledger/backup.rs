@@ -23,7 +23,7 @@ mod stop;
 pub use events::EventLogError;
 pub use keeper::{Keeper, Plan};
 pub use nightly::Nightly;
-pub use restore::{Gap, RestoreError, Restored, Wanted, restore};
+pub use restore::{Gap, Loss, RestoreError, Restored, Wanted, restore};
 pub use retention::{Kept, retention};
 pub use state::{Care, LastBackup, LastEvents, state};
 pub use stop::Stop;
@@ -194,22 +194,16 @@ fn structure_fault(path: &Path) -> Result<Option<String>, VerifyError> {
     }
 }
 
-/// Refuses a name that is the ledger's own, or that something else has.
+/// Refuses a name that something else has.
 fn check_name(
     ledger: &Path,
     source: &Connection,
     to: &Path,
     over: Over,
 ) -> Result<(), BackupError> {
-    let live = absolute(ledger)?;
-    let own = ["", "-wal", "-shm", "-journal", ".lock"].map(|end| with_end(&live, end));
-    let Some(there) = identity(to)? else {
-        return if own.iter().any(|own| own == to) { itself(to) } else { Ok(()) };
-    };
-    for own in &own {
-        if identity(own)? == Some(there) {
-            return itself(to);
-        }
+    refuse_own(ledger, &[], to)?;
+    if identity(to)?.is_none() {
+        return Ok(());
     }
     if over == Over::Anything {
         return Ok(());
@@ -221,8 +215,27 @@ fn check_name(
     }
 }
 
-fn itself(path: &Path) -> Result<(), BackupError> {
-    Err(BackupError::Itself { path: path.to_owned() })
+/// Refuses a name, however it is spelled, that is the ledger's, its companions', its lock's, or that of one of `others`.
+pub fn refuse_own(ledger: &Path, others: &[&Path], to: &Path) -> Result<(), BackupError> {
+    let ends = ["", "-wal", "-shm", "-journal", ".lock"];
+    let own = ends.map(|end| with_end(ledger, end));
+    let (name, file) = (spelled(to)?, identity(to)?);
+    for own in own.iter().map(PathBuf::as_path).chain(others.iter().copied()) {
+        if spelled(own)? == name || (file.is_some() && identity(own)? == file) {
+            return Err(BackupError::Itself { path: to.to_owned() });
+        }
+    }
+    Ok(())
+}
+
+/// A file's one name, whether there is one or not: its folder without links, and what it is called there.
+fn spelled(path: &Path) -> Result<PathBuf, BackupError> {
+    let path = absolute(path)?;
+    let folder = path.parent().and_then(|folder| folder.canonicalize().ok());
+    Ok(match (folder, path.file_name()) {
+        (Some(folder), Some(name)) => folder.join(name),
+        _ => path,
+    })
 }
 
 /// Why the file at `path` is no earlier state of this ledger, if it is none.

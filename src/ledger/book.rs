@@ -11,7 +11,7 @@ use super::proof::Checkpoints;
 use super::rows::{self, BallotRow};
 use super::schema::{self, SchemaError};
 use super::tally::{Scope, Tally};
-use super::unanswered::{self, Unanswered};
+use super::unanswered::{Answered, Unanswered};
 use super::writer::Change;
 use crate::ballot::{ElectionId, Mode, Status};
 use crate::clock::{Micros, Zone};
@@ -22,9 +22,6 @@ use std::time::Duration;
 
 /// Random bytes fetched from the operating system at a time; an event id takes 10.
 const RANDOM_BYTES: usize = 2_560;
-
-/// The name under which a ledger that is closed keeps its last row.
-const ANSWERED: &str = "answered";
 
 /// The name under which it is counted how often the ledger was opened anew after a failed commit.
 const REOPENED: &str = "reopened";
@@ -230,14 +227,11 @@ impl Book {
         {
             book.check_owner(&event)?;
         }
-        let from = match answered_to {
-            Some(seq) => seq,
-            None => book
-                .answered_at_close()
-                .map_err(at.clone())?
-                .max(book.head.seq - unanswered::ROWS_MAX),
+        let answered = match answered_to {
+            Some(seq) => Answered::to(seq),
+            None => Answered::at_close(&book.conn, book.head.seq).map_err(at.clone())?,
         };
-        book.unanswered = Unanswered::read(&book.conn, from).map_err(at.clone())?;
+        book.unanswered = Unanswered::read(&book.conn, &answered).map_err(at.clone())?;
         book.resume_imports().map_err(at.clone())?;
         book.checkpoints =
             Checkpoints::read(&book.conn, &book.settings.zone).map_err(at.clone())?;
@@ -245,20 +239,9 @@ impl Book {
         Ok(book)
     }
 
-    /// The row up to which every scan was answered, as the ledger had it when it was last closed as it should be.
-    fn answered_at_close(&self) -> rusqlite::Result<i64> {
-        let working = super::tally::read(&self.conn, &Scope::Working)?;
-        Ok(working.get(ANSWERED).copied().unwrap_or(0))
-    }
-
-    /// Says to where every scan was answered: all, but for those of before a crash whose scanners have not been heard since. Nothing
-    /// is written after this.
+    /// Says what was answered. Nothing is written after this.
     pub(super) fn close(&mut self) -> Result<(), WriteError> {
-        let answered = self.unanswered.answered_to().unwrap_or(self.head.seq);
-        self.conn
-            .prepare_cached("INSERT OR REPLACE INTO tally (scope, name, n) VALUES (?, ?, ?)")?
-            .execute(params![Scope::Working.text(), ANSWERED, answered])?;
-        Ok(())
+        Ok(self.unanswered.close(&self.conn, self.head.seq)?)
     }
 
     /// The last row, once it was seen to follow from the one before it; else its number.

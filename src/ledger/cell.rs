@@ -60,7 +60,8 @@ fn needs_guard(cell: &[u8]) -> bool {
     is_formula(String::from_utf8_lossy(cell).trim_start_matches(GUARD))
 }
 
-fn is_formula(cell: &str) -> bool {
+/// Whether a spreadsheet could take a text for a formula.
+pub(super) fn is_formula(cell: &str) -> bool {
     cell.trim_start_matches(' ').starts_with(STARTS)
 }
 
@@ -82,10 +83,23 @@ mod tests {
             ("@a,b", "\"'@a,b\""),
             ("\u{ff1d}1+1", "\"'\u{ff1d}1+1\""),
             ("\t=1", "\"'\t=1\""),
+            ("two\r\nlines", "\"two\r\nlines\""),
+            ("1=1", "\"1=1\""),
         ] {
             let mut line = String::new();
             write_csv_row(&mut line, &["x", cell]);
             assert_eq!(line, format!("\"x\",{expected}\r\n"));
+        }
+    }
+
+    #[test]
+    fn no_start_of_a_formula_is_let_through() {
+        for start in STARTS {
+            for cell in [format!("{start}1+1"), format!("  {start}1+1")] {
+                let mut line = String::new();
+                write_csv_row(&mut line, &[&cell]);
+                assert_eq!(line, format!("\"'{cell}\"\r\n"));
+            }
         }
     }
 

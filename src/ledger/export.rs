@@ -15,7 +15,7 @@ mod sheet;
 mod tables;
 
 use super::batches;
-use super::fact::{Event, Fact};
+use super::fact::{By, Event, Fact, ScanFact, SetFact};
 use super::report::{ReadError, Reader};
 use super::rows;
 use crate::ballot::{ElectionId, Status};
@@ -53,12 +53,16 @@ pub enum Export {
 }
 
 /// What was exported.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Exported {
     /// Rows, or events.
     pub rows: u64,
     /// Ballots that the file has no word for.
     pub left_out: u64,
+    /// Ballots whose voter's id the file cannot carry: a spreadsheet could take it for a formula, and a changed id is another's.
+    pub formulas: u64,
+    /// The first of those ids.
+    pub formula_ids: Vec<String>,
 }
 
 /// Why an export ended early.
@@ -138,7 +142,7 @@ impl Reader {
             let until = newest.min(last + PAGE_ROWS);
             let page = self.page(
                 "SELECT election, ballot, voter, imb, style, status, reason, mailed, receive_until, \
-                 (SELECT body ->> 'at' FROM event WHERE seq = status_seq), last_seq FROM ballot \
+                 (SELECT body ->> 'at' FROM event WHERE seq = status_seq), returned, last_seq FROM ballot \
                  WHERE key > ? AND key <= ? AND since NOT IN (SELECT number FROM import WHERE seq IS NULL) \
                  ORDER BY key",
                 (last, until),
@@ -147,9 +151,11 @@ impl Reader {
                         return Ok(None);
                     }
                     let mut ballot = Standing::read(row)?;
-                    if ballot.status.is_in() {
-                        ballot.returned = receipts.returned(row.get(10)?)?;
-                    }
+                    ballot.returned = if ballot.status.is_in() {
+                        receipts.returned(row.get(11)?, ballot.returned)?
+                    } else {
+                        None
+                    };
                     Ok(Some(ballot))
                 },
             )?;
@@ -203,7 +209,7 @@ struct Standing {
     receive_until: Option<Micros>,
     /// When it came to stand there, unless it was issued so.
     since: Option<Micros>,
-    /// When its envelope was received, while it is in the building and the station knows.
+    /// When its envelope was received, while it is in the building: as the station recorded it, else as a file says.
     returned: Option<Micros>,
 }
 
@@ -222,20 +228,24 @@ impl Standing {
             mailed: micros(7)?,
             receive_until: micros(8)?,
             since: micros(9)?,
-            returned: None,
+            returned: micros(10)?,
         })
     }
 }
 
-/// When envelopes were received: at their scan, unless their batch had been received before.
+/// When envelopes were received: at their scan, unless their batch had been received before; else when a file says.
 struct Receipts<'a> {
     reader: &'a Reader,
     of_batch: HashMap<u32, Option<Micros>>,
 }
 
 impl Receipts<'_> {
-    /// When the ballot whose last event is that one came in.
-    fn returned(&mut self, last_seq: i64) -> rusqlite::Result<Option<Micros>> {
+    /// When the ballot whose last event is that one came in; `by_file` is what a file says of it.
+    fn returned(
+        &mut self,
+        last_seq: i64,
+        by_file: Option<Micros>,
+    ) -> rusqlite::Result<Option<Micros>> {
         let mut seq = last_seq;
         let mut looked = 0;
         while seq != 0 && looked < LOOK_BACK_MAX {
@@ -245,19 +255,20 @@ impl Receipts<'_> {
                 .conn
                 .prepare_cached("SELECT body, coalesce(ballot_prev, 0) FROM event WHERE seq = ?")?
                 .query_row([seq], |row| Ok((rows::event_in(row, 0)?, row.get::<_, i64>(1)?)))?;
-            let (from, to, batch) = match &event.fact {
-                Fact::Scan(scan) => (scan.from, scan.to, Some(scan.batch)),
-                Fact::Set(set) => (Some(set.from), Some(set.to), None),
-                _ => (None, None, None),
-            };
-            if to.is_some_and(Status::is_in) && from.is_some_and(|from| !from.is_in()) {
-                let of_batch = batch.map(|batch| self.of_batch(batch)).transpose()?.flatten();
-                return Ok(Some(of_batch.unwrap_or(event.at)));
+            match Passage::of(&event.fact) {
+                Passage::Within => {}
+                Passage::InByScan(batch) => {
+                    return Ok(Some(self.of_batch(batch)?.unwrap_or(event.at)));
+                }
+                Passage::InByHand => return Ok(Some(event.at)),
+                Passage::InByFile => return Ok(by_file.or(Some(event.at))),
+                // What came in before that was taken back, so a file has brought it in since.
+                Passage::Out => return Ok(by_file),
             }
             // The chain of a ballot's events only ever leads back.
             seq = if prev < seq { prev } else { 0 };
         }
-        Ok(None)
+        Ok(by_file)
     }
 
     fn of_batch(&mut self, number: u32) -> rusqlite::Result<Option<Micros>> {
@@ -271,5 +282,34 @@ impl Receipts<'_> {
         }
         self.of_batch.insert(number, received_at);
         Ok(received_at)
+    }
+}
+
+/// How an event takes a ballot in or out.
+enum Passage {
+    Within,
+    /// By a scan of that batch.
+    InByScan(u32),
+    InByHand,
+    /// By an import that announced it.
+    InByFile,
+    Out,
+}
+
+impl Passage {
+    fn of(fact: &Fact) -> Self {
+        let (from, to, way_in) = match fact {
+            Fact::Scan(ScanFact { from: Some(from), to: Some(to), batch, .. }) => {
+                (from, to, Self::InByScan(*batch))
+            }
+            Fact::Set(SetFact { from, to, method: By::Import, .. }) => (from, to, Self::InByFile),
+            Fact::Set(SetFact { from, to, .. }) => (from, to, Self::InByHand),
+            _ => return Self::Within,
+        };
+        match (from.is_in(), to.is_in()) {
+            (false, true) => way_in,
+            (true, false) => Self::Out,
+            _ => Self::Within,
+        }
     }
 }

@@ -17,8 +17,11 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 /// Scans that a scanner may have in flight, at most.
 const IN_FLIGHT_MAX: usize = 256;
 
+/// The name under which it is written to which row every scan was answered.
+const ANSWERED: &str = "answered";
+
 /// Rows looked at from the end, where it is not known what was answered.
-pub(super) const ROWS_MAX: i64 = 4_096;
+const ROWS_MAX: i64 = 4_096;
 
 /// For what an envelope is scanned: only for the same purpose is the same envelope the same scan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +54,45 @@ pub(super) struct Committed {
     pub(super) event: Event,
 }
 
+/// To which row scans were answered.
+#[derive(Debug)]
+pub(super) struct Answered {
+    to: i64,
+    /// The same of a scanner that was not heard since a crash.
+    of_scanner: HashMap<String, i64>,
+}
+
+impl Answered {
+    /// All up to that row were.
+    pub(super) fn to(seq: i64) -> Self {
+        Self { to: seq, of_scanner: HashMap::new() }
+    }
+
+    /// As it was when the ledger was last closed as it should be.
+    pub(super) fn at_close(conn: &Connection, head: i64) -> rusqlite::Result<Self> {
+        let mut of_scanner = tally::read(conn, &Scope::Working)?;
+        of_scanner.retain(|name, _| name.starts_with(ANSWERED));
+        let to = of_scanner.remove(ANSWERED).unwrap_or(0).max(head - ROWS_MAX);
+        Ok(Self { to, of_scanner })
+    }
+
+    /// The row up to which those of every scanner were.
+    fn to_all(&self) -> i64 {
+        self.of_scanner.values().copied().fold(self.to, i64::min)
+    }
+
+    fn leaves(&self, seq: i64, scan: &Event) -> bool {
+        let Fact::Scan(fact) = &scan.fact else { return false };
+        let to = self.of_scanner.get(&of_scanner(&fact.scanner)).copied().unwrap_or(self.to);
+        seq > to
+    }
+}
+
+/// The name under which it is written to where a scanner's scans were answered.
+fn of_scanner(scanner: &str) -> String {
+    format!("{ANSWERED}/{scanner}")
+}
+
 /// The scans, each scanner's in order.
 #[derive(Debug, Default)]
 pub(super) struct Unanswered {
@@ -60,8 +102,8 @@ pub(super) struct Unanswered {
 }
 
 impl Unanswered {
-    /// Reads them from the end of the ledger, after row `from`.
-    pub(super) fn read(conn: &Connection, from: i64) -> rusqlite::Result<Self> {
+    /// Reads them from the end of the ledger.
+    pub(super) fn read(conn: &Connection, answered: &Answered) -> rusqlite::Result<Self> {
         let mut all = Self::default();
         let mut rows = conn.prepare(
             "SELECT scan.seq, scan.body, opening.body FROM event AS scan \
@@ -69,7 +111,7 @@ impl Unanswered {
              LEFT JOIN event AS opening ON opening.seq = batch.seq \
              WHERE scan.seq > ? AND scan.body ->> 'kind' = 'scan' ORDER BY scan.seq DESC LIMIT ?",
         )?;
-        let mut rows = rows.query(params![from, ROWS_MAX])?;
+        let mut rows = rows.query(params![answered.to_all(), ROWS_MAX])?;
         // Every scan after these was met before them.
         let mut positions: HashMap<u32, i64> = HashMap::new();
         while let Some(row) = rows.next()? {
@@ -84,7 +126,9 @@ impl Unanswered {
                 };
                 positions.insert(opened.batch, position);
                 let purpose = Purpose::of(&opened);
-                all.add(Committed { seq, position, purpose, event });
+                if answered.leaves(seq, &event) {
+                    all.add(Committed { seq, position, purpose, event });
+                }
             }
         }
         Ok(all)
@@ -144,10 +188,20 @@ impl Unanswered {
         found.and_then(|_| self.taken.last().cloned())
     }
 
-    /// The row before the oldest of them; none where all were answered.
-    pub(super) fn answered_to(&self) -> Option<i64> {
-        let all = self.by_scanner.values().flatten().chain(&self.taken);
-        all.map(|committed| committed.seq - 1).min()
+    /// Writes what was answered: all up to `head`, but for these, whose scanners were not heard since.
+    pub(super) fn close(&self, conn: &Connection, head: i64) -> rusqlite::Result<()> {
+        let scope = Scope::Working.text();
+        conn.prepare_cached("DELETE FROM tally WHERE scope = ? AND name GLOB ?")?
+            .execute(params![scope, format!("{ANSWERED}*")])?;
+        let mut write =
+            conn.prepare_cached("INSERT INTO tally (scope, name, n) VALUES (?, ?, ?)")?;
+        write.execute(params![scope, ANSWERED, head])?;
+        for (scanner, scans) in &self.by_scanner {
+            if let Some(oldest) = scans.front() {
+                write.execute(params![scope, of_scanner(scanner), oldest.seq - 1])?;
+            }
+        }
+        Ok(())
     }
 
     /// The transaction that took some is durable.

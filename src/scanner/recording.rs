@@ -19,7 +19,8 @@
 //! verdict. `came` is what was seen to come of a scan, under its number from 0, or that there was a repeat or a no-read.
 //!
 //! A recording of which nobody asked to keep the payloads has `read` instead of bytes: the length of a payload and its HMAC under
-//! a key that is nowhere kept, so that equal payloads are equal. Played, each is digits made of its HMAC, in a plain frame.
+//! a key that is nowhere kept, so that equal payloads are equal. Played, each is letters made of its HMAC, in a plain frame: digits could happen to be
+//! an envelope's.
 //!
 //! A recording of a real scanner that is kept in `fixtures/` never holds a real voter's code.
 
@@ -368,18 +369,18 @@ impl Reading {
 }
 
 impl WrittenRead {
-    /// A plain frame of digits made of the HMAC, as long as the payload was.
+    /// A plain frame of letters made of the HMAC, as long as the payload was.
     fn stand_in(&self) -> Result<Vec<u8>, Fault> {
-        let nibble = |byte: u8| char::from(byte).to_digit(16);
-        let nibbles: Option<Vec<u32>> = self.hmac.bytes().map(nibble).collect();
+        let nibble = |byte: u8| u8::try_from(char::from(byte).to_digit(16)?).ok();
+        let nibbles: Option<Vec<u8>> = self.hmac.bytes().map(nibble).collect();
         let nibbles = nibbles.filter(|nibbles| (16..=64).contains(&nibbles.len()));
         let nibbles = nibbles.ok_or(Fault::Hmac)?;
         if self.length > FRAME_BYTES_MAX {
             return Err(Fault::Length);
         }
-        let digits = nibbles.iter().filter_map(|nibble| char::from_digit(nibble % 10, 10));
+        let letters = nibbles.iter().map(|nibble| char::from(b'a' + nibble));
         let mut frame = self.identifier.clone().unwrap_or_default();
-        frame.extend(digits.cycle().take(self.length.into()));
+        frame.extend(letters.cycle().take(self.length.into()));
         frame.push('\r');
         Ok(frame.into_bytes())
     }
@@ -447,7 +448,7 @@ mod tests {
     }
 
     #[test]
-    fn a_payload_that_was_not_kept_is_played_as_digits_of_its_length() {
+    fn a_payload_that_was_not_kept_is_played_as_letters_of_its_length() {
         let text = concat!(
             r#"{"profile": "zebra-ssi"}"#,
             "\n",
@@ -455,7 +456,7 @@ mod tests {
         );
         let recording = Recording::parse(text.as_bytes()).unwrap();
         assert_eq!(recording.profile, None);
-        assert_eq!(recording.steps[0].bytes, b"]C0012345678901234501\r");
+        assert_eq!(recording.steps[0].bytes, b"]C0abcdefghijklmnopab\r");
     }
 
     type Case<'a> = (&'a [u8], &'a str);

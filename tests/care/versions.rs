@@ -5,43 +5,29 @@
 
 use crate::office::chain;
 use crate::support::eventually;
-use crate::support::own_ledger::{HOLD_BACK, Station, row};
+use crate::support::own_ledger::{HOLD_BACK, Station, row, set};
 use ballot_intake::ballot::Status;
-use ballot_intake::delivery::Answer;
 use ballot_intake::ledger::backup::{Over, Stop, Wanted, backup, restore, retention};
-use ballot_intake::ledger::{ImportRow, Party, Person, Request, SetRequest, Who, rebuild, verify};
+use ballot_intake::ledger::{ImportRow, Request, rebuild, verify};
 use ballot_intake::scan::Verdict;
 use rusqlite::Connection;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/ledger");
+
+const DAY: Duration = Duration::from_hours(24);
 
 const FIXTURE_BYTES_MAX: u64 = 256 * 1024;
 
 /// A day with a bit of everything: each state of a change, imports that issue, change and void, a correction, a refusal.
 fn day() -> Station {
-    let mut station = Station::with(|settings| settings.announce_imports = vec![Status::Voided]);
-    station.import(&(1..=8).map(row).collect::<Vec<_>>());
-    for n in [1, 2, 3, 99] {
-        station.scan_ballot("left", n);
-    }
-    let undo = |reply| Request::Undo { who: Who::os_user("clerk".to_owned()), reply };
-    station.ledger().ask(undo).unwrap().unwrap();
-    station.pass(HOLD_BACK);
-    let claimed = station.claim();
-    station.settle(claimed[0].seq, Answer::Delivered);
-    station.settle(claimed[1].seq, Answer::ChangeRefused { why: "422".to_owned() });
+    let mut station = Station::corrected(8);
     let styled = ImportRow { style: Some("7".to_owned()), ..row(4) };
     station.import(&[ImportRow { status: Status::Voided, ..row(5) }, styled, row(9)]);
-    let set = SetRequest {
-        election: row(6).election,
-        ballot: row(6).ballot.unwrap(),
-        status: Status::Received,
-        reason: "found in the drop box".to_owned(),
-        party: Party::of(Person::os_user("supervisor".to_owned())),
-    };
-    station.ledger().ask(|reply| Request::Set(set, reply)).unwrap().unwrap();
+    let found = set(6, Status::Received, "found in the drop box", "supervisor");
+    station.ledger().ask(|reply| Request::Set(found, reply)).unwrap().unwrap();
     station.pass(HOLD_BACK);
     station.scan_ballot("left", 7);
     station.close();
@@ -158,4 +144,27 @@ fn a_ledger_is_kept_as_long_as_the_law_says() {
     let deadlines = [(row(1).election, until)];
     let kept = retention(&station.path(), &station.settings.zone, &deadlines).unwrap();
     assert_eq!(kept[0].federal, "2028-09-12");
+}
+
+/// The election's last event was once the last import that issued a ballot: one that only moved ballots counted for nothing, and
+/// one that was never decided hid those before it.
+#[test]
+fn a_file_that_only_moves_ballots_counts_and_one_that_was_not_decided_does_not() {
+    let station = Station::default();
+    let counted_from = || {
+        let kept = retention(&station.path(), &station.settings.zone, &[]).unwrap();
+        kept.into_iter().map(|kept| kept.counted_from).collect::<Vec<_>>()
+    };
+    station.import(&[row(1), row(2)]);
+    station.pass(DAY);
+    station.import(&[ImportRow { status: Status::Received, ..row(1) }]);
+    eventually("all of the import", || station.status(1) == Status::Received);
+    assert_eq!(counted_from(), ["2026-11-03"]);
+    station.import(&[row(3)]);
+    station.pass(DAY);
+    let import = station.begin_import();
+    let until = station.settings.zone.instant("2027-11-02T19:00").ok();
+    let rows = vec![ImportRow { receive_until: until, ..row(4) }];
+    station.ledger().ask(|reply| Request::ImportRows { import, rows, reply }).unwrap().unwrap();
+    assert_eq!(counted_from(), ["2026-11-03"]);
 }

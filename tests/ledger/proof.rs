@@ -1,11 +1,11 @@
 //! The ledger shows its own tampering, and is derived anew from its events to what it was.
 
-use crate::station::{HOLD_BACK, Station, row};
+use crate::station::{Station, row, set};
 use ballot_intake::ballot::Status;
 use ballot_intake::delivery::{Answer, Unwitnessed};
 use ballot_intake::ledger::{
-    Against, Held, ImportRow, Party, Person, ProofRequest, PublicKey, Request, Verified, Who,
-    rebuild, verify, verify_against,
+    Against, Held, ImportRow, ProofRequest, PublicKey, Request, Verified, rebuild, verify,
+    verify_against,
 };
 use ballot_intake::scan::Verdict;
 use proptest::prelude::*;
@@ -18,17 +18,7 @@ use std::time::Duration;
 
 /// A day with a bit of everything: the station is closed and kept for its folder.
 fn day() -> Station {
-    let mut station = Station::with(|settings| settings.announce_imports = vec![Status::Voided]);
-    station.import(&(1..=6).map(row).collect::<Vec<_>>());
-    for n in [1, 2, 3, 99] {
-        station.scan_ballot("left", n);
-    }
-    let undo = |reply| Request::Undo { who: Who::os_user("clerk".to_owned()), reply };
-    station.ledger().ask(undo).unwrap().unwrap();
-    station.pass(HOLD_BACK);
-    let claimed = station.claim();
-    station.settle(claimed[0].seq, Answer::Delivered);
-    station.settle(claimed[1].seq, Answer::ChangeRefused { why: "422".to_owned() });
+    let mut station = Station::corrected(6);
     let styled = ImportRow { style: Some("7".to_owned()), voter: row(40).voter, ..row(4) };
     let restyled = ImportRow { style: Some("8".to_owned()), ..styled.clone() };
     station.import(&[ImportRow { status: Status::Voided, ..row(5) }, styled, row(7)]);
@@ -567,13 +557,7 @@ proptest! {
     ) {
         let mut station = Station::default();
         station.import(&[ImportRow { reason: Some(of_file), ..row(1) }]);
-        let request = ballot_intake::ledger::SetRequest {
-            election: row(1).election,
-            ballot: row(1).ballot.unwrap(),
-            status: Status::Received,
-            reason,
-            party: Party::of(Person::os_user(by)),
-        };
+        let request = set(1, Status::Received, &reason, &by);
         let set = station.ledger().ask(|reply| Request::Set(request, reply)).unwrap();
         prop_assert!(set.is_ok());
         station.close();

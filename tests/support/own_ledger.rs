@@ -4,15 +4,15 @@ use ballot_intake::ballot::{BallotId, ElectionId, Mode, Status, VoterId};
 use ballot_intake::clock::{ManualClock, Micros, Zone};
 use ballot_intake::delivery::{Answer, Delivery};
 use ballot_intake::ledger::{
-    Checkpoint, Counts, ImportRow, ImportedFile, Ledger, ProofRequest, Reader, Report, Request,
-    Settings, Verified, verify,
+    Checkpoint, Counts, ImportRow, ImportedFile, Ledger, Party, Person, ProofRequest, Reader,
+    Report, Request, SetRequest, Settings, Verified, Who, verify,
 };
 use ballot_intake::scan::{
     Capture, CodeKind, Direction, Face, Judged, Method, Named, Payload, Scan, ScanId, ScannerId,
     Symbol, Symbology,
 };
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -47,25 +47,28 @@ impl Station {
     /// A station with other settings.
     pub(crate) fn with(change: impl FnOnce(&mut Settings)) -> Self {
         let dir = folder();
-        let mut settings = Settings {
-            path: dir.path().join("ledger.sqlite"),
-            key_file: dir.path().join("signing.key"),
-            facility: "boulder".to_owned(),
-            station: "intake-1".to_owned(),
-            zone: Zone::named("America/Denver").unwrap(),
-            election: ElectionId::new("202611").ok(),
-            receive_until: None,
-            postmarked_receive_until: None,
-            cure_until: None,
-            mode: Mode::Receive,
-            hold_back: HOLD_BACK,
-            announce_imports: Vec::new(),
-            batch_cap: 0,
-        };
+        let mut settings = settings(dir.path());
         change(&mut settings);
         let clock = Arc::new(ManualClock::new(NOON));
         let mut station = Self { dir, clock, settings, open: None };
         station.start();
+        station
+    }
+
+    /// Ballots 1 to `n` are issued, 1 to 3 received and 3 taken back, and an envelope names none; of what is owed the relay has
+    /// the first and refused the second. Imports announce what they void.
+    pub(crate) fn corrected(n: u32) -> Self {
+        let station = Self::with(|settings| settings.announce_imports = vec![Status::Voided]);
+        station.import(&(1..=n).map(row).collect::<Vec<_>>());
+        for ballot in [1, 2, 3, 99] {
+            station.scan_ballot("left", ballot);
+        }
+        let undo = |reply| Request::Undo { who: Who::os_user("clerk".to_owned()), reply };
+        station.ledger().ask(undo).unwrap().unwrap();
+        station.pass(HOLD_BACK);
+        let claimed = station.claim();
+        station.settle(claimed[0].seq, Answer::Delivered);
+        station.settle(claimed[1].seq, Answer::ChangeRefused { why: "422".to_owned() });
         station
     }
 
@@ -163,14 +166,7 @@ impl Station {
     }
 
     pub(crate) fn decide_import(&self, import: i64) -> Counts {
-        let file = ImportedFile {
-            file: "ballots.csv".to_owned(),
-            sha256: "00".repeat(32),
-            layout: "generic".to_owned(),
-            refused: 0,
-            by: "clerk".to_owned(),
-            os_user: None,
-        };
+        let file = imported_file();
         self.ledger().ask(|reply| Request::ImportCommit { import, file, reply }).unwrap().unwrap()
     }
 
@@ -211,8 +207,50 @@ impl Drop for Station {
     }
 }
 
+/// The settings of a station whose files are in `dir`.
+pub(crate) fn settings(dir: &Path) -> Settings {
+    Settings {
+        path: dir.join("ledger.sqlite"),
+        key_file: dir.join("signing.key"),
+        facility: "boulder".to_owned(),
+        station: "intake-1".to_owned(),
+        zone: Zone::named("America/Denver").unwrap(),
+        election: ElectionId::new("202611").ok(),
+        receive_until: None,
+        postmarked_receive_until: None,
+        cure_until: None,
+        mode: Mode::Receive,
+        hold_back: HOLD_BACK,
+        announce_imports: Vec::new(),
+        batch_cap: 0,
+    }
+}
+
+/// A mail ballot file.
+pub(crate) fn imported_file() -> ImportedFile {
+    ImportedFile {
+        file: "ballots.csv".to_owned(),
+        sha256: "00".repeat(32),
+        layout: "generic".to_owned(),
+        refused: 0,
+        by: "clerk".to_owned(),
+        os_user: None,
+    }
+}
+
+/// Ballot `n` is set by hand.
+pub(crate) fn set(n: u32, status: Status, reason: &str, by: &str) -> SetRequest {
+    SetRequest {
+        election: row(n).election,
+        ballot: row(n).ballot.unwrap(),
+        status,
+        reason: reason.to_owned(),
+        party: Party::of(Person::os_user(by.to_owned())),
+    }
+}
+
 /// In memory where there is such a place: random tests sync thousands of times.
-fn folder() -> TempDir {
+pub(crate) fn folder() -> TempDir {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
 }
 

@@ -5,13 +5,14 @@
 
 use super::disk_log::Record;
 use super::ledger::Look;
-use super::own_ledger::{HOLD_BACK, NOON, ballot_code, row, symbol};
+use super::own_ledger::{self, HOLD_BACK, NOON, ballot_code, imported_file, row, settings, symbol};
 use super::{Deadline, look_again};
-use ballot_intake::ballot::{ElectionId, Mode, Status};
-use ballot_intake::clock::{Clock as _, ManualClock, Zone};
+use ballot_intake::ballot::Status;
+use ballot_intake::clock::{Clock as _, ManualClock};
 use ballot_intake::delivery::Answer;
 use ballot_intake::ledger::{
-    ImportedFile, Ledger, NotKnown, Party, Person, Reply, Request, SetRequest, Settings, verify,
+    BatchRequest, Closing, Ledger, NewBatch, NewOperator, NotAllowed, NotBatched, NotKnown,
+    PeopleRequest, Person, Proof, Reply, Request, Role, Secret, Settings, verify,
 };
 use ballot_intake::scan::{Face, Judged, Method, Scan, ScanId, ScannerId, Verdict};
 use std::collections::BTreeMap;
@@ -24,6 +25,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::sync::{mpsc, oneshot};
+
+pub(crate) use super::own_ledger::folder;
 
 /// The mark of whatever was not granted.
 pub(crate) const ALARM: &str = "alarm";
@@ -86,31 +89,8 @@ impl RecordingDisk {
     }
 }
 
-/// In memory where there is such a place.
-pub(crate) fn folder() -> TempDir {
-    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
-}
-
 fn fault_file(log: &Path) -> PathBuf {
     log.with_extension("fault")
-}
-
-fn settings(folder: &Path) -> Settings {
-    Settings {
-        path: folder.join("ledger.sqlite"),
-        key_file: folder.join("signing.key"),
-        facility: "boulder".to_owned(),
-        station: "intake-1".to_owned(),
-        zone: Zone::named("America/Denver").unwrap(),
-        election: ElectionId::new("202611").ok(),
-        receive_until: None,
-        postmarked_receive_until: None,
-        cure_until: None,
-        mode: Mode::Receive,
-        hold_back: HOLD_BACK,
-        announce_imports: Vec::new(),
-        batch_cap: 0,
-    }
 }
 
 /// The ledger of the process that is recorded.
@@ -123,6 +103,7 @@ pub(crate) struct Day {
     marks: File,
     alarms: u32,
     deliveries: u32,
+    closed: u32,
 }
 
 impl Day {
@@ -132,9 +113,9 @@ impl Day {
         let log = PathBuf::from(std::env::var_os("RECORDED_LOG")?);
         let marks = OpenOptions::new().create(true).append(true).open(&log).unwrap();
         let clock = Arc::new(ManualClock::new(NOON));
-        let (alarms, deliveries) = (0, 0);
+        let (alarms, deliveries, closed) = (0, 0, 0);
         let settings = settings(&folder);
-        let mut day = Self { settings, clock, open: None, log, marks, alarms, deliveries };
+        let mut day = Self { settings, clock, open: None, log, marks, alarms, deliveries, closed };
         day.start();
         Some(day)
     }
@@ -221,14 +202,6 @@ impl Day {
 
     /// Imports ballots 1 to `n`.
     pub(crate) fn import(&mut self, n: u32) {
-        let file = ImportedFile {
-            file: "ballots.csv".to_owned(),
-            sha256: "00".repeat(32),
-            layout: "generic".to_owned(),
-            refused: 0,
-            by: "clerk".to_owned(),
-            os_user: None,
-        };
         loop {
             let Ok(import) = self.ask(Request::ImportBegin) else { continue };
             let rows: Vec<_> = (1..=n).map(row).collect();
@@ -236,7 +209,7 @@ impl Day {
             if self.ask(staged).is_err() {
                 continue;
             }
-            let decide = |reply| Request::ImportCommit { import, file: file.clone(), reply };
+            let decide = |reply| Request::ImportCommit { import, file: imported_file(), reply };
             // After an alarm it may have been decided, and the ledger knows no such import any more.
             match self.ledger().ask(decide) {
                 Ok(Ok(_)) => break,
@@ -283,17 +256,61 @@ impl Day {
 
     /// Sets a ballot by hand.
     pub(crate) fn set(&mut self, n: u32, status: Status) {
-        let request = SetRequest {
-            election: row(n).election,
-            ballot: row(n).ballot.unwrap(),
-            status,
-            reason: "by hand".to_owned(),
-            party: Party::of(Person::os_user("supervisor".to_owned())),
-        };
+        let request = own_ledger::set(n, status, "by hand", "supervisor");
         let before = self.alarms;
         let set = self.ask(|reply| Request::Set(request.clone(), reply));
         assert!(set.is_ok() || self.alarms > before, "{set:?}");
         self.granted(&format!("to {n:09} {}", status.name()));
+    }
+
+    /// Opens a batch; its number.
+    pub(crate) fn open_batch(&mut self) -> u32 {
+        let person = || Person::os_user("clerk".to_owned());
+        let wanted = NewBatch::default;
+        let before = self.alarms;
+        let open = |reply| BatchRequest::Open { wanted: wanted(), person: person(), reply };
+        let batch = match self.ask(|reply| Request::Batch(open(reply))) {
+            Ok(open) => open.batch,
+            Err(NotBatched::StillOpen(batch)) if self.alarms > before => batch,
+            Err(why) => panic!("{why}"),
+        };
+        let number = batch.rsplit('-').next().unwrap().parse().unwrap();
+        self.granted(&format!("count batch_opened {number}"));
+        number
+    }
+
+    /// Closes a batch in which so many envelopes were scanned; that is signed.
+    pub(crate) fn close_batch(&mut self, batch: u32, counted: u32) {
+        let closing = || Closing { batch, counted, explanation: None };
+        let person = || Person::os_user("clerk".to_owned());
+        let before = self.alarms;
+        let close = |reply| BatchRequest::Close { closing: closing(), person: person(), reply };
+        match self.ask(|reply| Request::Batch(close(reply))) {
+            Ok(_) => {}
+            Err(NotBatched::Closed(_)) if self.alarms > before => {}
+            Err(why) => panic!("{why}"),
+        }
+        self.closed += 1;
+        self.granted(&format!("count batch_closed {}", self.closed));
+        self.mark(&format!("count checkpointed {}", self.closed));
+    }
+
+    /// Adds the first operator. Who signs in as nobody may set no ballot from here on.
+    pub(crate) fn add_operator(&mut self) {
+        let new = || NewOperator {
+            operator: "root".to_owned(),
+            role: Role::Administrator,
+            proof: Proof::PasswordHash(Secret::new("a hash".to_owned())),
+        };
+        let by = || Person::os_user("clerk".to_owned());
+        let before = self.alarms;
+        let add = |reply| PeopleRequest::Add { new: new(), by: by(), reply };
+        match self.ask(|reply| Request::People(add(reply))) {
+            Ok(()) => {}
+            Err(NotAllowed::NameTaken(_) | NotAllowed::SignIn(_)) if self.alarms > before => {}
+            Err(why) => panic!("{why}"),
+        }
+        self.granted("count operator_added 1");
     }
 
     /// Hold-back ends, and the relay takes what is owed.
@@ -312,13 +329,22 @@ impl Day {
         self.granted(&format!("count delivered {}", self.deliveries));
     }
 
-    /// Nothing happens until the write-ahead log was copied into the ledger.
+    /// Nothing happens until the write-ahead log was copied into the ledger; a long one may have been, right after the last answer.
     pub(crate) fn rest(&mut self) {
-        let from = fs::metadata(&self.log).unwrap().len();
+        let (records, from) = Record::parse(&fs::read(&self.log).unwrap());
+        let is_written =
+            |record: &&Record| record.op == "write" && record.name == "ledger.sqlite-wal";
+        let is_copied = |record: &&Record| {
+            record.op == "sync" && record.name == "ledger.sqlite" && record.errno == 0
+        };
+        let newest = records.iter().rfind(|it| is_written(it) || is_copied(it));
+        if newest.is_some_and(|record| is_copied(&record)) {
+            return;
+        }
         let deadline = Deadline::new();
         loop {
             let log = fs::read(&self.log).unwrap();
-            let (records, _) = Record::parse(&log[usize::try_from(from).unwrap()..]);
+            let (records, _) = Record::parse(&log[from..]);
             let of_ledger =
                 |record: &&Record| record.op == "sync" && record.name == "ledger.sqlite";
             match records.iter().rfind(of_ledger) {

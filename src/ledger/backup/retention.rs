@@ -5,7 +5,7 @@ use crate::ballot::ElectionId;
 use crate::clock::{Micros, Zone};
 use crate::ledger::report::ReadError;
 use crate::ledger::rows;
-use rusqlite::{Connection, OptionalExtension as _};
+use rusqlite::Connection;
 use serde::Serialize;
 use std::path::Path;
 
@@ -69,19 +69,16 @@ fn elections(conn: &Connection) -> rusqlite::Result<Vec<String>> {
     .collect()
 }
 
-/// The last deadline of a ballot, and the moment of the last event that names one or issued one.
+/// The last deadline of a ballot, and the moment of the last event that names or moved one, or issued one. An import that is not
+/// decided has issued nothing.
 fn latest(conn: &Connection, election: &str) -> rusqlite::Result<Option<Micros>> {
-    let (named, until, issued): (Option<i64>, Option<i64>, Option<i64>) = conn.query_row(
-        "SELECT max(last_seq), max(receive_until), max(since) FROM ballot WHERE election = ?",
+    let (seq, until): (Option<i64>, Option<i64>) = conn.query_row(
+        "SELECT max(max(last_seq, status_seq, import.seq)), max(receive_until)
+         FROM ballot JOIN import ON import.number = since
+         WHERE election = ? AND import.seq IS NOT NULL",
         [election],
-        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+        |row| Ok((row.get(0)?, row.get(1)?)),
     )?;
-    let imported: Option<i64> = conn
-        .query_row("SELECT seq FROM import WHERE number = ?", [issued], |row| row.get(0))
-        .optional()?
-        .flatten();
-    let seqs = [named, imported].into_iter().flatten().filter(|seq| *seq != 0);
-    let moments: Vec<Micros> =
-        seqs.map(|seq| rows::event(conn, seq).map(|event| event.at)).collect::<Result<_, _>>()?;
-    Ok(moments.into_iter().chain(until.map(Micros)).max())
+    let at = seq.map(|seq| rows::event(conn, seq).map(|event| event.at)).transpose()?;
+    Ok(at.max(until.map(Micros)))
 }

@@ -6,7 +6,9 @@
 //! - a ballot that is received and not yet decided is `Outbound` with a returned date: no value says "received", and `Accepted`
 //!   would tell the voter more than is known;
 //! - a voided ballot is left out: `Rejected` would tell somebody who voted in person, or has a replacement, that the vote did not
-//!   count. The other side keeps what it had until the voter's other ballot comes.
+//!   count. The other side keeps what it had until the voter's other ballot comes;
+//! - a ballot is left out whose voter's id could be a formula to a program that opens the file: changed so that it is none, it would
+//!   be another voter's. It is told by the id.
 //!
 //! What the ledger does not know (precinct, party) is empty.
 
@@ -14,9 +16,13 @@ use super::sheet::Sheet;
 use super::{ExportError, Exported, Standing};
 use crate::ballot::{ElectionId, Status};
 use crate::clock::{Micros, Zone};
+use crate::ledger::cell::is_formula;
 use crate::ledger::report::Reader;
 use crate::reason::Reason;
 use std::io;
+
+/// Ids that cannot be carried and are told; all are counted.
+const FORMULAS_TOLD_MAX: usize = 100;
 
 const HEADER: [&str; 11] = [
     "ElectionNumber",
@@ -39,13 +45,21 @@ pub(super) fn export(
     out: &mut dyn io::Write,
 ) -> Result<Exported, ExportError> {
     let mut sheet = Sheet::begin(&HEADER, out)?;
-    let mut left_out = 0;
+    let mut exported = Exported::default();
     let time = |at: Option<Micros>| at.map(|at| exact(&reader.zone, at)).unwrap_or_default();
     reader.each_ballot(election, &mut |ballot| {
         let Some(status) = status(ballot.status) else {
-            left_out += 1;
+            exported.left_out += 1;
             return Ok(());
         };
+        if let Some(id) = [&ballot.voter, &ballot.election].into_iter().find(|id| is_formula(id)) {
+            exported.formulas += 1;
+            if exported.formula_ids.len() < FORMULAS_TOLD_MAX && !exported.formula_ids.contains(id)
+            {
+                exported.formula_ids.push(id.clone());
+            }
+            return Ok(());
+        }
         let why = Why::of(&ballot);
         sheet.row(&[
             &ballot.election,
@@ -61,7 +75,7 @@ pub(super) fn export(
             if why.is_signature { "TRUE" } else { "FALSE" },
         ])
     })?;
-    Ok(Exported { rows: sheet.rows(), left_out })
+    Ok(Exported { rows: sheet.rows(), ..exported })
 }
 
 const fn status(status: Status) -> Option<&'static str> {

@@ -114,7 +114,7 @@ pub(super) fn export(
         put(&entry(reader, &record)?)
     })?;
     put("\n]}]}\n")?;
-    Ok(Exported { rows, left_out: 0 })
+    Ok(Exported { rows, ..Exported::default() })
 }
 
 /// The log up to its first event.
@@ -362,5 +362,5 @@ pub(super) fn documentation(
     });
     let text = serde_json::to_string(&document).map_err(ExportError::Json)?;
     writeln!(out, "{text}").map_err(ExportError::Write)?;
-    Ok(Exported { rows, left_out: 0 })
+    Ok(Exported { rows, ..Exported::default() })
 }

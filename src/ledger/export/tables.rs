@@ -47,7 +47,7 @@ pub(super) fn ballots(
             text(imb.as_ref()),
         ])
     })?;
-    Ok(Exported { rows: sheet.rows(), left_out: 0 })
+    Ok(Exported { rows: sheet.rows(), ..Exported::default() })
 }
 
 /// Every scan.
@@ -99,7 +99,7 @@ pub(super) fn scans(reader: &Reader, out: &mut dyn io::Write) -> Result<Exported
             text(scan.by.as_ref()),
         ])
     })?;
-    Ok(Exported { rows: sheet.rows(), left_out: 0 })
+    Ok(Exported { rows: sheet.rows(), ..Exported::default() })
 }
 
 /// Every batch, with its scans by verdict.
@@ -137,7 +137,7 @@ pub(super) fn batches(reader: &Reader, out: &mut dyn io::Write) -> Result<Export
         let cells = batch_cells(story);
         sheet.row(&cells.iter().map(String::as_str).collect::<Vec<_>>())?;
     }
-    Ok(Exported { rows: sheet.rows(), left_out: 0 })
+    Ok(Exported { rows: sheet.rows(), ..Exported::default() })
 }
 
 /// Every exception, those that wait first.
@@ -186,7 +186,7 @@ pub(super) fn exceptions(
         }
         after = page.next.as_deref().and_then(After::parse);
     }
-    Ok(Exported { rows: sheet.rows(), left_out: 0 })
+    Ok(Exported { rows: sheet.rows(), ..Exported::default() })
 }
 
 fn batch_cells(story: BatchStory) -> Vec<String> {

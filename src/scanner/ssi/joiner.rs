@@ -47,6 +47,9 @@ pub(super) struct Joiner {
     last: Option<(Packet, Duration)>,
     /// When something was damaged since that packet.
     damaged_at: Option<Duration>,
+    /// Until when a part may be one that was sent for want of an answer as we asked for it once more: that request makes a scanner
+    /// give the read up if it was sent for the last time.
+    crossed_until: Duration,
     /// Until when an acknowledgement too many may be under way, which the scanner takes for that of its next packet.
     doubtful_until: Duration,
     /// Whether the beginning of the next read may be lost.
@@ -65,6 +68,8 @@ struct Partial {
     n_ends: u32,
     trust: Trust,
     last_at: Duration,
+    /// Whether it may have been given up as its last part came: what comes next may be another read.
+    is_perhaps_over: bool,
 }
 
 /// Whether a read is what its packets say.
@@ -85,6 +90,7 @@ impl Joiner {
             partial: None,
             last: None,
             damaged_at: None,
+            crossed_until: Duration::ZERO,
             doubtful_until: Duration::ZERO,
             is_beginning_lost: false,
         }
@@ -129,6 +135,9 @@ impl Joiner {
                 }
             }
             None => self.is_beginning_lost |= is_doubtful,
+        }
+        if self.damaged_at.is_some() {
+            self.crossed_until = now + PROMPT;
         }
         self.damaged_at = Some(now);
     }
@@ -183,6 +192,7 @@ impl Joiner {
         if is_beginning_lost || !is_next || partial.code_type != *code_type {
             partial.spoil();
         }
+        partial.is_perhaps_over = packet.is_retransmitted() && now < self.crossed_until;
         partial.last_at = now;
         partial.extend(text, usize::from(self.bytes_max.get()) + IDENTIFIER_BYTES);
     }
@@ -190,6 +200,9 @@ impl Joiner {
     /// Whether a packet is sure to be the next one of the read that has begun.
     fn is_next(&self, packet: &Packet, now: Duration) -> bool {
         let Some(partial) = &self.partial else { return true };
+        if partial.is_perhaps_over {
+            return false;
+        }
         match (self.damaged_at, packet.is_retransmitted()) {
             (None, false) => now < partial.last_at + PROMPT,
             (None, true) => now < partial.last_at + REST,
@@ -216,6 +229,7 @@ impl Partial {
             n_ends: 0,
             trust: Trust::Sound,
             last_at: now,
+            is_perhaps_over: false,
         }
     }
 
