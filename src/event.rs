@@ -3,6 +3,8 @@
 //! Levels say what a person must do: `WARN`, nothing is lost and it mends itself; `ERROR`, somebody must come. No event
 //! carries a payload.
 
+pub(crate) mod often;
+
 use std::error::Error;
 
 macro_rules! log_events {
@@ -89,6 +91,18 @@ log_events! {
     Panicked = "A thread panicked, which is a fault of this program; a decoder lives on, all else stops the daemon.",
     /// Somebody could not sign in.
     SignInRefused = "Somebody gave a wrong password or badge, or tried too often; after five failures nobody can sign in as that operator for ten minutes.",
+    /// The pages are served.
+    PagesServed = "The pages for clerk and supervisor are served at the address beside it.",
+    /// The pages are not served.
+    PagesFailed = "The pages for clerk and supervisor are served no more, or cannot read the ledger; scanning goes on.",
+    /// A page was refused.
+    PageRefused = "Somebody asked the pages for what they may not have, or with a form that was not of this session; said ten times a minute.",
+    /// Somebody signed in or out.
+    SignedIn = "An operator signed in at the pages.",
+    /// Somebody signed out.
+    SignedOut = "An operator signed out of the pages.",
+    /// The daemon runs for practice.
+    Practice = "The daemon runs for practice: another ledger, and nothing is forwarded.",
     /// A command from the socket failed.
     CommandFailed = "A command that came over the socket could not be carried out.",
 }

@@ -82,6 +82,9 @@ pub mod config;
 
 pub mod control;
 
+// The pages, beside what joins the stages.
+pub mod desk;
+
 // The stages, joined.
 pub mod pipeline;
 

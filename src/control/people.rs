@@ -29,9 +29,21 @@ pub struct Guests {
 }
 
 impl Guests {
-    pub(super) fn os_user(name: String) -> Self {
+    /// A user of the operating system, or a place that people ask from.
+    pub fn os_user(name: String) -> Self {
         let party = Party::of(Person::os_user(name.clone()));
         Self { os_user: name, party }
+    }
+
+    /// Who asks, and who confirms.
+    pub const fn party(&self) -> &Party {
+        &self.party
+    }
+
+    /// The operator who asks, and their role, once one signed in.
+    pub fn operator(&self) -> Option<(&str, Role)> {
+        let Person { who, role } = &self.party.by;
+        role.map(|role| (who.by.as_str(), role))
     }
 }
 
