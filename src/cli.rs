@@ -100,6 +100,9 @@ struct Common {
     /// Who signs in, of commands that change something: the password or badge is asked for, or is a line of standard input.
     #[arg(long, global = true, value_name = "NAME")]
     operator: Option<String>,
+    /// Practice: a ledger of its own beside the real one, and nothing is forwarded.
+    #[arg(long, global = true)]
+    practice: bool,
     /// Answer in JSON: one object, or one a line where there are many.
     #[arg(long, global = true)]
     json: bool,

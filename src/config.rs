@@ -61,6 +61,10 @@ pub struct Config {
     pub relay: Option<RelayConfig>,
     /// The county's own codes of reasons.
     pub reasons: Reasons,
+    /// By what the pages prove who they are; none where they are served without TLS.
+    pub tls: Option<Tls>,
+    /// Whether what is scanned counts; never written in a configuration.
+    pub run: Run,
 }
 
 /// The building in which the stations stand.
@@ -96,8 +100,27 @@ pub struct Station {
 pub enum Page {
     /// Nowhere.
     Off,
-    /// There; a loopback address, for the pages ask nobody who they are.
+    /// There; on an address that only this machine reaches, unless there is [`Tls`].
     Listen(SocketAddr),
+}
+
+/// By what the pages prove which station they are, and keep what is read and typed there to themselves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tls {
+    /// The certificate and those that it stands on, PEM.
+    pub certificate_file: PathBuf,
+    /// Its private key, PEM.
+    pub key_file: PathBuf,
+}
+
+/// Whether what is scanned counts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Run {
+    /// It does.
+    #[default]
+    Real,
+    /// It is practice: another ledger, and nothing is forwarded.
+    Practice,
 }
 
 /// The election whose envelopes are scanned.
@@ -154,6 +177,18 @@ impl LedgerConfig {
             self.signing_key_file = path.with_file_name(KEY);
         }
         self.path = path;
+    }
+}
+
+impl Config {
+    /// Has all that follows be practice: a ledger and a key of its own beside the real ones, no copies of it, and no relay.
+    pub fn practise(&mut self) {
+        let ledger = &mut self.ledger;
+        ledger.path = ledger.path.with_extension("practice.sqlite");
+        ledger.signing_key_file = ledger.signing_key_file.with_extension("practice.key");
+        (ledger.backup_dir, ledger.log_dir) = (None, None);
+        self.relay = None;
+        self.run = Run::Practice;
     }
 }
 
@@ -334,6 +369,8 @@ impl Config {
             scanners: scanners::read(&sections, world, sink),
             relay: sections.optional(&RELAY, sink).and_then(|section| relay(&section, sink)),
             reasons: reasons::read(&sections, sink),
+            tls: tls(&sections.once(&PAGE_TABLE, sink), sink),
+            run: Run::Real,
             facility,
         };
         judge_page(&config, &station_section, sink);
@@ -341,9 +378,10 @@ impl Config {
     }
 }
 
-static TABLES: [&Table; 8] = [
+static TABLES: [&Table; 9] = [
     &FACILITY,
     &STATION,
+    &PAGE_TABLE,
     &ELECTION,
     &LEDGER,
     &envelopes::ENVELOPE,
@@ -371,6 +409,15 @@ static STATION: Table = Table {
         Key { name: "page", example: "\"127.0.0.1:8760\"" },
         Key { name: "repeat_window", example: "\"2s\"" },
         Key { name: "speaker", example: "\"/dev/input/by-path/platform-pcspkr-event-spkr\"" },
+    ],
+};
+
+static PAGE_TABLE: Table = Table {
+    name: "page",
+    times: Times::Once,
+    keys: &[
+        Key { name: "tls_certificate_file", example: "\"/etc/ballot-intake/page.crt\"" },
+        Key { name: "tls_key_file", example: "\"/etc/ballot-intake/page.key\"" },
     ],
 };
 
@@ -470,12 +517,16 @@ fn page(text: &str) -> Result<Page, Misfit> {
     }
     let address = value::socket(text)
         .map_err(|Misfit(what)| Misfit::new(format!("{what}; or \"off\" for no page")))?;
-    if !address.ip().is_loopback() {
-        return Err(Misfit::new(
-            "the page asks nobody who they are, so it is for this machine only: 127.0.0.1 or [::1]",
-        ));
-    }
     Ok(Page::Listen(address))
+}
+
+fn tls(section: &Section<'_, '_>, sink: &mut Sink<'_>) -> Option<Tls> {
+    let keys = ["tls_certificate_file", "tls_key_file"];
+    if keys.into_iter().any(|key| section.has(key)) {
+        keys.into_iter().for_each(|key| section.missing(sink, key));
+    }
+    let [certificate_file, key_file] = keys.map(|key| section.read(sink, key, value::path));
+    Some(Tls { certificate_file: certificate_file?, key_file: key_file? })
 }
 
 fn election(section: &Section<'_, '_>, zone: &Zone, sink: &mut Sink<'_>) -> Option<Election> {
@@ -545,9 +596,14 @@ fn relay(section: &Section<'_, '_>, sink: &mut Sink<'_>) -> Option<RelayConfig> 
     })
 }
 
-/// The page and a scanner cannot listen on one port.
+/// Others reach the page by TLS only, and it and a scanner cannot listen on one port.
 fn judge_page(config: &Config, section: &Section<'_, '_>, sink: &mut Sink<'_>) {
     let Page::Listen(page) = config.station.page else { return };
+    if !page.ip().is_loopback() && config.tls.is_none() {
+        let what = "other machines reach it there, which takes [page] tls_certificate_file and tls_key_file; \
+                    or 127.0.0.1 or [::1], for this machine only";
+        section.fault_at(sink, "page", what);
+    }
     let rival = config.scanners.iter().find(|scanner| match scanner.link {
         Link::Listen { address, .. } => scanners::listen_in_each_others_way(page, address),
         _ => false,

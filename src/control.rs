@@ -1,4 +1,4 @@
-//! Commands: one type for the socket and, later, for the page and the command sheets, and the ways in which it is carried out.
+//! Commands: one type for the socket, the page and, later, the command sheets, and the ways in which it is carried out.
 //!
 //! Most change the ledger. Those about scanners are for a running daemon alone: [`roster`] has its scanners.
 //!
@@ -14,10 +14,12 @@ pub mod roster;
 mod password;
 mod people;
 mod socket;
+mod within;
 
 pub use password::PASSWORD_BYTES_MAX;
 pub use people::{Guests, Hand};
-pub use socket::{Socket, Within};
+pub use socket::Socket;
+pub use within::Within;
 
 use crate::ballot::{BallotId, ElectionId, Status};
 use crate::clock::Clock;

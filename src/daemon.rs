@@ -7,6 +7,7 @@ use crate::config::{Config, RelayConfig, SecretSource};
 use crate::control::roster::Roster;
 use crate::control::{Socket, Within};
 use crate::decode::DecodeError;
+use crate::desk::{self, Desk, DeskError};
 use crate::event::{LogEvent, chain};
 use crate::forward::{self, Relay, RelayError, Timeouts};
 use crate::ledger::backup::{Keeper, Nightly, Plan};
@@ -67,6 +68,8 @@ pub struct Ready {
     pub feed: broadcast::Receiver<Told>,
     /// Why no ballot is marked, if none is.
     pub marks_nothing: Option<&'static str>,
+    /// Where the pages are, if they are served.
+    pub page: Option<String>,
 }
 
 /// Why the daemon did not run, or stopped unasked.
@@ -87,6 +90,12 @@ pub enum DaemonError {
     /// The forwarder panicked: the relay would not hear of anything any more.
     #[error("the forwarder ended")]
     ForwarderEnded,
+    /// The pages cannot be served.
+    #[error(transparent)]
+    Desk(DeskError),
+    /// The thread of the pages panicked.
+    #[error("the thread of the pages ended")]
+    DeskEnded,
     /// The operating system gave no runtime.
     #[error("cannot start the runtime")]
     Runtime(#[source] io::Error),
@@ -282,6 +291,8 @@ impl Station<'_> {
             shutdown: &scanners_stopped,
             speaker: speaker.as_ref(),
         };
+        let desk_settings = desk::Settings::of(&config);
+        let pages_clock = Arc::clone(&clock);
         let is_witness = config.relay.as_ref().is_some_and(|relay| relay.witness);
         let scanners = Scanners::start(config, &common)?;
         let witness = relay.clone().filter(|_| is_witness);
@@ -292,11 +303,14 @@ impl Station<'_> {
             clock,
             services_stopped.clone(),
         ));
-        let within = Within {
-            ledger: ledger.clone(),
-            scanners: scanners.roster.clone(),
-            formats: Arc::clone(&scanners.formats),
+        let within =
+            Within::new(ledger.clone(), scanners.roster.clone(), Arc::clone(&scanners.formats));
+        let desk = desk_settings.map(|settings| Desk::start(settings, within.clone(), pages_clock));
+        let (mut desk, refused) = match desk.transpose() {
+            Ok(desk) => (desk, None),
+            Err(error) => (None, Some(DaemonError::Desk(error))),
         };
+        let page = desk.as_ref().map(|desk| desk.url().to_owned());
         let mut stopped = services_stopped;
         let commands = tokio::spawn(socket.serve(within, async move { stopped.requested().await }));
 
@@ -306,13 +320,15 @@ impl Station<'_> {
                 // A driver that ended has nothing more to settle.
                 drop(settled.await);
             }
-            on_ready(Ready { feed: ledger.feed(), marks_nothing });
+            on_ready(Ready { feed: ledger.feed(), marks_nothing, page });
             notify(&[sd_notify::NotifyState::Ready]);
             pulse(ledger).await
         };
         let outcome = tokio::select! {
             biased;
+            error = has_none(refused) => Err(error),
             () = shutdown.requested() => Ok(()),
+            () = desk_ended(desk.as_mut()) => Err(DaemonError::DeskEnded),
             ended = ready => Err(ended),
             Some(_) = drivers.join_next() => Err(DaemonError::DriverEnded),
             never = unlock_at_codes(ledger, &roster) => match never {},
@@ -324,6 +340,10 @@ impl Station<'_> {
         drop(stop_folders);
         while drivers.join_next().await.is_some() {}
         stop_services.stop();
+        // Pages hear the last verdicts before they go.
+        if let Some(desk) = desk {
+            desk.stop();
+        }
         if !forwarder.is_finished() {
             drop(forwarder.await);
         }
@@ -337,6 +357,22 @@ impl Station<'_> {
             (_, true) => Some("no envelope format is configured"),
             _ => None,
         }
+    }
+}
+
+/// The error, where there is one; else nothing, ever.
+async fn has_none(error: Option<DaemonError>) -> DaemonError {
+    match error {
+        Some(error) => error,
+        None => std::future::pending().await,
+    }
+}
+
+/// Returns when the thread of the pages has ended, if there is one.
+async fn desk_ended(desk: Option<&mut Desk>) {
+    match desk {
+        Some(desk) => desk.ended().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -3,6 +3,8 @@
 //! Levels say what a person must do: `WARN`, nothing is lost and it mends itself; `ERROR`, somebody must come. No event
 //! carries a payload.
 
+pub(crate) mod often;
+
 use std::error::Error;
 
 macro_rules! log_events {
@@ -93,6 +95,18 @@ log_events! {
     SupervisorCalled = "Somebody at a scanner calls a supervisor, by a code of a command sheet.",
     /// A code of a command was refused.
     SheetRefused = "A code that looks like a command's or a badge's was refused: damaged, stale, another station's, beside something else, or not possible now.",
+    /// The pages are served.
+    PagesServed = "The pages for clerk and supervisor are served at the address beside it.",
+    /// The pages are not served.
+    PagesFailed = "The pages for clerk and supervisor are served no more, or cannot read the ledger; scanning goes on.",
+    /// A page was refused.
+    PageRefused = "Somebody asked the pages for what they may not have, or with a form that was not of this session; said ten times a minute.",
+    /// Somebody signed in or out.
+    SignedIn = "An operator signed in at the pages.",
+    /// Somebody signed out.
+    SignedOut = "An operator signed out of the pages.",
+    /// The daemon runs for practice.
+    Practice = "The daemon runs for practice: another ledger, and nothing is forwarded.",
     /// A command from the socket failed.
     CommandFailed = "A command that came over the socket could not be carried out.",
 }

@@ -27,6 +27,7 @@ mod judge;
 mod key;
 mod layout;
 mod lock;
+mod now;
 mod operators;
 mod outbox;
 mod proof;
@@ -63,6 +64,7 @@ pub use layout::{
     Refused, RefusedRows, Rows, Rules,
 };
 pub use lock::{Holder, Lock, LockError};
+pub use now::{Now, OpenNow, ScanNow};
 pub use operators::{Challenge, Claim, NewOperator, NotAllowed, OperatorEntry, Proof, Secret};
 pub use outbox::{Dropped, OutboxEntry};
 pub use proof::ProofRequest;

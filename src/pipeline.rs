@@ -9,7 +9,6 @@ mod cameras;
 mod drive;
 mod judging;
 mod lane;
-mod often;
 mod outbox;
 mod pictures;
 mod shutdown;

@@ -12,7 +12,7 @@ use super::place::Place;
 use super::scratch::Scratch;
 use super::stand::Stand;
 use super::{Common, Exit, Failure, ask, proof};
-use crate::config::Config;
+use crate::config::{Config, Page};
 use crate::ledger::Told;
 use crate::pipeline::Shutdown;
 use crate::scan::Tone;
@@ -20,6 +20,7 @@ use anyhow::anyhow;
 use rig::{PICTURES, Rig, Work};
 use show::{Screen, Seen, Tones};
 use std::fs;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,6 +33,9 @@ const SETTLED_MAX: Duration = Duration::from_secs(50);
 
 /// Between two looks whether it is.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
+
+/// The pages of the demonstration: at this machine, on a port that is free.
+const PAGE: Page = Page::Listen(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0));
 
 /// A relay that runs elsewhere.
 #[derive(Debug)]
@@ -86,10 +90,14 @@ async fn run(
     rig.introduce(&screen)?;
     let (common, config) = (rig.common.clone(), place.config(&rig.common)?);
     let own_dir = scratch.path().to_owned();
-    let (stand, ready) =
-        Stand::start(place.config(&common)?, Arc::clone(&place.clock), own_dir).await?;
+    let mut served = place.config(&common)?;
+    served.station.page = PAGE;
+    let (stand, ready) = Stand::start(served, Arc::clone(&place.clock), own_dir).await?;
     let (expected, folder) = (rig.expected, rig.folder.clone());
     let (relay, port) = (rig.relay_url.clone(), rig.port());
+    if let Some(page) = &ready.page {
+        screen.say(&format!("the clerk's page: {page}"))?;
+    }
     let Work { heard, receipts } = rig.start(place, &shutdown);
     let mut watch = Watch {
         place,

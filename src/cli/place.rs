@@ -66,6 +66,9 @@ impl Place {
         if let Some(ledger) = &common.ledger {
             config.ledger.move_to(absolute(ledger)?);
         }
+        if common.practice {
+            config.practise();
+        }
         Ok(config)
     }
 

@@ -15,7 +15,7 @@ use super::stand::Stand;
 use super::{Common, Exit, Failure, print_json};
 use crate::ballot::BallotId;
 use crate::clock::ManualClock;
-use crate::config::{Config, Election, Link, ProfileLookup, ScannerConfig, Stop};
+use crate::config::{Config, Election, Link, Page, ProfileLookup, ScannerConfig, Stop};
 use crate::event::printable;
 use crate::ledger::Told;
 use crate::pipeline::Shutdown;
@@ -237,7 +237,9 @@ impl Session<'_> {
         recording: &Recording,
         shutdown: &mut Shutdown,
     ) -> Result<(), Failure> {
-        let Bench { scratch, config, clock, mut plays } = bench;
+        let Bench { scratch, mut config, clock, mut plays } = bench;
+        // Nobody looks on, and the station's own pages may be served there.
+        config.station.page = Page::Off;
         let own_dir = scratch.path().to_owned();
         let (stand, ready) = Stand::start(config, Arc::clone(&clock) as _, own_dir).await?;
         if let Some(why) = ready.marks_nothing {

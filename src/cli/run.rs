@@ -6,8 +6,9 @@ use super::profiles::Profiles;
 use super::read::{self, Outcome, Output, Request};
 use super::site::Broken;
 use super::{Common, Exit, Failure};
-use crate::config::Fault;
+use crate::config::{Fault, Run};
 use crate::daemon::{self, DaemonError, Ready, Record, World};
+use crate::desk::DeskError;
 use crate::envelope::Formats;
 use crate::event::LogEvent;
 use crate::ledger::{LockError, OpenError, SchemaError, StartError};
@@ -28,6 +29,10 @@ pub(super) fn run(place: &Place, common: &Common, record: Option<Record>) -> Res
     log_to_stderr();
     let config = place.config(common)?;
     Place::make_ledger_dir(&config.ledger.path)?;
+    if config.run == Run::Practice {
+        let ledger = config.ledger.path.display().to_string();
+        tracing::warn!(event = LogEvent::Practice.name(), ledger, "This is practice.");
+    }
     let shutdown = on_signal().map_err(|e| Failure::new(Exit::Away, e))?;
     let world = World {
         clock: Arc::clone(&place.clock),
@@ -55,6 +60,7 @@ pub(super) const fn exit_of(error: &DaemonError) -> Exit {
     match error {
         DaemonError::SecretFile { .. }
         | DaemonError::Secret { .. }
+        | DaemonError::Desk(DeskError::NoOperators(_) | DeskError::Tls(_))
         | DaemonError::Relay(_)
         | DaemonError::Ledger(StartError::Open(
             OpenError::Key(_)
@@ -66,6 +72,8 @@ pub(super) const fn exit_of(error: &DaemonError) -> Exit {
         | DaemonError::Thread { .. }
         | DaemonError::DriverEnded
         | DaemonError::ForwarderEnded
+        | DaemonError::DeskEnded
+        | DaemonError::Desk(_)
         | DaemonError::Decoders(_)
         | DaemonError::Speaker(_)
         | DaemonError::Keeper(_)

@@ -31,9 +31,29 @@ pub struct Guests {
 }
 
 impl Guests {
-    pub(super) fn os_user(name: String) -> Self {
+    /// A user of the operating system, or a place that people ask from.
+    pub fn os_user(name: String) -> Self {
         let party = Party::of(Person::os_user(name.clone()));
         Self { os_user: name, party, looked_up: None }
+    }
+
+    /// Lets somebody in who proved who they are.
+    pub(crate) fn admit(&mut self, person: Person, hand: Hand) {
+        match hand {
+            Hand::First => self.party.by = person,
+            Hand::Second => self.party.second = Some(person),
+        }
+    }
+
+    /// Who asks, and who confirms.
+    pub const fn party(&self) -> &Party {
+        &self.party
+    }
+
+    /// The operator who asks, and their role, once one signed in.
+    pub fn operator(&self) -> Option<(&str, Role)> {
+        let Person { who, role } = &self.party.by;
+        role.map(|role| (who.by.as_str(), role))
     }
 }
 
@@ -55,10 +75,7 @@ pub(super) fn carry_out(ledger: &Ledger, slow: Slow, guests: &mut Guests) -> Ans
                 Ok((operator, role)) => {
                     let who = Who { by: operator.clone(), os_user: Some(guests.os_user.clone()) };
                     let person = Person { who, role: Some(role) };
-                    match hand {
-                        Hand::First => guests.party.by = person,
-                        Hand::Second => guests.party.second = Some(person),
-                    }
+                    guests.admit(person, hand);
                     Answer::SignedIn { operator, role }
                 }
                 Err(why) => Answer::Refused { why: why.to_string() },

@@ -1,51 +1,24 @@
 //! The daemon's Unix socket: connections, each with its commands one after the other.
 
-use super::people::{self, Guests, Slow};
-use super::roster::Roster;
-use super::{Answer, Asked, Command, LINE_BYTES_MAX, OfScanners, asked, failed, user_name};
-use crate::envelope::Formats;
+use super::people::Guests;
+use super::{Answer, Command, LINE_BYTES_MAX, Within, user_name};
 use crate::event::{LogEvent, chain};
-use crate::ledger::{Ledger, Unsent};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::Semaphore;
 
 /// Commands carried out at a time.
 const CONNECTIONS_MAX: usize = 16;
-
-/// Passwords hashed at a time.
-const HASHES_MAX: usize = 1;
 
 /// How long the daemon waits for a connection's next command, and for it to take an answer: whoever does neither must not keep
 /// others out.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Between two attempts to hand the ledger a command that found its queue full.
-const SEND_AGAIN: Duration = Duration::from_millis(5);
-
 /// Between two attempts to accept when the operating system refuses.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
-
-/// What a running daemon has, for commands.
-#[derive(Debug, Clone)]
-pub struct Within {
-    /// The ledger.
-    pub ledger: Ledger,
-    /// The scanners.
-    pub scanners: Roster,
-    /// The envelope formats by which typed numbers are read.
-    pub formats: Arc<Formats>,
-}
-
-/// What every connection has.
-#[derive(Clone)]
-struct Served {
-    within: Within,
-    turns: Arc<Semaphore>,
-}
 
 /// The daemon's socket.
 #[derive(Debug)]
@@ -86,7 +59,6 @@ impl Socket {
     /// Takes commands until `shutdown` completes.
     pub async fn serve(self, daemon: Within, shutdown: impl Future<Output = ()>) {
         let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-        let daemon = Served { within: daemon, turns: Arc::new(Semaphore::new(HASHES_MAX)) };
         let mut connections = tokio::task::JoinSet::new();
         tokio::pin!(shutdown);
         loop {
@@ -141,7 +113,7 @@ async fn accept(
 }
 
 /// Every command of one connection, each answered. An import that the connection does not decide is given up with it.
-async fn answer_all(stream: tokio::net::UnixStream, daemon: &Served) -> io::Result<()> {
+async fn answer_all(stream: tokio::net::UnixStream, daemon: &Within) -> io::Result<()> {
     let mut guests = Guests::os_user(user_name(stream.peer_cred()?.uid()));
     let (read, mut write) = stream.into_split();
     let mut read = tokio::io::BufReader::new(read);
@@ -159,7 +131,7 @@ async fn answer_all(stream: tokio::net::UnixStream, daemon: &Served) -> io::Resu
             Ok(command) => {
                 let ends =
                     matches!(command, Command::ImportCommit { .. } | Command::ImportAbandon { .. });
-                let answer = carried_out(daemon, command, &mut guests).await;
+                let answer = daemon.carry_out(command, &mut guests).await;
                 match &answer {
                     Answer::ImportBegun { import: number } => import = Some(*number),
                     _ if ends => import = None,
@@ -176,56 +148,9 @@ async fn answer_all(stream: tokio::net::UnixStream, daemon: &Served) -> io::Resu
         }
     };
     if let Some(import) = import {
-        carried_out(daemon, Command::ImportAbandon { import, refused: 0 }, &mut guests).await;
+        daemon.carry_out(Command::ImportAbandon { import, refused: 0 }, &mut guests).await;
     }
     outcome
-}
-
-/// Carries a command out on a runtime.
-async fn carried_out(daemon: &Served, command: Command, guests: &mut Guests) -> Answer {
-    let (reply, answer) = oneshot::channel();
-    let mut request = match asked(command, guests, &daemon.within.formats, reply) {
-        Asked::Ledger(request) => request,
-        Asked::Slow(slow) => return slowly(daemon, slow, guests).await,
-        Asked::Scanners(what) => return of_scanners(&daemon.within.scanners, what),
-        Asked::Refused(why) => return Answer::Refused { why },
-    };
-    loop {
-        match daemon.within.ledger.try_send(request) {
-            Ok(()) => return answer.await.unwrap_or_else(|_closed| failed()),
-            Err(Unsent::Full(again)) => request = *again,
-            Err(Unsent::Closed) => return failed(),
-        }
-        tokio::time::sleep(SEND_AGAIN).await;
-    }
-}
-
-/// Carries out what takes a password's hash, beside the runtime and one at a time, for each takes 19 MiB.
-async fn slowly(daemon: &Served, slow: Slow, guests: &mut Guests) -> Answer {
-    let Ok(turn) = Arc::clone(&daemon.turns).acquire_owned().await else { return failed() };
-    let (ledger, mut own) = (daemon.within.ledger.clone(), guests.clone());
-    let done = tokio::task::spawn_blocking(move || {
-        let answer = people::carry_out(&ledger, slow, &mut own);
-        drop(turn);
-        (answer, own)
-    });
-    match done.await {
-        Ok((answer, own)) => {
-            *guests = own;
-            answer
-        }
-        Err(_panicked) => failed(),
-    }
-}
-
-fn of_scanners(roster: &Roster, what: OfScanners) -> Answer {
-    match what {
-        OfScanners::States => Answer::Scanners { scanners: roster.states() },
-        OfScanners::Acknowledge(scanner) => match roster.acknowledge(scanner.as_deref()) {
-            Some(n) => Answer::Acknowledged { n },
-            None => Answer::Refused { why: "there is no scanner of that name".to_owned() },
-        },
-    }
 }
 
 async fn in_time<T>(done: impl Future<Output = io::Result<T>>) -> io::Result<T> {

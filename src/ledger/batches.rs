@@ -480,6 +480,7 @@ impl Book {
 
     /// A batch of that mode was opened or closed. Every other one is of the station's mode.
     fn mode_goes(&mut self, mode: Mode) {
+        self.changes.push(Change::Batch);
         if mode != self.settings.mode {
             self.changes.push(Change::Mode);
         }

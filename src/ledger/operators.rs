@@ -7,6 +7,7 @@ use super::book::{Book, WriteError};
 use super::fact::{Fact, OperatorAdded, Person, Role, Who};
 use super::report::{ReadError, Reader};
 use super::rows;
+use super::writer::Change;
 use crate::clock::Micros;
 use crate::sheet::{BADGE_DIGITS, BADGE_PREFIX, base32, is_base32};
 use rusqlite::OptionalExtension as _;
@@ -277,6 +278,7 @@ impl Book {
         }
         let added = OperatorAdded { operator, role, password, badge, who: by.who.clone() };
         self.append(now, Fact::OperatorAdded(added), None)?;
+        self.changes.push(Change::Operators);
         Ok(Ok(()))
     }
 
@@ -300,6 +302,7 @@ impl Book {
             return Ok(Err(NotAllowed::LastAdministrator(operator)));
         }
         self.append(now, Fact::OperatorDisabled { operator, who: by.who.clone() }, None)?;
+        self.changes.push(Change::Operators);
         Ok(Ok(()))
     }
 

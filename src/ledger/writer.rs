@@ -87,13 +87,17 @@ pub enum Told {
     },
 }
 
-/// What people changed, by which an envelope that was scanned would be judged otherwise now.
+/// What people changed, for whoever has in mind how it was.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
     /// This ballot was moved by hand.
     Ballot(BallotId),
     /// A batch whose scans do not do what the station's usually do was opened or closed.
     Mode,
+    /// A batch was opened or closed.
+    Batch,
+    /// An operator was added or disabled.
+    Operators,
 }
 
 /// The way to the ledger's thread.

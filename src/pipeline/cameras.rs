@@ -7,12 +7,12 @@
 
 use super::judging::{Heard, judge, pause, settle};
 use super::lane::Lane;
-use super::often::Often;
 use super::sightings::{Scene, Sightings};
 use crate::clock::Clock;
 use crate::decode::image::{Found, Picture, PictureError};
 use crate::decode::unchanged::Unchanged;
 use crate::decode::{Decoded, Decoders, Given, Job};
+use crate::event::often::Often;
 use crate::event::{LogEvent, chain};
 use crate::scan::{Judged, Symbol, Tone, Verdict};
 use crate::scanner::camera::{CameraError, Frame, FrameSource, Pixels, Tally};

@@ -2,9 +2,9 @@
 
 use super::judging::settle;
 use super::lane::Lane;
-use super::often::Often;
 use super::shutdown::Shutdown;
 use crate::control::roster::Acknowledgments;
+use crate::event::often::Often;
 use crate::event::{LogEvent, chain};
 use crate::scan::Judged;
 use crate::scanner::dialog::Dialog;

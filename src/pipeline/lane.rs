@@ -261,6 +261,7 @@ impl Lane {
         loop {
             match self.changes.try_recv() {
                 Ok(Change::Ballot(ballot)) => self.repeats.changed(Some(&ballot)),
+                Ok(Change::Batch | Change::Operators) => {}
                 Ok(Change::Mode) | Err(TryRecvError::Lagged(_)) => self.repeats.changed(None),
                 Err(TryRecvError::Empty | TryRecvError::Closed) => return,
             }

@@ -100,6 +100,7 @@ impl Rig {
             election: None,
             operator: None,
             json: false,
+            practice: false,
         };
         let config = place.config(&common)?;
         let file = scratch.file("ballots.csv", &office::mail_ballot_file())?;

@@ -11,19 +11,19 @@ const SAID_MAX: u32 = 10;
 
 /// What was said lately.
 #[derive(Debug)]
-pub(super) struct Often {
+pub(crate) struct Often {
     since: Instant,
     said: u32,
 }
 
 impl Often {
     /// Nothing was said by `now`.
-    pub(super) const fn new(now: Instant) -> Self {
+    pub(crate) const fn new(now: Instant) -> Self {
         Self { since: now, said: 0 }
     }
 
     /// Whether it may be said at `now`; then it counts as said.
-    pub(super) fn may_say(&mut self, now: Instant) -> bool {
+    pub(crate) fn may_say(&mut self, now: Instant) -> bool {
         if now.saturating_duration_since(self.since) >= WHILE {
             *self = Self::new(now);
         }

@@ -1,0 +1,82 @@
+//! The running daemon, for commands: the one way in which the socket's and the page's are carried out.
+
+use super::people::{self, Guests, Slow};
+use super::roster::Roster;
+use super::{Answer, Asked, Command, OfScanners, asked, failed};
+use crate::envelope::Formats;
+use crate::ledger::{Ledger, Unsent};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Semaphore, oneshot};
+
+/// Passwords hashed at a time.
+const HASHES_MAX: usize = 1;
+
+/// Between two attempts to hand the ledger a command that found its queue full.
+const SEND_AGAIN: Duration = Duration::from_millis(5);
+
+/// What a running daemon has, for commands.
+#[derive(Debug, Clone)]
+pub struct Within {
+    /// The ledger.
+    pub ledger: Ledger,
+    /// The scanners.
+    pub scanners: Roster,
+    /// The envelope formats by which typed numbers are read.
+    pub formats: Arc<Formats>,
+    turns: Arc<Semaphore>,
+}
+
+impl Within {
+    /// A daemon with this ledger and these scanners. Its clones share their turns.
+    pub fn new(ledger: Ledger, scanners: Roster, formats: Arc<Formats>) -> Self {
+        Self { ledger, scanners, formats, turns: Arc::new(Semaphore::new(HASHES_MAX)) }
+    }
+
+    /// Carries a command out, on a runtime with time. Whoever signs in by it is among the guests from then on.
+    pub async fn carry_out(&self, command: Command, guests: &mut Guests) -> Answer {
+        let (reply, answer) = oneshot::channel();
+        let mut request = match asked(command, guests, &self.formats, reply) {
+            Asked::Ledger(request) => request,
+            Asked::Slow(slow) => return self.slowly(slow, guests).await,
+            Asked::Scanners(what) => return of_scanners(&self.scanners, what),
+            Asked::Refused(why) => return Answer::Refused { why },
+        };
+        loop {
+            match self.ledger.try_send(request) {
+                Ok(()) => return answer.await.unwrap_or_else(|_closed| failed()),
+                Err(Unsent::Full(again)) => request = *again,
+                Err(Unsent::Closed) => return failed(),
+            }
+            tokio::time::sleep(SEND_AGAIN).await;
+        }
+    }
+
+    /// Carries out what takes a password's hash, beside the runtime and one at a time, for each takes 19 MiB.
+    async fn slowly(&self, slow: Slow, guests: &mut Guests) -> Answer {
+        let Ok(turn) = Arc::clone(&self.turns).acquire_owned().await else { return failed() };
+        let (ledger, mut own) = (self.ledger.clone(), guests.clone());
+        let done = tokio::task::spawn_blocking(move || {
+            let answer = people::carry_out(&ledger, slow, &mut own);
+            drop(turn);
+            (answer, own)
+        });
+        match done.await {
+            Ok((answer, own)) => {
+                *guests = own;
+                answer
+            }
+            Err(_panicked) => failed(),
+        }
+    }
+}
+
+fn of_scanners(roster: &Roster, what: OfScanners) -> Answer {
+    match what {
+        OfScanners::States => Answer::Scanners { scanners: roster.states() },
+        OfScanners::Acknowledge(scanner) => match roster.acknowledge(scanner.as_deref()) {
+            Some(n) => Answer::Acknowledged { n },
+            None => Answer::Refused { why: "there is no scanner of that name".to_owned() },
+        },
+    }
+}

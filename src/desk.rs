@@ -1,0 +1,308 @@
+//! The pages for clerk and supervisor, and the same as JSON.
+//!
+//! Constraints, on which the design stands:
+//!
+//! - Scanning comes first. The pages are served by a thread and a runtime of their own; connections, heads, bodies, event streams
+//!   and readers of the ledger each have a named bound and a time-out. Whoever does not read is dropped, never waited for.
+//! - The pages change something as the socket does: by a [`Command`](crate::control::Command), carried out by
+//!   [`Within`]. They read by `ledger::Reader`, on threads that may block. Nothing else.
+//! - Every route stands in one table, `routes`, with the role that it takes. The router is made of the table alone, and each of
+//!   its routes goes through `gate`: no page can forget its check.
+//! - On this machine's own addresses the station's user looks and acts until there are operators. Elsewhere it takes TLS and
+//!   operators, else the daemon does not start.
+//! - No framework, no inline script, no inline style, nothing from elsewhere: what is served is compiled in.
+//! - There is no lock: sessions and the board are values in watches, and one task writes the board.
+//!
+//! # How to add
+//!
+//! - A page: a template in `templates/` that begins with `{% extends "base.html" %}`, a struct beside its handler that derives
+//!   `Template` and has the field `frame: Frame<'_>`, a handler `async fn(Visit) -> Outcome` that ends in `visit.page(&page)`,
+//!   and one line in `routes::ROUTES`. `clerk` is the example.
+//! - A form: `post` in the table; `<input type="hidden" name="csrf" value="{{ frame.csrf }}">` in the template;
+//!   `visit.field("name")`, `visit.command(command).await` and `Visit::see_other("/where")` in the handler.
+//! - An answer in JSON: the same under `/api/v1/`, with `visit.json(&value)` at its end. Refusals there are JSON by themselves.
+//! - A word: a key in `words/en.toml` and in `words/es.toml`, `{{ frame.t("key") }}` in a template, `words.of("key")` in
+//!   code. A test holds the files together, and finds keys that are used and not there.
+//! - Something that pages are told at once: `board`, which makes frames of what it hears, and `events`, which sends them.
+
+mod assets;
+mod board;
+mod clerk;
+mod events;
+mod gate;
+mod page;
+mod refusal;
+mod routes;
+mod server;
+mod sessions;
+mod signin;
+mod tls;
+mod view;
+mod visit;
+mod words;
+
+use crate::clock::{Clock, Zone};
+use crate::config::{Config, Page, Run, Tls};
+use crate::control::Within;
+use crate::event::often::Often;
+use crate::event::{LogEvent, chain};
+use crate::ledger::{ReadError, Reader};
+use assets::Assets;
+use board::{Board, Frame, Looker, Standing};
+use sessions::Sessions;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+use tokio::sync::{Semaphore, broadcast, oneshot, watch};
+use words::{Lexicon, WordsError};
+
+pub use routes::{Access, Method, ROUTES, Route};
+
+/// Frames that a stream may lag behind before it is dropped.
+const FRAMES_MAX: usize = 128;
+
+/// Connections to the ledger that read at a time.
+const READERS_MAX: usize = 2;
+
+/// Event streams at a time.
+const STREAMS_MAX: usize = 256;
+
+/// Threads for what blocks: readers, the board's own reader, and a password's hash.
+const BLOCKING_MAX: usize = READERS_MAX + 2;
+
+/// What the pages need of the configuration.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    address: SocketAddr,
+    tls: Option<Tls>,
+    station: String,
+    facility: String,
+    zone: Zone,
+    ledger: PathBuf,
+    run: Run,
+    /// How long a change is held back from the relay; none where nothing is forwarded.
+    hold_back: Option<Duration>,
+    marks_nothing: bool,
+}
+
+impl Settings {
+    /// Those of a configuration; none where no pages are served.
+    pub fn of(config: &Config) -> Option<Self> {
+        let Page::Listen(address) = config.station.page else { return None };
+        Some(Self {
+            address,
+            tls: config.tls.clone(),
+            station: config.station.id.clone(),
+            facility: config.facility.id.clone(),
+            zone: config.facility.timezone.clone(),
+            ledger: config.ledger.path.clone(),
+            run: config.run,
+            hold_back: config.relay.as_ref().map(|relay| relay.hold_back),
+            marks_nothing: config.election.is_none() || config.envelopes.is_empty(),
+        })
+    }
+
+    /// Whether only this machine reaches the pages.
+    const fn is_local(&self) -> bool {
+        self.address.ip().is_loopback()
+    }
+}
+
+/// Why there are no pages.
+#[derive(Debug, thiserror::Error)]
+pub enum DeskError {
+    /// Nobody could be known there.
+    #[error(
+        "the pages at {0} are for other machines, too, but nobody can sign in: add an administrator first, \
+         with `ballot-intake operators add NAME --role administrator`"
+    )]
+    NoOperators(SocketAddr),
+    /// The certificate or its key does not do.
+    #[error(transparent)]
+    Tls(tls::TlsError),
+    /// The address cannot be used.
+    #[error("cannot serve the pages at {address}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the operating system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The ledger cannot be read.
+    #[error(transparent)]
+    Ledger(ReadError),
+    /// The words that are compiled in are none.
+    #[error("the words of the pages cannot be used")]
+    Words(#[source] WordsError),
+    /// The operating system gave no random bytes.
+    #[error("the operating system gave no random bytes")]
+    Random(#[source] getrandom::Error),
+    /// The operating system gave no thread or runtime.
+    #[error("cannot start the thread of the pages")]
+    Thread(#[source] io::Error),
+}
+
+/// The pages, while they are served.
+#[derive(Debug)]
+pub struct Desk {
+    url: String,
+    stop: watch::Sender<()>,
+    ended: oneshot::Receiver<()>,
+    thread: JoinHandle<()>,
+}
+
+/// What every request finds.
+#[derive(Debug, Clone)]
+struct Shared(Arc<State>);
+
+#[derive(Debug)]
+struct State {
+    settings: Settings,
+    within: Within,
+    clock: Arc<dyn Clock>,
+    lexicon: Lexicon,
+    assets: Assets,
+    sessions: Sessions,
+    board: watch::Receiver<Board>,
+    frames: broadcast::Sender<Frame>,
+    readers: Arc<Semaphore>,
+    streams: Arc<Semaphore>,
+    refusals: watch::Sender<Often>,
+    stopped: watch::Receiver<()>,
+}
+
+impl std::ops::Deref for Shared {
+    type Target = State;
+
+    fn deref(&self) -> &State {
+        &self.0
+    }
+}
+
+impl Desk {
+    /// Opens the address, reads the ledger once, and serves from a thread of its own.
+    pub fn start(
+        settings: Settings,
+        within: Within,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, DeskError> {
+        let (address, is_local) = (settings.address, settings.is_local());
+        let acceptor = settings.tls.as_ref().map(tls::acceptor).transpose();
+        let acceptor = acceptor.map_err(DeskError::Tls)?;
+        // Subscribed before the ledger is read: nothing falls between.
+        let looker = Looker::new(&within, &settings, &clock).map_err(DeskError::Ledger)?;
+        if !is_local && !looker.board().has_administrator() {
+            return Err(DeskError::NoOperators(address));
+        }
+        let at = |source| DeskError::Listen { address, source };
+        let listener = server::listen(address).map_err(at)?;
+        let bound = listener.local_addr().map_err(at)?;
+        let scheme = if acceptor.is_some() { "https" } else { "http" };
+        let url = format!("{scheme}://{bound}/");
+        let (stop, stopped) = watch::channel(());
+        let (board, board_rx) = watch::channel(looker.board().clone());
+        let lexicon = Lexicon::built_in().map_err(DeskError::Words)?;
+        let frames = broadcast::Sender::new(FRAMES_MAX);
+        let standing = Standing { board, frames: frames.clone(), lexicon: lexicon.clone() };
+        let shared = Shared(Arc::new(State {
+            sessions: Sessions::new(Arc::clone(&clock)).map_err(DeskError::Random)?,
+            settings: Settings { address: bound, ..settings },
+            within,
+            clock,
+            lexicon,
+            assets: Assets::new(),
+            board: board_rx,
+            frames,
+            readers: Arc::new(Semaphore::new(READERS_MAX)),
+            streams: Arc::new(Semaphore::new(STREAMS_MAX)),
+            refusals: watch::Sender::new(Often::new(tokio::time::Instant::now())),
+            stopped,
+        }));
+        let (end, ended) = oneshot::channel();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .max_blocking_threads(BLOCKING_MAX)
+            .build()
+            .map_err(DeskError::Thread)?;
+        let serve = move || {
+            runtime.block_on(serve(shared, looker, standing, (listener, acceptor)));
+            runtime.shutdown_background();
+            // Nobody waits for it once the daemon stops by itself.
+            drop(end);
+        };
+        let thread = thread::Builder::new().name("scan-desk".to_owned()).spawn(serve);
+        let thread = thread.map_err(DeskError::Thread)?;
+        tracing::info!(event = LogEvent::PagesServed.name(), url, "The pages are served.");
+        Ok(Self { url, stop, ended, thread })
+    }
+
+    /// Where the pages are.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Returns when the thread has ended, which it does not before it is stopped. Cancel safe.
+    pub async fn ended(&mut self) {
+        // Closed: the thread is gone.
+        drop((&mut self.ended).await);
+    }
+
+    /// Ends the event streams, lets what is being answered be answered, and waits for the thread.
+    pub fn stop(self) {
+        drop(self.stop);
+        // A thread that panicked has said so.
+        drop(self.thread.join());
+    }
+}
+
+/// Serves until the stop is asked for.
+async fn serve(
+    shared: Shared,
+    looker: Looker,
+    standing: Standing,
+    (listener, acceptor): (std::net::TcpListener, Option<tls::Acceptor>),
+) {
+    let mut stopped = shared.stopped.clone();
+    let sessions = shared.sessions.clone();
+    let looking = tokio::spawn(looker.look(standing, sessions, stopped.clone()));
+    let listener = match tokio::net::TcpListener::from_std(listener) {
+        Ok(listener) => listener,
+        Err(error) => {
+            tracing::error!(
+                event = LogEvent::PagesFailed.name(),
+                error = chain(&error),
+                "No pages are served."
+            );
+            return;
+        }
+    };
+    let stop = async move { while stopped.changed().await.is_ok() {} };
+    server::serve(listener, acceptor, routes::service(shared), stop).await;
+    looking.abort();
+}
+
+impl State {
+    /// Reads the ledger on a thread that may block; so many at a time.
+    async fn read<T: Send + 'static>(
+        &self,
+        ask: impl FnOnce(&Reader) -> Result<T, ReadError> + Send + 'static,
+    ) -> Result<T, refusal::Refusal> {
+        let busy = |_closed| refusal::Refusal::Busy;
+        let turn = Arc::clone(&self.readers).acquire_owned().await.map_err(busy)?;
+        let (path, zone) = (self.settings.ledger.clone(), self.settings.zone.clone());
+        let read = tokio::task::spawn_blocking(move || {
+            let answer = Reader::open(&path, zone).and_then(|reader| ask(&reader));
+            drop(turn);
+            answer
+        });
+        match read.await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(error)) => Err(refusal::Refusal::Failed(chain(&error))),
+            Err(panicked) => Err(refusal::Refusal::Failed(chain(&panicked))),
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! What is answered when a request is not done, and the headers that every answer has.
+
+use super::server::Way;
+use super::words::Words;
+use axum::body::Body;
+use axum::http::header::{self, HeaderName, HeaderValue};
+use axum::http::{Response, StatusCode};
+use serde::Serialize;
+
+/// Nothing but what the station serves itself, and nothing inline.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+                      media-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+
+/// On every answer. A referrer within the site keeps the `Origin` of its forms.
+const HEADERS: [(HeaderName, &str); 7] = [
+    (header::CONTENT_SECURITY_POLICY, POLICY),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::X_FRAME_OPTIONS, "DENY"),
+    (header::REFERRER_POLICY, "same-origin"),
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    (
+        HeaderName::from_static("permissions-policy"),
+        "camera=(), microphone=(), geolocation=(), usb=(), serial=(), hid=()",
+    ),
+];
+
+/// So long a browser that came by TLS comes by nothing else, in seconds: a year.
+const TRANSPORT: &str = "max-age=31536000";
+
+/// The answer with the headers that every answer has.
+pub(super) fn secured(mut response: Response<Body>, way: Way) -> Response<Body> {
+    let headers = response.headers_mut();
+    for (name, value) in HEADERS {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    if !headers.contains_key(header::CACHE_CONTROL) {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    if way == Way::Tls {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(TRANSPORT));
+    }
+    response
+}
+
+/// Why a request is not done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// It takes somebody who signed in.
+    NotSignedIn,
+    /// It takes another role.
+    WrongRole,
+    /// It comes from another site, or the form is not of this session.
+    Forged,
+    /// It is addressed to a name that is none of this station's.
+    WrongHost,
+    /// There is no such page, batch or ballot.
+    NotFound,
+    /// The page is not asked in that way.
+    WrongMethod,
+    /// The form or the query cannot be read: what is wrong.
+    Malformed(&'static str),
+    /// The rules do not allow it; nothing changed: why.
+    Rules(String),
+    /// The form is too long.
+    TooLong,
+    /// The form did not come in time.
+    TooSlow,
+    /// Too many are being served.
+    Busy,
+    /// The station cannot: why, for the log.
+    Failed(String),
+}
+
+/// A refusal as JSON (RFC 9457).
+#[derive(Debug, Serialize)]
+struct Problem<'a> {
+    title: &'a str,
+    status: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<&'a str>,
+}
+
+impl Refusal {
+    pub(super) const fn status(&self) -> StatusCode {
+        match self {
+            Self::NotSignedIn => StatusCode::UNAUTHORIZED,
+            Self::WrongRole | Self::Forged => StatusCode::FORBIDDEN,
+            Self::WrongHost => StatusCode::MISDIRECTED_REQUEST,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Malformed(_) => StatusCode::BAD_REQUEST,
+            Self::Rules(_) => StatusCode::CONFLICT,
+            Self::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
+            Self::Busy | Self::Failed(_) => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    /// The name of its words, and in the log.
+    pub(super) const fn name(&self) -> &'static str {
+        match self {
+            Self::NotSignedIn => "not_signed_in",
+            Self::WrongRole => "wrong_role",
+            Self::Forged => "forged",
+            Self::WrongHost => "wrong_host",
+            Self::NotFound => "not_found",
+            Self::WrongMethod => "wrong_method",
+            Self::Malformed(_) => "malformed",
+            Self::Rules(_) => "rules",
+            Self::TooLong => "too_long",
+            Self::TooSlow => "too_slow",
+            Self::Busy => "busy",
+            Self::Failed(_) => "failed",
+        }
+    }
+
+    /// What may be told of it.
+    pub(super) fn detail(&self) -> Option<&str> {
+        match self {
+            Self::Malformed(what) => Some(what),
+            Self::Rules(why) => Some(why),
+            _ => None,
+        }
+    }
+
+    /// Whether somebody tried what they may not.
+    pub(super) const fn is_suspect(&self) -> bool {
+        matches!(self, Self::NotSignedIn | Self::WrongRole | Self::Forged | Self::WrongHost)
+    }
+
+    /// As JSON.
+    pub(super) fn problem(&self, words: Words<'_>) -> Response<Body> {
+        let key = format!("refusal.{}", self.name());
+        let problem = Problem {
+            title: words.of(&key),
+            status: self.status().as_u16(),
+            detail: self.detail(),
+        };
+        let text = serde_json::to_string(&problem).unwrap_or_default();
+        answer(self.status(), "application/problem+json", text)
+    }
+}
+
+/// An answer with that status and type.
+pub(super) fn answer(
+    status: StatusCode,
+    content_type: &'static str,
+    body: impl Into<Body>,
+) -> Response<Body> {
+    let mut response = Response::new(body.into());
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+}

@@ -1,0 +1,150 @@
+//! One request that passed the gate, and what a handler may do with it.
+
+use super::page::Frame;
+use super::refusal::{Refusal, answer};
+use super::routes::Route;
+use super::server::Peer;
+use super::sessions::SessionKey;
+use super::words::{Lang, Words};
+use super::{Settings, Shared};
+use crate::clock::Micros;
+use crate::control::{Answer, Command, Guests};
+use crate::ledger::{ReadError, Reader};
+use askama::Template;
+use axum::body::{Body, Bytes};
+use axum::http::header::{self, HeaderValue};
+use axum::http::{Response, StatusCode};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// What comes of a request.
+pub(super) type Outcome = Result<Response<Body>, Refusal>;
+
+/// Who asks.
+#[derive(Debug, Clone)]
+pub(super) struct Visitor {
+    /// The place, and whoever signed in.
+    pub(super) guests: Guests,
+    /// Their session, once they signed in.
+    pub(super) session: Option<SessionKey>,
+    /// What their forms carry.
+    pub(super) csrf: String,
+}
+
+/// A request that passed the gate.
+#[derive(Debug)]
+pub(super) struct Visit {
+    pub(super) desk: Shared,
+    pub(super) route: &'static Route,
+    pub(super) peer: Peer,
+    pub(super) visitor: Visitor,
+    pub(super) lang: Lang,
+    /// The path and the query as they were asked for.
+    pub(super) target: String,
+    /// What stands for the names in the route's path.
+    pub(super) params: Vec<(String, String)>,
+    pub(super) query: Vec<(String, String)>,
+    /// The fields of the form.
+    pub(super) form: Vec<(String, String)>,
+    /// The body, where it is no form.
+    pub(super) body: Bytes,
+    /// What the browser has already, by its tag.
+    pub(super) has_already: Option<HeaderValue>,
+}
+
+fn find<'v>(values: &'v [(String, String)], name: &str) -> Option<&'v str> {
+    values.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+}
+
+#[expect(dead_code, reason = "pages that are yet to come use it")]
+impl Visit {
+    /// What stands for a name in the route's path.
+    pub(super) fn param(&self, name: &str) -> Result<&str, Refusal> {
+        find(&self.params, name).ok_or(Refusal::NotFound)
+    }
+
+    /// A value of the query, if it was given.
+    pub(super) fn query(&self, name: &str) -> Option<&str> {
+        find(&self.query, name).filter(|value| !value.is_empty())
+    }
+
+    /// A field of the form, without white space around it; none where it was left empty.
+    pub(super) fn field(&self, name: &str) -> Option<&str> {
+        find(&self.form, name).map(str::trim).filter(|value| !value.is_empty())
+    }
+
+    /// The body as JSON.
+    pub(super) fn read_json<T: DeserializeOwned>(&self) -> Result<T, Refusal> {
+        serde_json::from_slice(&self.body)
+            .map_err(|_why| Refusal::Malformed("this is no such JSON"))
+    }
+
+    /// The words of the visitor's language.
+    pub(super) fn words(&self) -> Words<'_> {
+        self.desk.lexicon.words(self.lang)
+    }
+
+    pub(super) fn settings(&self) -> &Settings {
+        &self.desk.settings
+    }
+
+    pub(super) fn now(&self) -> Micros {
+        self.desk.clock.now()
+    }
+
+    /// A time as pages tell it: local date, time and offset.
+    pub(super) fn time(&self, at: Micros) -> String {
+        self.settings().zone.date_time(at)
+    }
+
+    /// Reads the ledger.
+    pub(super) async fn read<T: Send + 'static>(
+        &self,
+        ask: impl FnOnce(&Reader) -> Result<T, ReadError> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        self.desk.read(ask).await
+    }
+
+    /// Has a command carried out as whoever asks. A sign-in with `Hand::Second` has another confirm what follows in this visit.
+    pub(super) async fn command(&mut self, command: Command) -> Result<Answer, Refusal> {
+        match self.desk.within.carry_out(command, &mut self.visitor.guests).await {
+            Answer::Refused { why } => Err(Refusal::Rules(why)),
+            Answer::Failed { why } => Err(Refusal::Failed(why)),
+            answer => Ok(answer),
+        }
+    }
+
+    /// What stands around every page; `title` is a key of the words.
+    pub(super) fn frame<'v>(&'v self, title: &'v str) -> Frame<'v> {
+        Frame::new(self, title)
+    }
+
+    /// The page.
+    pub(super) fn page(&self, page: &impl Template) -> Outcome {
+        self.page_with(StatusCode::OK, page)
+    }
+
+    /// The page with another status.
+    pub(super) fn page_with(&self, status: StatusCode, page: &impl Template) -> Outcome {
+        let text = page.render().map_err(|error| Refusal::Failed(error.to_string()))?;
+        let mut response = answer(status, "text/html; charset=utf-8", text);
+        let lang = HeaderValue::from_static(self.lang.name());
+        response.headers_mut().insert(header::CONTENT_LANGUAGE, lang);
+        Ok(response)
+    }
+
+    /// The value as JSON.
+    pub(super) fn json(&self, value: &impl Serialize) -> Outcome {
+        let text = serde_json::to_string(value).map_err(|e| Refusal::Failed(e.to_string()))?;
+        Ok(answer(StatusCode::OK, "application/json", text))
+    }
+
+    /// Leads on to another page, after a form.
+    pub(super) fn see_other(place: &str) -> Outcome {
+        let place = HeaderValue::from_str(place).map_err(|_none| Refusal::NotFound)?;
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::SEE_OTHER;
+        response.headers_mut().insert(header::LOCATION, place);
+        Ok(response)
+    }
+}
