@@ -236,7 +236,9 @@ fn no_near_miss_does_anything() {
     }
     let swapped = right.replace(":O:", ":C:");
     let others = [right.to_lowercase(), format!(" {right}"), format!("{right} "), swapped];
-    others.iter().for_each(|wrong| refuse(wrong));
+    for wrong in &others {
+        refuse(wrong);
+    }
     // What an envelope could say beside it, in one symbol.
     refuse(&format!("{}{right}", payload(1)));
     refuse(&format!("{right}{}", payload(1)));
