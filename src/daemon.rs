@@ -280,10 +280,8 @@ impl Station<'_> {
         let (stop_scanners, scanners_stopped) = Shutdown::channel();
         let (stop_services, services_stopped) = Shutdown::channel();
 
-        let speaker = match &config.station.speaker {
-            Some(device) => Some(Speaker::start(device.clone()).map_err(DaemonError::Speaker)?),
-            None => None,
-        };
+        let speaker = config.station.speaker.clone().map(Speaker::start).transpose();
+        let speaker = speaker.map_err(DaemonError::Speaker)?;
         let common = Common {
             ledger,
             clock: &clock,

@@ -273,7 +273,7 @@ impl<'a> Code<'a> {
         if version != VERSION && is_other {
             return Err(Misprint::Version);
         }
-        Self::parse(text).filter(|code| code.is_canonical()).ok_or(Misprint::Damaged)
+        Self::parse(text).filter(Self::is_canonical).ok_or(Misprint::Damaged)
     }
 
     fn parse(text: &'a str) -> Option<Self> {

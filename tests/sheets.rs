@@ -224,17 +224,21 @@ fn no_near_miss_does_anything() {
         n += 1;
     };
     for at in 0..right.len() {
+        let (begin, rest) = right.split_at(at);
+        let end = rest.split_at(1).1;
         for with in ["0", "A", ":", "~"] {
-            let wrong = [&right[..at], with, &right[at + 1..]].concat();
+            let wrong = [begin, with, end].concat();
             if wrong != right {
                 refuse(&wrong);
             }
         }
-        refuse(&[&right[..at], &right[at + 1..]].concat());
+        refuse(&[begin, end].concat());
     }
     let swapped = right.replace(":O:", ":C:");
     let others = [right.to_lowercase(), format!(" {right}"), format!("{right} "), swapped];
-    others.iter().for_each(|wrong| refuse(wrong));
+    for wrong in &others {
+        refuse(wrong);
+    }
     // What an envelope could say beside it, in one symbol.
     refuse(&format!("{}{right}", payload(1)));
     refuse(&format!("{right}{}", payload(1)));
@@ -271,8 +275,9 @@ fn another_station_s_sheet_and_an_older_one_are_refused() {
     counter.refuses(&of(&first, Order::CallSupervisor), "print a new one");
     counter.orders(&second, Order::CallSupervisor, NOTICE);
     // Their tag with our seal, and a generation that is still to come.
-    let [ours, tag] = [of(&second, Order::Undo), of(&theirs, Order::Undo)[5..9].to_owned()];
-    counter.refuses(&ours.replace(&ours[5..9], &tag), "of another station");
+    let [ours, foreign] = [&second, &theirs].map(|codes| of(codes, Order::Undo));
+    let [our_tag, tag] = [&ours, &foreign].map(|code| code.split(':').nth(1).unwrap());
+    counter.refuses(&ours.replace(our_tag, tag), "of another station");
     counter.refuses(&ours.replace(":2:", ":3:"), "damaged or made up");
     daemon.stop();
     let backup = counter.station.path("backup.sqlite");
@@ -339,7 +344,8 @@ fn a_badge_signs_in_where_it_is_scanned_and_out_again_and_is_kept_nowhere() {
         let bytes = fs::read(path).unwrap_or_default();
         let text = String::from_utf8_lossy(&bytes);
         for code in [&root, &mary, &ann, &stranger] {
-            assert!(!text.contains(&code[4..]), "{}", path.display());
+            let secret = code.strip_prefix("BIB-").unwrap();
+            assert!(!text.contains(secret), "{}", path.display());
         }
         assert!(!text.contains(of(&codes, RECEIVE()).rsplit(':').next().unwrap()));
     }

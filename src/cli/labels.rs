@@ -380,13 +380,14 @@ mod tests {
     fn read(file: &[u8]) -> Vec<String> {
         let text = str::from_utf8(file).unwrap();
         let start = text.rsplit_once("startxref\n").unwrap().1.lines().next().unwrap();
-        let table = &text[start.parse::<usize>().unwrap()..];
+        let from = |at: &str| text.split_at(at.parse().unwrap()).1;
+        let table = from(start);
         let objects: Vec<&str> = table
             .lines()
             .skip(2)
             .take_while(|line| line.len() == 19 && !line.starts_with("trailer"))
             .filter(|line| line.ends_with("n "))
-            .map(|line| &text[line[..10].parse::<usize>().unwrap()..])
+            .map(|line| from(line.split_at(10).0))
             .collect();
         for (n, object) in objects.iter().enumerate() {
             assert!(object.starts_with(&format!("{} 0 obj\n", n + 1)));
@@ -395,7 +396,7 @@ mod tests {
             let object = object.split("\nendobj\n").next().unwrap();
             let (head, rest) = object.split_once("\nstream\n")?;
             let length = head.split("/Length ").nth(1).unwrap().split(' ').next().unwrap();
-            assert_eq!(&rest[length.parse::<usize>().unwrap()..], "endstream");
+            assert_eq!(rest.split_at(length.parse().unwrap()).1, "endstream");
             Some(rest.strip_suffix("endstream").unwrap().to_owned())
         });
         streams.collect()

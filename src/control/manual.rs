@@ -82,20 +82,22 @@ impl ManualCommand {
         let looked_up = guests.looked_up.take();
         let request = match self {
             Self::LookUp { number, again } => {
-                let number = plain(&number);
-                let typed = match typed(&number, again.as_deref().map(plain), formats) {
+                let (number, again) = (plain(&number), again.as_deref().map(plain));
+                let typed = match typed(&number, again.as_deref(), formats) {
                     Ok(typed) => typed,
                     Err(why) => return refused_as(&why.to_string()),
                 };
                 guests.looked_up = Some((number, typed.clone()));
                 let reply = read(reply, |found: Result<LookedUp, _>| {
-                    found.map_or_else(no, Answer::LookedUp)
+                    found.map_or_else(|why| no(&why), Answer::LookedUp)
                 });
                 ManualRequest::LookUp { typed, person, reply }
             }
             Self::Confirm { number } => match looked_up {
                 Some((known, typed)) if known == plain(&number) => {
-                    let reply = read(reply, |done: Result<Judged, _>| done.map_or_else(no, marked));
+                    let reply = read(reply, |done: Result<Judged, _>| {
+                        done.map_or_else(|why| no(&why), marked)
+                    });
                     ManualRequest::Mark { typed, person, reply }
                 }
                 _ => return refused_as(&NoNumber::NotLookedUp.to_string()),
@@ -105,8 +107,8 @@ impl ManualCommand {
     }
 }
 
-fn no(why: NotMarked) -> Answer {
-    refused(&why)
+fn no(why: &NotMarked) -> Answer {
+    refused(why)
 }
 
 fn marked(judged: Judged) -> Answer {
@@ -119,12 +121,12 @@ fn plain(number: &str) -> String {
     number.chars().filter(|c| !c.is_ascii_whitespace()).collect()
 }
 
-fn typed(number: &str, again: Option<String>, formats: &Formats) -> Result<Typed, NoNumber> {
+fn typed(number: &str, again: Option<&str>, formats: &Formats) -> Result<Typed, NoNumber> {
     if number.is_empty() || number.len() > NUMBER_BYTES_MAX {
         let why = format!("it has 1 to {NUMBER_BYTES_MAX} characters");
         return Err(NoNumber::Unreadable(why));
     }
-    if again.as_deref().is_some_and(|again| again != number) {
+    if again.is_some_and(|again| again != number) {
         return Err(NoNumber::Differ);
     }
     let symbol = Symbol::untold(number.as_bytes());

@@ -73,9 +73,9 @@ impl AtScanners {
     /// The hand count of that batch, if all of it was scanned. It is asked for once.
     pub(super) fn take_count(&mut self, scanner: &str, batch: u32, now: Duration) -> Option<u32> {
         let count = self.0.get_mut(scanner)?.count.take()?;
-        let digits = count.digits.iter();
+        let mut digits = count.digits.iter();
         digits
-            .fold(Some(0), |sum: Option<u32>, digit| Some(sum? * 10 + u32::from((*digit)?)))
+            .try_fold(0, |sum, digit| Some(sum * 10 + u32::from((*digit)?)))
             .filter(|_whole| count.is_of(batch, now))
     }
 
@@ -126,7 +126,9 @@ mod tests {
     fn a_count_is_whole_of_one_batch_and_asked_for_once() {
         let mut at = AtScanners::default();
         let scan = |at: &mut AtScanners, batch, digits: &[(Place, u8)]| {
-            digits.iter().for_each(|digit| at.digit("left", batch, *digit, MINUTE));
+            for digit in digits {
+                at.digit("left", batch, *digit, MINUTE);
+            }
         };
         let (hundreds, tens, ones) = (Place::Hundreds, Place::Tens, Place::Ones);
         scan(&mut at, 1, &[(ones, 7), (hundreds, 1), (tens, 2), (tens, 3)]);

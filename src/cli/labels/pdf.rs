@@ -93,16 +93,17 @@ pub(crate) fn file(pages: &[Page]) -> Vec<u8> {
         objects.push(format!("<< /Length {} >>\nstream\n{content}endstream", content.len()));
     }
     let mut text = "%PDF-1.4\n".to_owned();
-    let mut table = String::new();
+    let mut table = vec!["0000000000 65535 f \n".to_owned()];
     for (n, object) in objects.iter().enumerate() {
-        table.push_str(&format!("{:010} 00000 n \n", text.len()));
-        text.push_str(&format!("{} 0 obj\n{object}\nendobj\n", n + 1));
+        table.push(format!("{:010} 00000 n \n", text.len()));
+        text.extend([(n + 1).to_string().as_str(), " 0 obj\n", object.as_str(), "\nendobj\n"]);
     }
-    let (start, size) = (text.len(), objects.len() + 1);
-    text.push_str(&format!(
-        "xref\n0 {size}\n0000000000 65535 f \n{table}trailer\n<< /Size {size} /Root 1 0 R >>\nstartxref\n{start}\n%%EOF\n"
-    ));
-    text.into_bytes()
+    let (start, size) = (text.len(), table.len());
+    let end = format!(
+        "xref\n0 {size}\n{}trailer\n<< /Size {size} /Root 1 0 R >>\nstartxref\n{start}\n%%EOF\n",
+        table.concat()
+    );
+    (text + &end).into_bytes()
 }
 
 /// Writes it for its owner only, for a sheet is as good as a key, and puts it in place when it is whole.

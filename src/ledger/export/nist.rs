@@ -211,7 +211,7 @@ fn said_of_scan(scan: &ScanFact) -> Said {
     let said = Said { disposition, ..Said::new("ballot", scanned(scan.verdict).0) };
     let said =
         said.about(format!("batch {}", scan.batch)).about(format!("scanner {}", scan.scanner));
-    let said = scan.command.iter().fold(said, |said, command| said.about(command));
+    let said = scan.command.iter().fold(said, Said::about);
     let said = match &scan.by {
         Some(by) => said.by(&Who { by: by.clone(), os_user: scan.os_user.clone() }),
         None => said,
