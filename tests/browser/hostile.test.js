@@ -66,7 +66,7 @@ describe("hostile text", () => {
 
   test("it is text on every page", async () => {
     await sign_in(page, station, "admin");
-    for (const where of [...pages(), "/ballots/202611/000000900", "/imports/2", "/ballots?q=%3Cscript%3Ealert(8)%3C/script%3E",
+    for (const where of [...pages(), "/ballots/202611/000000900", "/imports/2", "/ballots?number=%3Cscript%3Ealert(8)%3C/script%3E",
       "/signin?next=%22%3E%3Cscript%3Ealert(9)%3C/script%3E", "/%3Cscript%3Ealert(10)%3C/script%3E"]) {
       await page.goto(new URL(where, station.url).href);
       page.faults = page.faults.filter((fault) => !/^console: Failed to load resource.*40[0-9]/.test(fault));

@@ -53,7 +53,7 @@ export const pages = () => page_routes().flatMap((route) => {
     if (!(name in PLACES)) { throw new Error(`what stands for ${name} in ${route}?`); }
     return PLACES[name];
   });
-  return filled === "/ballots" ? [filled, "/ballots?q=000000001", "/ballots?q=nothing+like+it"] : [filled];
+  return filled === "/ballots" ? [filled, "/ballots?number=000000001", "/ballots?number=nothing+like+it"] : [filled];
 });
 
 const signed = (name) => ({ argv: ["--operator", name], input: `${PEOPLE[name].password}\n` });

@@ -6,12 +6,17 @@ import { ROOT } from "./station.js";
 /** The texts of a language: `words("en")["verdict.received.says"]`. */
 export const words = (lang) => {
   const texts = {};
+  const folder = path.join(ROOT, "src/desk/words");
+  for (const name of fs.readdirSync(folder).filter((file) => file.startsWith(lang))) { read(path.join(folder, name), texts); }
+  return texts;
+};
+
+const read = (file, texts) => {
   let section = "";
-  for (const line of fs.readFileSync(path.join(ROOT, `src/desk/words/${lang}.toml`), "utf8").split("\n")) {
+  for (const line of fs.readFileSync(file, "utf8").split("\n")) {
     const head = line.match(/^\[([\w.]+)\]$/);
     const entry = line.match(/^(\w+) = (".*")$/);
     if (head) { section = `${head[1]}.`; }
     if (entry) { texts[section + entry[1]] = JSON.parse(entry[2]); }
   }
-  return texts;
 };
