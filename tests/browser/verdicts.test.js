@@ -149,7 +149,7 @@ describe("a scan is shown", () => {
     await late.goto(station.url);
     await late.waitForFunction(() => document.querySelectorAll("#scans tr").length === 10);
     const [now, there] = [await shown(late), await shown(page)];
-    assert.deepEqual([now.says, now.colour, now.shapes, now.sounded], [there.says, there.colour, there.shapes, undefined]);
+    assert.deepEqual([now.says, now.about, now.colour, now.shapes, now.sounded], [there.says, there.about, there.colour, there.shapes, undefined]);
     await late.context().close();
   });
 
