@@ -15,7 +15,8 @@
 //! ```
 //!
 //! The main thread runs a single-threaded runtime with all that waits: scanners' lines, their lanes, the forwarder, the command
-//! socket. The ledger, each folder, each camera and each decoder are plain threads. Between them stand bounded queues.
+//! socket. The pages have a thread and a runtime of their own. The ledger, each folder, each camera and each decoder are plain
+//! threads. Between them stand bounded queues.
 //!
 //! # Code map
 //!
@@ -31,7 +32,7 @@
 //!   door to rxing. [`decode::unchanged`] tells a camera's picture that shows what the last one showed.
 //! - [`config`] turns a file into a configuration that cannot be wrong; [`control`] is the one way in which a command changes
 //!   something.
-//! - [`pipeline`] joins the stages, [`daemon`] runs them, [`cli`] is what people type.
+//! - [`pipeline`] joins the stages, [`desk`] serves the pages, [`daemon`] runs them, [`cli`] is what people type.
 //! - `relay/wire`, a package of its own: event types and signing, shared with the relay and nothing else.
 //!
 //! # Invariants
@@ -40,7 +41,7 @@
 //! - Only the ledger's thread writes; nothing else holds a writing connection, and the lock beside the file keeps it so.
 //! - There is no lock in this code (`.clippy.toml` bans them), no unbounded queue, and no place where a scan is dropped.
 //! - No payload is in a log line, and none that names no ballot is in the ledger.
-//! - Nothing reads the time, the environment or random bytes but `clock`, `cli::place` and the two callers of `getrandom`.
+//! - Nothing reads the time, the environment or random bytes but `clock`, `cli::place` and the callers of `getrandom`.
 //! - Nothing of a scanner model is in the code: models are files in `scanners/`.
 //!
 //! # Where to start
@@ -53,6 +54,7 @@
 //! - A symbol that is missed: `tests/bench/decode --misses DIR` draws it, then `decode::looker` from the top.
 //! - A new report or export: `ledger::report`, `ledger::export`; what is counted, `ledger::tally`.
 //! - A new command: [`control::Command`] if it changes something, then [`cli`].
+//! - A new page, route or word of a page: [`desk`].
 //! - A new configuration key: [`config`] and `deploy/config.toml`; a test holds the two together.
 
 // Words: values and pure rules.

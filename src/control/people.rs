@@ -48,6 +48,14 @@ impl Guests {
         }
     }
 
+    /// Lets somebody in who proved who they are.
+    pub(crate) fn admit(&mut self, person: Person, hand: Hand) {
+        match hand {
+            Hand::First => self.party.by = person,
+            Hand::Second => self.party.second = Some(person),
+        }
+    }
+
     /// Who asks, and who confirms.
     pub const fn party(&self) -> &Party {
         &self.party
@@ -78,10 +86,7 @@ pub(super) fn carry_out(ledger: &Ledger, slow: Slow, guests: &mut Guests) -> Ans
                 Ok((operator, role)) => {
                     let who = Who { by: operator.clone(), os_user: Some(guests.os_user.clone()) };
                     let person = Person { who, role: Some(role) };
-                    match hand {
-                        Hand::First => guests.party.by = person,
-                        Hand::Second => guests.party.second = Some(person),
-                    }
+                    guests.admit(person, hand);
                     Answer::SignedIn { operator, role }
                 }
                 Err(why) => Answer::Refused { why: why.to_string() },

@@ -14,7 +14,7 @@ use super::words::Lang;
 use super::{Shared, signin, tokens};
 use crate::control::Guests;
 use crate::event::LogEvent;
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::{FromRequestParts as _, RawPathParams};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Request, Response, header};
@@ -60,7 +60,6 @@ pub(super) async fn enter(
         params: params(&mut parts).await,
         query: Vec::new(),
         form: Vec::new(),
-        body: Bytes::new(),
         refused: None,
         has_already: parts.headers.get(header::IF_NONE_MATCH).cloned(),
     };
@@ -175,24 +174,25 @@ async fn pass(visit: &mut Visit, parts: &Parts, body: Body) -> Result<(), Refusa
         Ok(Err(_too_long)) => return Err(Refusal::TooLong),
         Err(_late) => return Err(Refusal::TooSlow),
     };
-    if visit.is_api() {
-        if !body.is_empty() && !is_json(&parts.headers) {
-            return Err(Refusal::WrongType);
-        }
-        visit.body = body;
-    } else if is_form(&parts.headers) {
+    if is_form(&parts.headers) {
         let text = std::str::from_utf8(&body).map_err(|_e| Refusal::Malformed("no UTF-8"))?;
         visit.form = fields(text)?;
-    } else {
-        return Err(Refusal::WrongType);
     }
     let sent = parts.headers.get(CSRF_HEADER).and_then(|value| value.to_str().ok());
     let sent = visit.field("csrf").or(sent).unwrap_or_default();
     if !is_same(sent, &visit.visitor.csrf) {
         return Err(Refusal::Forged);
     }
+    let has_its_type = if visit.is_api() {
+        body.is_empty() || is_json(&parts.headers)
+    } else {
+        is_form(&parts.headers)
+    };
+    if !has_its_type {
+        return Err(Refusal::WrongType);
+    }
     if visit.is_api() {
-        visit.form = super::fields::read(visit.route.fields, &visit.body)?;
+        visit.form = super::fields::read(visit.route.fields, &body)?;
     }
     Ok(())
 }

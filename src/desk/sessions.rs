@@ -166,3 +166,57 @@ fn random() -> Result<String, getrandom::Error> {
     getrandom::fill(&mut bytes)?;
     Ok(URL_SAFE_NO_PAD.encode(bytes))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::{ManualClock, Micros};
+    use crate::control::Hand;
+    use crate::ledger::Person;
+
+    fn guests(name: &str, role: Role) -> Guests {
+        let mut guests = Guests::os_user("page".to_owned());
+        let mut person = Person::os_user(name.to_owned());
+        person.role = Some(role);
+        guests.admit(person, Hand::First);
+        guests
+    }
+
+    fn sessions() -> (Sessions, Arc<ManualClock>) {
+        let clock = Arc::new(ManualClock::new(Micros(0)));
+        (Sessions::new(Arc::clone(&clock) as _).unwrap(), clock)
+    }
+
+    #[test]
+    fn a_session_ends_with_the_shift_and_a_supervisors_when_it_is_not_used() {
+        let (sessions, clock) = sessions();
+        let clerk = sessions.begin(guests("kim", Role::Clerk)).unwrap();
+        let supervisor = sessions.begin(guests("sue", Role::Supervisor)).unwrap();
+        let look = |minutes: u64, sign| {
+            clock.advance(Duration::from_mins(minutes));
+            [&clerk, &supervisor].map(|token| sessions.find(token, sign).is_some())
+        };
+        assert_eq!(look(29, Sign::OfLife), [true, true]);
+        assert_eq!(look(29, Sign::OfNothing), [true, true]);
+        assert_eq!(look(1, Sign::OfNothing), [true, false]);
+        assert_eq!(look(660, Sign::OfLife), [true, false]);
+        assert_eq!(look(1, Sign::OfLife), [false, false]);
+    }
+
+    #[test]
+    fn only_its_token_finds_a_session_and_the_stalest_makes_way() {
+        let (sessions, clock) = sessions();
+        let first = sessions.begin(guests("kim", Role::Clerk)).unwrap();
+        clock.advance(Duration::from_secs(1));
+        for _ in 1..SESSIONS_MAX {
+            sessions.begin(guests("kim", Role::Clerk)).unwrap();
+        }
+        assert!(sessions.find(&first, Sign::OfNothing).is_some());
+        assert!(sessions.find("", Sign::OfLife).is_none());
+        assert!(sessions.find(sessions.csrf(), Sign::OfLife).is_none());
+        let last = sessions.begin(guests("sue", Role::Supervisor)).unwrap();
+        assert!(sessions.find(&first, Sign::OfNothing).is_none());
+        sessions.keep(|name, _| name == "kim");
+        assert!(sessions.find(&last, Sign::OfNothing).is_none());
+    }
+}

@@ -11,7 +11,7 @@ use crate::clock::Micros;
 use crate::control::{Answer, Command, Guests};
 use crate::ledger::{ReadError, Reader};
 use askama::Template;
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::http::header::{self, HeaderValue};
 use axum::http::{Response, StatusCode};
 use serde::Serialize;
@@ -47,8 +47,6 @@ pub(super) struct Visit {
     pub(super) query: Vec<(String, String)>,
     /// The fields of the form.
     pub(super) form: Vec<(String, String)>,
-    /// The body, where it is no form.
-    pub(super) body: Bytes,
     /// What was refused of a form that is shown once more.
     pub(super) refused: Option<Refusal>,
     /// What the browser has already, by its tag.

@@ -126,3 +126,89 @@ fn flatten(prefix: &str, table: &toml::Table, into: &mut BTreeMap<String, String
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ballot::{Mode, Status};
+    use crate::ledger::Role;
+    use crate::reason::Reason;
+    use crate::scan::Verdict;
+    use std::collections::BTreeSet;
+    use std::fs;
+    use std::path::Path;
+
+    fn keys(lang: Lang) -> BTreeSet<String> {
+        let lexicon = Lexicon::built_in().unwrap();
+        lexicon.words(lang).texts.unwrap().keys().cloned().collect()
+    }
+
+    /// What varies in a text.
+    fn holes(text: &str) -> BTreeSet<&str> {
+        text.split('{').skip(1).filter_map(|rest| rest.split('}').next()).collect()
+    }
+
+    #[test]
+    fn every_language_has_every_key_with_the_same_holes() {
+        let lexicon = Lexicon::built_in().unwrap();
+        let english = keys(Lang::En);
+        for lang in Lang::ALL {
+            assert_eq!(keys(lang), english);
+            for key in &english {
+                let [ours, theirs] = [Lang::En, lang].map(|lang| lexicon.words(lang).of(key));
+                assert_eq!(holes(ours), holes(theirs), "{key} in {}", lang.name());
+                assert!(!theirs.trim().is_empty(), "{key} in {}", lang.name());
+            }
+        }
+    }
+
+    #[test]
+    fn every_key_that_a_template_or_the_code_names_is_there() {
+        let keys = keys(Lang::En);
+        let desk = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/desk");
+        let mut named = 0;
+        for folder in [desk.clone(), desk.join("templates")] {
+            for entry in fs::read_dir(folder).unwrap() {
+                let Ok(text) = fs::read_to_string(entry.unwrap().path()) else { continue };
+                let text = text.split("#[cfg(test)]").next().unwrap();
+                for call in [".t(\"", ".of(\"", ".with(\"", ".frame(\"", "title: \""] {
+                    for rest in text.split(call).skip(1) {
+                        let key = rest.split('"').next().unwrap();
+                        assert!(keys.contains(key) || call.contains(key), "{key}");
+                        named += 1;
+                    }
+                }
+            }
+        }
+        assert!(named > 30, "{named}");
+    }
+
+    #[test]
+    fn every_name_that_the_station_knows_has_words() {
+        let keys = keys(Lang::En);
+        let names = |group: &str, names: &[&str], end: &str| -> Vec<String> {
+            names.iter().map(|name| format!("{group}.{name}{end}")).collect()
+        };
+        for key in [
+            names("verdict", &Verdict::ALL.map(Verdict::name), ".says"),
+            names("status", &Status::ALL.map(Status::name), ""),
+            names("mode", &Mode::ALL.map(Mode::name), ""),
+            names("reason", &Reason::ALL.map(Reason::name), ""),
+            names("role", &Role::ALL.map(Role::name), ""),
+            names("received_by", &["mail", "drop_box", "in_person", "other"], ""),
+        ]
+        .concat()
+        {
+            assert!(keys.contains(&key), "{key}");
+        }
+    }
+
+    #[test]
+    fn what_varies_is_put_in_and_never_looked_at_again() {
+        let lexicon = Lexicon::built_in().unwrap();
+        let words = lexicon.words(Lang::En);
+        let text = words.with("detail.earlier", &[("at", "{by}"), ("by", "left")]);
+        assert_eq!(text, "{by}, left");
+        assert_eq!(words.of("no.such.key"), "no.such.key");
+    }
+}

@@ -10,6 +10,7 @@ pub(crate) mod pty;
 pub(crate) mod recorded;
 pub(crate) mod relay;
 pub(crate) mod station;
+pub(crate) mod web;
 
 use ballot_intake::clock::{Clock as _, SystemClock};
 use rustix::event::Timespec;
