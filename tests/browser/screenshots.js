@@ -51,7 +51,7 @@ const main = async () => {
   try {
     await scan_all(station, morning);
     if (page_routes().includes("/batches")) {
-      as(station, "sue", ["batch", "close", "1", "--counted", "29", "--explanation", "one envelope fell behind the desk"]);
+      as(station, "sue", ["batch", "close", "1", "--counted", "29", "--explain", "one envelope fell behind the desk"]);
     }
     await clerk(browser, station);
     const page = await open(browser, station);

@@ -30,12 +30,11 @@ const is_done = (page, key) => page.locator(".done", { hasText: EN[`done.${key}`
 
 const heading = (page) => page.locator("h1").textContent();
 
-/** To a ballot by the page on which ballots are found. */
+/** To a ballot by the page on which ballots are found: to the only one at once. */
 const find_ballot = async (page, station, ballot) => {
   await page.goto(`${station.url}ballots`);
   await page.locator("#number").fill(ballot);
   await page.locator("main form button").click();
-  await page.locator("main table").getByRole("link", { name: ballot }).click();
   await page.waitForURL(`**/ballots/202611/${ballot}`);
 };
 
@@ -121,6 +120,10 @@ describe("a day at the desk", () => {
   test("an accepted ballot is corrected by two people there and then", async () => {
     await open_batch({ mode: "receive", received_by: "mail" });
     await scan_all(station, [code(15), code(16)]);
+    await at.cleo.goto(`${station.url}batches`);
+    await at.cleo.locator("main tbody a").first().click();
+    await submit(at.cleo, "/close", { counted: "2" });
+    await is_done(at.cleo, "closed");
     await open_batch({ mode: "accept", received_by: "mail" });
     await scan_all(station, [code(15), code(16)]);
     await find_ballot(at.sue, station, "000000015");
@@ -152,6 +155,7 @@ describe("a day at the desk", () => {
     for (const where of [`batches/${first_batch}/print`, "day/print", "reconciliation/print"]) {
       await at.sue.goto(station.url + where);
       assert.match(await at.sue.locator("main").textContent(), /\d+ [A-Z2-7]{4}[- ]?[A-Z2-7]{4}/, where);
+      assert.ok((await at.sue.locator("main").textContent()).includes(EN["print.signatures"]), where);
       const paper = await at.sue.pdf({ format: "Letter" });
       assert.equal(paper.subarray(0, 5).toString(), "%PDF-");
     }
