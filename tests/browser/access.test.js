@@ -73,7 +73,7 @@ const found_on = async (page) => {
 /** Goes once through the page by the Tab key; what had the focus, in its order. */
 const tab_through = async (page, n) => {
   const order = [];
-  for (let step = 0; step < n + 5; step += 1) {
+  for (let step = 0; step < 2 * n + 5; step += 1) {
     await page.keyboard.press("Tab");
     const now = await page.evaluate(focused);
     if (now === null || (order.length > 0 && now.number === order[0].number)) { break; }
@@ -120,7 +120,8 @@ describe("every page", () => {
       await go(page, station, where);
       const n = await page.evaluate(number_focusable);
       const order = await tab_through(page, n);
-      const numbers = order.map((stop) => stop.number).filter((number) => number >= 0);
+      // A date's day, month and year are stops of one field.
+      const numbers = order.map((stop) => stop.number).filter((number, at, all) => number >= 0 && number !== all[at - 1]);
       assert.deepEqual(numbers, [...Array(n).keys()], order.map((stop) => stop.what).join("\n"));
       for (const stop of order) { assert.ok(stop.is_marked && stop.is_seen, JSON.stringify(stop)); }
     });
