@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { launch, open } from "./support/chrome.js";
-import { HOSTILE, office, pages, sign_in } from "./support/office.js";
+import { HOSTILE, office, pages, sign_in, write_everywhere } from "./support/office.js";
 
 /** Elements that no page of the desk has, or that could only come from what was scanned. */
 const intruders = () => {
@@ -65,13 +65,38 @@ describe("hostile text", () => {
   }));
 
   test("it is text on every page", async () => {
+    // What a command line or a person's form cannot hold is left out.
+    const writable = HOSTILE.filter((text) => !/[\u0000-\u001f\u007f]/.test(text));
+    write_everywhere(station, writable);
     await sign_in(page, station, "admin");
-    for (const where of [...pages(), "/ballots/202611/000000900", "/imports/2", "/ballots?number=%3Cscript%3Ealert(8)%3C/script%3E",
+    const texts = async (where) => {
+      await page.goto(new URL(where, station.url).href);
+      return page.locator("main").textContent();
+    };
+    const shown = (await texts("/exceptions")) + (await texts("/batches/1")) + (await texts("/ballots/202611/000000001"));
+    assert.ok(shown.includes("<script>window.harmed = 1; alert(1)</script>"), shown);
+    const batches = writable.flatMap((_, n) => [`/batches/${n + 1}`, `/batches/${n + 1}/print`, `/ballots/202611/${String(n + 1).padStart(9, "0")}`]);
+    for (const where of [...pages(), ...batches, "/ballots/202611/000000900", "/imports/2", "/ballots?number=%3Cscript%3Ealert(8)%3C/script%3E",
       "/signin?next=%22%3E%3Cscript%3Ealert(9)%3C/script%3E", "/%3Cscript%3Ealert(10)%3C/script%3E"]) {
       await page.goto(new URL(where, station.url).href);
       page.faults = page.faults.filter((fault) => !/^console: Failed to load resource.*40[0-9]/.test(fault));
       await check(where);
     }
+  });
+
+  test("it is no formula in any table for a spreadsheet", () => {
+    let all = "";
+    for (const what of ["ballots", "scans", "batches", "exceptions"]) {
+      const table = station.run(["export", "csv", "--what", what]);
+      all += table;
+      const cells = table.split("\r\n").flatMap((line) => line.match(/"(?:[^"]|"")*"|[^,"]+/g) ?? []);
+      assert.ok(cells.length > 3, table);
+      const formulas = cells.filter((cell) => /^"?[=+@\t]|^"?-[^0-9]/.test(cell));
+      assert.deepEqual(formulas, [], what);
+      // A terminal that shows the file obeys nothing in it.
+      assert.ok(!/[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/.test(table), what);
+    }
+    assert.ok(all.includes("HYPERLINK"), all);
   });
 
   test("every answer forbids inline scripts, frames, foreign sources and guesses", async () => {

@@ -94,6 +94,16 @@ export const office = async (options = {}) => {
   return station;
 };
 
+/** Has people write these wherever they may write: a batch's place, seals and explanation, a reason, their own names. */
+export const write_everywhere = (station, texts) => {
+  for (const [n, text] of texts.entries()) {
+    const batch = JSON.parse(as(station, "cleo", ["batch", "open", `--place=${text}`, `--seal=${text}`])).batch;
+    as(station, "cleo", ["batch", "close", batch.split("-").at(-1), "--counted", "1", `--explain=${text}`]);
+    as(station, "sue", ["ballot", "set", String(n + 1).padStart(9, "0"), "received", `--reason=${text}`]);
+    station.operator(text, "clerk", "correct horse battery 9", ["admin", PEOPLE.admin.password], { may_fail: true });
+  }
+};
+
 /** Scans one after the other, each after the answer to the one before. */
 export const scan_all = async (station, payloads) => {
   for (const [n, payload] of payloads.entries()) {

@@ -120,10 +120,10 @@ export class Station {
   }
 
   /** Adds an operator; `admin` is [name, password] of who adds, once there is one. */
-  operator(name, role, password, admin) {
+  operator(name, role, password, admin, more = {}) {
     const by = admin ? ["--operator", admin[0]] : [];
     const input = admin ? `${admin[1]}\n${password}\n` : `${password}\n`;
-    this.run(["operators", "add", name, "--role", role, ...by], { input });
+    this.run(["operators", "add", "--role", role, ...by, "--", name], { input, ...more });
   }
 
   /** Puts a disk under the daemon that fails as `tell` says: tests/support/failing_disk.c. */
