@@ -269,6 +269,14 @@ enum OperatorsCommand {
     },
     /// List all operators.
     List,
+    /// Make a token with which an operator's own programs read the API of the pages as an auditor: it is printed once.
+    Token {
+        /// Their name.
+        name: String,
+        /// End all tokens of theirs instead.
+        #[arg(long)]
+        revoke: bool,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -556,6 +564,12 @@ fn operators(
         }
         OperatorsCommand::Disable { name } => people::operators_disable(place, common, name),
         OperatorsCommand::List => people::operators_list(place, common),
+        OperatorsCommand::Token { name, revoke: false } => {
+            people::operators_token(place, common, &name)
+        }
+        OperatorsCommand::Token { name, revoke: true } => {
+            people::operators_revoke(place, common, &name)
+        }
     }
 }
 

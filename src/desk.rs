@@ -25,30 +25,44 @@
 //!   code. A test holds the files together, and finds keys that are used and not there.
 //! - Something that pages are told at once: `board`, which makes frames of what it hears, and `events`, which sends them.
 
+mod act;
 mod assets;
+mod ballots;
+mod batches;
 mod board;
 mod clerk;
+mod day;
 mod events;
+mod fields;
 mod gate;
+mod openapi;
 mod page;
+mod proof;
+mod records;
 mod refusal;
 mod routes;
 mod server;
 mod sessions;
 mod signin;
+mod station;
+mod story;
 mod tls;
+pub mod tokens;
 mod view;
 mod visit;
 mod words;
 
+use crate::ballot::ElectionId;
 use crate::clock::{Clock, Zone};
 use crate::config::{Config, Page, Run, Tls};
 use crate::control::Within;
+use crate::envelope::Formats;
 use crate::event::often::Often;
 use crate::event::{LogEvent, chain};
 use crate::ledger::{ReadError, Reader};
 use assets::Assets;
 use board::{Board, Frame, Looker, Standing};
+use proof::Proving;
 use sessions::Sessions;
 use std::io;
 use std::net::SocketAddr;
@@ -70,8 +84,8 @@ const READERS_MAX: usize = 2;
 /// Event streams at a time.
 const STREAMS_MAX: usize = 256;
 
-/// Threads for what blocks: readers, the board's own reader, and a password's hash.
-const BLOCKING_MAX: usize = READERS_MAX + 2;
+/// Threads for what blocks: readers, the board's own reader, a password's hash, and a proof.
+const BLOCKING_MAX: usize = READERS_MAX + 3;
 
 /// What the pages need of the configuration.
 #[derive(Debug, Clone)]
@@ -86,6 +100,10 @@ pub struct Settings {
     /// How long a change is held back from the relay; none where nothing is forwarded.
     hold_back: Option<Duration>,
     marks_nothing: bool,
+    election: Option<ElectionId>,
+    formats: Arc<Formats>,
+    /// Scans from which on the clerk is warned, 0 for never.
+    batch_cap: u32,
 }
 
 impl Settings {
@@ -102,6 +120,12 @@ impl Settings {
             run: config.run,
             hold_back: config.relay.as_ref().map(|relay| relay.hold_back),
             marks_nothing: config.election.is_none() || config.envelopes.is_empty(),
+            election: config.election.as_ref().map(|election| election.id.clone()),
+            formats: Arc::new(Formats::new(
+                config.election.as_ref().map(|election| &election.id),
+                config.envelopes.clone(),
+            )),
+            batch_cap: config.station.batch_cap,
         })
     }
 
@@ -173,6 +197,7 @@ struct State {
     streams: Arc<Semaphore>,
     refusals: watch::Sender<Often>,
     stopped: watch::Receiver<()>,
+    proving: watch::Sender<Proving>,
 }
 
 impl std::ops::Deref for Shared {
@@ -221,6 +246,7 @@ impl Desk {
             streams: Arc::new(Semaphore::new(STREAMS_MAX)),
             refusals: watch::Sender::new(Often::new(tokio::time::Instant::now())),
             stopped,
+            proving: watch::Sender::new(Proving::default()),
         }));
         let (end, ended) = oneshot::channel();
         let runtime = tokio::runtime::Builder::new_current_thread()

@@ -70,9 +70,10 @@ pub use outbox::{Dropped, OutboxEntry};
 pub use proof::ProofRequest;
 pub use proposals::{Done, NotDone, Party, Proposal};
 pub use report::{
-    After, BallotStory, BatchDay, BatchReport, BatchSheet, Chapter, DayReport, Exception,
-    Exceptions, Flow, HandCounts, HourScans, NamedScans, ReadError, Reader, Reconciliation, Report,
-    ScanSums,
+    After, BallotStory, BatchDay, BatchPage, BatchReport, BatchSheet, Chapter, CheckpointEntry,
+    CheckpointPage, DayReport, DaySheet, Exception, Exceptions, FieldDifference, Flow, HandCounts,
+    HourScans, ImportDifference, ImportEntry, ImportPage, ImportSheet, NamedScans, OutboxPage,
+    QuarterScans, ReadError, Reader, Reconciliation, Report, ScanSums,
 };
 pub use schema::SchemaError;
 pub use sheets::{Renewal, SheetCode, SheetCodes, SheetRequest};

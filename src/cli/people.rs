@@ -5,6 +5,7 @@ use super::place::Place;
 use super::{Common, Exit, Failure, print_json};
 use crate::config::Config;
 use crate::control::{Answer, Command, Desk, Hand, PASSWORD_BYTES_MAX};
+use crate::desk::tokens;
 use crate::ledger::{
     Decision, LeftAlone, Moved, OperatorEntry, Proposal, Reversed, Role, Secret, TwoPersonAct,
 };
@@ -159,6 +160,39 @@ pub(super) fn operators_list(place: &Place, common: &Common) -> Result<Exit, Fai
         } else {
             print_operator(entry)?;
         }
+    }
+    Ok(Exit::Done)
+}
+
+/// `ballot-intake operators token`.
+pub(super) fn operators_token(place: &Place, common: &Common, name: &str) -> Result<Exit, Failure> {
+    let config = place.config(common)?;
+    let operators = open_reader(&config)?.operators().map_err(|e| Failure::new(Exit::Ledger, e))?;
+    if !operators.iter().any(|entry| entry.operator == name && entry.disabled.is_none()) {
+        return Err(Failure::new(Exit::No, anyhow!("there is no operator {name:?}")));
+    }
+    let token =
+        tokens::issue(&config.ledger.path, name).map_err(|e| Failure::new(Exit::Ledger, e))?;
+    if common.json {
+        print_json(&serde_json::json!({ "operator": name, "token": token }))?;
+    } else {
+        writeln!(io::stdout().lock(), "token (it is not shown again): {token}")?;
+    }
+    Ok(Exit::Done)
+}
+
+/// `ballot-intake operators token --revoke`.
+pub(super) fn operators_revoke(
+    place: &Place,
+    common: &Common,
+    name: &str,
+) -> Result<Exit, Failure> {
+    let config = place.config(common)?;
+    let n = tokens::revoke(&config.ledger.path, name).map_err(|e| Failure::new(Exit::Ledger, e))?;
+    if common.json {
+        print_json(&serde_json::json!({ "operator": name, "revoked": n }))?;
+    } else {
+        writeln!(io::stdout().lock(), "{n} tokens of {name} are none any more")?;
     }
     Ok(Exit::Done)
 }

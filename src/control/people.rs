@@ -37,6 +37,19 @@ impl Guests {
         Self { os_user: name, party, looked_up: None }
     }
 
+    /// Somebody whose token reads as an auditor, and changes nothing.
+    pub fn reader(operator: String, place: String) -> Self {
+        let who = Who { by: operator, os_user: Some(place.clone()) };
+        Self { os_user: place, party: Party::of(Person { who, role: Some(Role::Auditor) }) }
+    }
+
+    /// Whoever was to confirm asks for what follows, where somebody was.
+    pub fn second_comes_first(&mut self) {
+        if let Some(second) = self.party.second.take() {
+            self.party.by = second;
+        }
+    }
+
     /// Lets somebody in who proved who they are.
     pub(crate) fn admit(&mut self, person: Person, hand: Hand) {
         match hand {

@@ -19,6 +19,7 @@ type File = (&'static str, &'static str, &'static [u8]);
 /// All files. A page names one with `{{ frame.asset("name") }}`.
 const FILES: &[File] = &[
     ("desk.css", "text/css; charset=utf-8", include_bytes!("assets/desk.css")),
+    ("pages.css", "text/css; charset=utf-8", include_bytes!("assets/pages.css")),
     ("clerk.css", "text/css; charset=utf-8", include_bytes!("assets/clerk.css")),
     ("clerk.js", "text/javascript; charset=utf-8", include_bytes!("assets/clerk.js")),
     ("desk.svg", "image/svg+xml", include_bytes!("assets/desk.svg")),

@@ -84,6 +84,11 @@ impl Board {
         self.had_operators
     }
 
+    /// Whether somebody of that name may sign in.
+    pub(super) fn is_operator(&self, name: &str) -> bool {
+        self.operators.iter().any(|operator| operator.name == name)
+    }
+
     /// Whether an administrator can sign in.
     pub(super) fn has_administrator(&self) -> bool {
         self.operators.iter().any(|operator| operator.role == Role::Administrator)

@@ -11,10 +11,10 @@ use super::server::{Peer, Way};
 use super::sessions::Sign;
 use super::visit::{Visit, Visitor};
 use super::words::Lang;
-use super::{Shared, signin};
+use super::{Shared, signin, tokens};
 use crate::control::Guests;
 use crate::event::LogEvent;
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::{FromRequestParts as _, RawPathParams};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Request, Response, header};
@@ -60,7 +60,7 @@ pub(super) async fn enter(
         params: params(&mut parts).await,
         query: Vec::new(),
         form: Vec::new(),
-        body: Bytes::new(),
+        refused: None,
         has_already: parts.headers.get(header::IF_NONE_MATCH).cloned(),
     };
     let passed = pass(&mut visit, &parts, body).await;
@@ -177,12 +177,31 @@ async fn pass(visit: &mut Visit, parts: &Parts, body: Body) -> Result<(), Refusa
     if is_form(&parts.headers) {
         let text = std::str::from_utf8(&body).map_err(|_e| Refusal::Malformed("no UTF-8"))?;
         visit.form = fields(text)?;
-    } else {
-        visit.body = body;
     }
     let sent = parts.headers.get(CSRF_HEADER).and_then(|value| value.to_str().ok());
     let sent = visit.field("csrf").or(sent).unwrap_or_default();
-    if is_same(sent, &visit.visitor.csrf) { Ok(()) } else { Err(Refusal::Forged) }
+    if !is_same(sent, &visit.visitor.csrf) {
+        return Err(Refusal::Forged);
+    }
+    let has_its_type = if visit.is_api() {
+        body.is_empty() || is_json(&parts.headers)
+    } else {
+        is_form(&parts.headers)
+    };
+    if !has_its_type {
+        return Err(Refusal::WrongType);
+    }
+    if visit.is_api() {
+        visit.form = super::fields::read(visit.route.fields, &body)?;
+    }
+    Ok(())
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    kind.is_some_and(|kind| {
+        kind.split(';').next().is_some_and(|kind| kind.trim() == "application/json")
+    })
 }
 
 fn is_form(headers: &HeaderMap) -> bool {
@@ -217,6 +236,9 @@ fn host(headers: &HeaderMap) -> Option<&str> {
 fn may(visit: &Visit) -> Result<(), Refusal> {
     let operator = visit.visitor.guests.operator();
     let is_local = visit.settings().is_local();
+    if !visit.visitor.is_known && visit.route.access != Access::Anyone {
+        return Err(Refusal::NotSignedIn);
+    }
     match (visit.route.access, operator) {
         (Access::Anyone, _) => Ok(()),
         (Access::Looker, operator) if is_local || operator.is_some() => Ok(()),
@@ -244,18 +266,44 @@ fn from_here(visit: &Visit, headers: &HeaderMap) -> Result<(), Refusal> {
 /// Who asks: by the session's cookie, else nobody but the place.
 fn visitor(desk: &Shared, route: &Route, peer: Peer, headers: &HeaderMap) -> Visitor {
     let sign = if route.path == "/events" { Sign::OfNothing } else { Sign::OfLife };
+    if let Some(bearer) = bearer(headers).filter(|_| route.is_api()) {
+        let csrf = desk.sessions.csrf().to_owned();
+        return match tokens::holder(&desk.settings.ledger, bearer) {
+            Some(name) if desk.board.borrow().is_operator(&name) => {
+                let guests = Guests::reader(name, place_of(peer));
+                Visitor { guests, session: None, csrf, is_known: true }
+            }
+            _ => Visitor { guests: guests_at(peer), session: None, csrf, is_known: false },
+        };
+    }
     let token = cookie(headers, signin::cookie_name(peer.way));
     if let Some(found) = token.and_then(|token| desk.sessions.find(token, sign)) {
-        return Visitor { guests: found.guests, session: Some(found.key), csrf: found.csrf };
+        return Visitor {
+            guests: found.guests,
+            session: Some(found.key),
+            csrf: found.csrf,
+            is_known: true,
+        };
     }
-    Visitor { guests: guests_at(peer), session: None, csrf: desk.sessions.csrf().to_owned() }
+    let csrf = desk.sessions.csrf().to_owned();
+    Visitor { guests: guests_at(peer), session: None, csrf, is_known: true }
+}
+
+/// The token of a request that has one.
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
 /// Nobody but the place.
 pub(super) fn guests_at(peer: Peer) -> Guests {
+    Guests::os_user(place_of(peer))
+}
+
+fn place_of(peer: Peer) -> String {
     let ip = peer.address.ip();
-    let place = if ip.is_loopback() { "page".to_owned() } else { format!("page at {ip}") };
-    Guests::os_user(place)
+    if ip.is_loopback() { "page".to_owned() } else { format!("page at {ip}") }
 }
 
 fn lang(headers: &HeaderMap) -> Lang {

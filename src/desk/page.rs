@@ -2,12 +2,42 @@
 
 use super::Shared;
 use super::refusal::{Refusal, answer};
+use super::routes::{Access, ROUTES};
+use super::view::detail;
 use super::visit::Visit;
 use super::words::{Lang, Words};
 use crate::config::Run;
 use askama::Template;
 use axum::body::Body;
 use axum::http::{Response, StatusCode};
+
+/// The pages in the order of their links.
+const LINKS: [(&str, &str); 12] = [
+    ("/", "title.clerk"),
+    ("/day", "title.day"),
+    ("/batches", "title.batches"),
+    ("/exceptions", "title.exceptions"),
+    ("/ballots", "title.ballots"),
+    ("/imports", "title.imports"),
+    ("/reconciliation", "title.reconciliation"),
+    ("/outbox", "title.outbox"),
+    ("/scanners", "title.scanners"),
+    ("/proof", "title.proof"),
+    ("/proposals", "title.proposals"),
+    ("/operators", "title.operators"),
+];
+
+/// A text as part of a path.
+pub(super) fn encoded(text: &str) -> String {
+    text.bytes()
+        .map(|byte| match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'~' => {
+                char::from(byte).to_string()
+            }
+            byte => format!("%{byte:02X}"),
+        })
+        .collect()
+}
 
 /// What stands around every page.
 #[derive(Debug, Clone)]
@@ -22,6 +52,7 @@ pub(super) struct Frame<'v> {
     pub(super) operator: Option<(&'v str, String)>,
     /// Where the page is.
     pub(super) target: &'v str,
+    visit: Option<&'v Visit>,
 }
 
 impl<'v> Frame<'v> {
@@ -34,6 +65,7 @@ impl<'v> Frame<'v> {
             csrf: &visit.visitor.csrf,
             operator: operator.map(|(name, role)| (name, format!("role.{}", role.name()))),
             target: &visit.target,
+            visit: Some(visit),
         }
     }
 
@@ -46,9 +78,80 @@ impl<'v> Frame<'v> {
     }
 
     /// The text of a key with one thing in it.
-    #[expect(dead_code, reason = "pages that are yet to come use it")]
     pub(super) fn with(&self, key: &str, name: &str, value: &str) -> String {
         self.words.with(key, &[(name, value)])
+    }
+
+    /// The word of a name within a table of words; the name itself where there is none.
+    pub(super) fn word(&self, table: &str, name: &str) -> String {
+        self.words.find(&format!("{table}.{name}")).unwrap_or(name).to_owned()
+    }
+
+    /// What the ledger says, in the language's own words as far as there are some.
+    pub(super) fn detail(&self, said: &str) -> String {
+        detail(said, self.words)
+    }
+
+    /// A text as part of an address.
+    #[expect(clippy::unused_self, reason = "templates have the frame")]
+    pub(super) fn encoded(&self, text: &str) -> String {
+        encoded(text)
+    }
+
+    /// Where a ballot's page is.
+    #[expect(clippy::unused_self, reason = "templates have the frame")]
+    pub(super) fn ballot(&self, election: &str, ballot: &str) -> String {
+        super::ballots::place(election, ballot)
+    }
+
+    /// What was typed into a form that is shown once more; no password.
+    pub(super) fn typed(&self, name: &str) -> &'v str {
+        let refused = self.visit.filter(|visit| visit.refused.is_some());
+        refused.and_then(|visit| visit.field(name)).unwrap_or_default()
+    }
+
+    /// Why a form is shown once more.
+    pub(super) fn refused(&self) -> Option<&'v str> {
+        self.visit?.refused.as_ref()?.detail()
+    }
+
+    /// What was done before the page was led to.
+    pub(super) fn done(&self) -> Option<&str> {
+        let done = self.visit?.query("done")?;
+        self.words.find(&format!("done.{done}"))
+    }
+
+    /// Whether the page is to be printed and signed.
+    pub(super) fn is_print(&self) -> bool {
+        self.visit.is_some_and(|visit| visit.route.path.ends_with("/print"))
+    }
+
+    /// When the page was made, in local time with offset.
+    pub(super) fn made(&self) -> String {
+        self.visit.map(|visit| visit.time(visit.now())).unwrap_or_default()
+    }
+
+    /// The pages that the visitor may open: where, and the key of its name.
+    pub(super) fn links(&self) -> Vec<(&'static str, &'static str)> {
+        let may = |access: Access| match (access, self.visit) {
+            (Access::Role(role), Some(visit)) => {
+                visit.visitor.guests.party().by.may(role)
+                    || (self.operator.is_none() && !self.has_operators())
+            }
+            (Access::Role(_), None) => false,
+            _ => true,
+        };
+        let is_open =
+            |path: &str| ROUTES.iter().any(|route| route.path == path && may(route.access));
+        LINKS.into_iter().filter(|(path, _)| is_open(path)).collect()
+    }
+
+    /// Whether the visitor may do what takes that role.
+    pub(super) fn may(&self, role: &str) -> bool {
+        let role = crate::ledger::Role::from_name(role);
+        let is_free = self.operator.is_none() && !self.has_operators();
+        let by = self.visit.map(|visit| &visit.visitor.guests.party().by);
+        is_free || role.zip(by).is_some_and(|(role, by)| by.may(role))
     }
 
     /// The address of a style, a script or a picture.
@@ -91,8 +194,15 @@ struct Message<'v> {
 pub(super) fn message(desk: &Shared, lang: Lang, refusal: &Refusal) -> Response<Body> {
     let words = desk.lexicon.words(lang);
     let key = format!("refusal.{}", refusal.name());
-    let frame =
-        Frame { desk, words, title: "title.refused", csrf: "", operator: None, target: "/" };
+    let frame = Frame {
+        desk,
+        words,
+        title: "title.refused",
+        csrf: "",
+        operator: None,
+        target: "/",
+        visit: None,
+    };
     let page = Message { frame, says: words.of(&key), detail: refusal.detail() };
     match page.render() {
         Ok(text) => answer(refusal.status(), "text/html; charset=utf-8", text),

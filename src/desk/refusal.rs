@@ -62,6 +62,12 @@ pub(super) enum Refusal {
     Malformed(&'static str),
     /// The rules do not allow it; nothing changed: why.
     Rules(String),
+    /// What was sent is none of what the API takes: what is wrong.
+    Invalid(String),
+    /// What was sent is of another type.
+    WrongType,
+    /// It was tried too often: why it waits.
+    TooOften(String),
     /// The form is too long.
     TooLong,
     /// The form did not come in time.
@@ -91,6 +97,9 @@ impl Refusal {
             Self::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
             Self::Malformed(_) => StatusCode::BAD_REQUEST,
             Self::Rules(_) => StatusCode::CONFLICT,
+            Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::WrongType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::TooOften(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::Busy | Self::Failed(_) => StatusCode::SERVICE_UNAVAILABLE,
@@ -108,6 +117,9 @@ impl Refusal {
             Self::WrongMethod => "wrong_method",
             Self::Malformed(_) => "malformed",
             Self::Rules(_) => "rules",
+            Self::Invalid(_) => "invalid",
+            Self::WrongType => "wrong_type",
+            Self::TooOften(_) => "too_often",
             Self::TooLong => "too_long",
             Self::TooSlow => "too_slow",
             Self::Busy => "busy",
@@ -119,7 +131,7 @@ impl Refusal {
     pub(super) fn detail(&self) -> Option<&str> {
         match self {
             Self::Malformed(what) => Some(what),
-            Self::Rules(why) => Some(why),
+            Self::Rules(why) | Self::Invalid(why) | Self::TooOften(why) => Some(why),
             _ => None,
         }
     }

@@ -1,8 +1,13 @@
 //! The table of all routes: what is asked how, by whom, and who answers. The router is made of it, and so are the tests' lists.
 
+use super::act::{SECOND_OPERATOR, SECOND_SECRET};
+use super::fields::{Field, Kind, may, must};
 use super::refusal::Refusal;
 use super::visit::{Outcome, Visit};
-use super::{Shared, assets, clerk, events, gate, signin};
+use super::{
+    Shared, assets, ballots, batches, clerk, day, events, gate, openapi, proof, records, signin,
+    station,
+};
 use crate::ledger::Role;
 use axum::Router;
 use axum::body::Body;
@@ -30,7 +35,7 @@ pub enum Access {
     Role(Role),
 }
 
-type Answering = Pin<Box<dyn Future<Output = Outcome> + Send>>;
+pub(super) type Answering = Pin<Box<dyn Future<Output = Outcome> + Send>>;
 
 /// One route.
 pub struct Route {
@@ -42,6 +47,12 @@ pub struct Route {
     pub access: Access,
     /// Who answers.
     pub(super) handler: fn(Visit) -> Answering,
+    /// What its query may hold.
+    pub(super) query: &'static [Field],
+    /// What its form or its object holds.
+    pub(super) fields: &'static [Field],
+    /// The name of the schema of what the API answers.
+    pub(super) answer: &'static str,
 }
 
 impl std::fmt::Debug for Route {
@@ -51,15 +62,94 @@ impl std::fmt::Debug for Route {
     }
 }
 
+impl Route {
+    /// Whether it answers in JSON.
+    pub fn is_api(&self) -> bool {
+        self.path.starts_with("/api/")
+    }
+
+    const fn asks(self, query: &'static [Field]) -> Self {
+        Self { query, ..self }
+    }
+
+    const fn takes(self, fields: &'static [Field]) -> Self {
+        Self { fields, ..self }
+    }
+
+    const fn gives(self, answer: &'static str) -> Self {
+        Self { answer, ..self }
+    }
+}
+
+const fn route(
+    method: Method,
+    path: &'static str,
+    access: Access,
+    handler: fn(Visit) -> Answering,
+) -> Route {
+    Route { method, path, access, handler, query: &[], fields: &[], answer: "" }
+}
+
 const fn get(path: &'static str, access: Access, handler: fn(Visit) -> Answering) -> Route {
-    Route { method: Method::Get, path, access, handler }
+    route(Method::Get, path, access, handler)
 }
 
 const fn post(path: &'static str, access: Access, handler: fn(Visit) -> Answering) -> Route {
-    Route { method: Method::Post, path, access, handler }
+    route(Method::Post, path, access, handler)
 }
 
-/// Every route.
+const READS: Access = Access::Role(Role::Auditor);
+const CLERK: Access = Access::Role(Role::Clerk);
+const SUPERVISOR: Access = Access::Role(Role::Supervisor);
+const ADMINISTRATOR: Access = Access::Role(Role::Administrator);
+
+const BEFORE: &[Field] = &[may("before", Kind::Count)];
+const AFTER: &[Field] = &[may("after", Kind::Count)];
+const ELECTION: &[Field] = &[may("election", Kind::Text)];
+
+const OPENING: &[Field] = &[
+    may("mode", Kind::One(&["receive", "accept", "needs_attention", "undeliverable", "lookup"])),
+    may("received_by", Kind::One(&["mail", "drop_box", "in_person", "other"])),
+    may("received_at", Kind::Text),
+    may("reason", Kind::Text),
+    may("postmarked", Kind::Flag),
+    may("attention", Kind::Text),
+    may("place", Kind::Text),
+    may("seals", Kind::Texts),
+    may("cap", Kind::Count),
+];
+const CLOSING: &[Field] = &[must("counted", Kind::Count), may("explanation", Kind::Text)];
+const REASON: &[Field] = &[must("reason", Kind::Text)];
+const REVERSING: &[Field] = &[must("reason", Kind::Text), SECOND_OPERATOR, SECOND_SECRET];
+const SETTING: &[Field] = &[
+    must(
+        "status",
+        Kind::One(&[
+            "issued",
+            "mailed",
+            "received",
+            "accepted",
+            "needs_attention",
+            "rejected",
+            "undeliverable",
+            "voided",
+        ]),
+    ),
+    must("reason", Kind::Text),
+    SECOND_OPERATOR,
+    SECOND_SECRET,
+];
+const CONFIRMING: &[Field] = &[SECOND_OPERATOR, SECOND_SECRET];
+const ADDING: &[Field] = &[
+    must("operator", Kind::Text),
+    must("role", Kind::One(&["auditor", "clerk", "supervisor", "administrator"])),
+    must("secret", Kind::Secret),
+];
+const OPERATOR: &[Field] = &[must("operator", Kind::Text)];
+const SIGNING: &[Field] = &[may("operator", Kind::Text), must("secret", Kind::Secret)];
+const SCANNER: &[Field] = &[may("scanner", Kind::Text)];
+
+/// Every route: the pages, and the same in JSON.
 pub static ROUTES: &[Route] = &[
     get("/", Access::Looker, |visit| Box::pin(clerk::page(visit))),
     get("/events", Access::Looker, |visit| Box::pin(events::stream(visit))),
@@ -67,8 +157,118 @@ pub static ROUTES: &[Route] = &[
     post("/signin", Access::Anyone, |visit| Box::pin(signin::sign_in(visit))),
     post("/signout", Access::Anyone, |visit| Box::pin(signin::sign_out(visit))),
     post("/language", Access::Anyone, |visit| Box::pin(signin::language(visit))),
-    get("/api/v1/now", Access::Role(Role::Auditor), |visit| Box::pin(clerk::now(visit))),
     get("/assets/{name}", Access::Anyone, |visit| Box::pin(assets::asset(visit))),
+    get("/day", READS, |visit| Box::pin(day::day(visit))),
+    get("/day/print", READS, |visit| Box::pin(day::day(visit))),
+    get("/batches", READS, |visit| Box::pin(batches::list(visit))),
+    post("/batches", CLERK, |visit| Box::pin(batches::open(visit))),
+    get("/batches/{n}", READS, |visit| Box::pin(batches::one(visit))),
+    get("/batches/{n}/print", READS, |visit| Box::pin(batches::one(visit))),
+    post("/batches/{n}/close", CLERK, |visit| Box::pin(batches::close(visit))),
+    post("/batches/{n}/reverse", SUPERVISOR, |visit| Box::pin(batches::reverse(visit))),
+    get("/exceptions", READS, |visit| Box::pin(records::exceptions(visit))),
+    get("/ballots", READS, |visit| Box::pin(ballots::search(visit))),
+    get("/ballots/{election}/{ballot}", READS, |visit| Box::pin(ballots::one(visit))),
+    post("/ballots/{election}/{ballot}/set", SUPERVISOR, |visit| Box::pin(ballots::set(visit))),
+    get("/imports", READS, |visit| Box::pin(records::imports(visit))),
+    get("/imports/{n}", READS, |visit| Box::pin(records::import(visit))),
+    get("/reconciliation", READS, |visit| Box::pin(records::reconciliation(visit))),
+    get("/reconciliation/print", READS, |visit| Box::pin(records::reconciliation(visit))),
+    get("/proof", READS, |visit| Box::pin(proof::page(visit))),
+    post("/proof/verify", READS, |visit| Box::pin(proof::begin(visit))),
+    post("/proof/checkpoint", SUPERVISOR, |visit| Box::pin(proof::checkpoint(visit))),
+    get("/scanners", READS, |visit| Box::pin(station::scanners(visit))),
+    post("/scanners/acknowledge", CLERK, |visit| Box::pin(station::acknowledge(visit))),
+    get("/outbox", READS, |visit| Box::pin(station::outbox(visit))),
+    post("/outbox/retry", SUPERVISOR, |visit| Box::pin(station::retry(visit))),
+    post("/outbox/{n}/drop", SUPERVISOR, |visit| Box::pin(station::give_up(visit))),
+    get("/operators", READS, |visit| Box::pin(station::operators(visit))),
+    post("/operators", ADMINISTRATOR, |visit| Box::pin(station::add_operator(visit))),
+    post("/operators/disable", ADMINISTRATOR, |visit| Box::pin(station::disable_operator(visit))),
+    get("/proposals", READS, |visit| Box::pin(station::proposals(visit))),
+    post("/proposals/{n}/confirm", SUPERVISOR, |visit| Box::pin(station::confirm(visit))),
+    post("/proposals/{n}/decline", SUPERVISOR, |visit| Box::pin(station::decline(visit))),
+    get("/api/v1/openapi.json", Access::Anyone, |visit| Box::pin(openapi::document(visit)))
+        .gives("OpenApi"),
+    get("/api/v1/session", Access::Anyone, |visit| Box::pin(signin::session(visit)))
+        .gives("Session"),
+    post("/api/v1/session", Access::Anyone, |visit| Box::pin(signin::sign_in(visit)))
+        .takes(SIGNING)
+        .gives("Session"),
+    post("/api/v1/session/end", Access::Anyone, |visit| Box::pin(signin::sign_out(visit)))
+        .gives("Session"),
+    get("/api/v1/now", READS, |visit| Box::pin(clerk::now(visit))).gives("Now"),
+    get("/api/v1/proof/checkpoint", READS, |visit| Box::pin(proof::newest(visit)))
+        .gives("CheckpointEntry"),
+    get("/api/v1/day", READS, |visit| Box::pin(day::day(visit)))
+        .asks(&[may("day", Kind::Text)])
+        .gives("Day"),
+    get("/api/v1/batches", READS, |visit| Box::pin(batches::list(visit)))
+        .asks(BEFORE)
+        .gives("BatchPage"),
+    post("/api/v1/batches", CLERK, |visit| Box::pin(batches::open(visit)))
+        .takes(OPENING)
+        .gives("Answer"),
+    get("/api/v1/batches/{n}", READS, |visit| Box::pin(batches::one(visit))).gives("Batch"),
+    post("/api/v1/batches/{n}/close", CLERK, |visit| Box::pin(batches::close(visit)))
+        .takes(CLOSING)
+        .gives("Answer"),
+    post("/api/v1/batches/{n}/reverse", SUPERVISOR, |visit| Box::pin(batches::reverse(visit)))
+        .takes(REVERSING)
+        .gives("Answer"),
+    get("/api/v1/exceptions", READS, |visit| Box::pin(records::exceptions(visit)))
+        .asks(&[may("after", Kind::Text)])
+        .gives("Exceptions"),
+    get("/api/v1/ballots", READS, |visit| Box::pin(ballots::search(visit)))
+        .asks(&[may("number", Kind::Text), may("election", Kind::Text)])
+        .gives("Found"),
+    get("/api/v1/ballots/{election}/{ballot}", READS, |visit| Box::pin(ballots::one(visit)))
+        .gives("Ballot"),
+    post("/api/v1/ballots/{election}/{ballot}/set", SUPERVISOR, |visit| {
+        Box::pin(ballots::set(visit))
+    })
+    .takes(SETTING)
+    .gives("Answer"),
+    get("/api/v1/imports", READS, |visit| Box::pin(records::imports(visit)))
+        .asks(BEFORE)
+        .gives("ImportPage"),
+    get("/api/v1/imports/{n}", READS, |visit| Box::pin(records::import(visit)))
+        .asks(AFTER)
+        .gives("Import"),
+    get("/api/v1/reconciliation", READS, |visit| Box::pin(records::reconciliation(visit)))
+        .asks(ELECTION)
+        .gives("Reconciliation"),
+    get("/api/v1/proof", READS, |visit| Box::pin(proof::page(visit))).asks(BEFORE).gives("Proofs"),
+    post("/api/v1/proof/verify", READS, |visit| Box::pin(proof::begin(visit))).gives("Proving"),
+    post("/api/v1/proof/checkpoint", SUPERVISOR, |visit| Box::pin(proof::checkpoint(visit)))
+        .gives("Answer"),
+    get("/api/v1/scanners", READS, |visit| Box::pin(station::scanners(visit))).gives("Scanners"),
+    post("/api/v1/scanners/acknowledge", CLERK, |visit| Box::pin(station::acknowledge(visit)))
+        .takes(SCANNER)
+        .gives("Answer"),
+    get("/api/v1/outbox", READS, |visit| Box::pin(station::outbox(visit)))
+        .asks(AFTER)
+        .gives("OutboxPage"),
+    post("/api/v1/outbox/retry", SUPERVISOR, |visit| Box::pin(station::retry(visit)))
+        .gives("Answer"),
+    post("/api/v1/outbox/{n}/drop", SUPERVISOR, |visit| Box::pin(station::give_up(visit)))
+        .takes(REASON)
+        .gives("Answer"),
+    get("/api/v1/operators", READS, |visit| Box::pin(station::operators(visit))).gives("Operators"),
+    post("/api/v1/operators", ADMINISTRATOR, |visit| Box::pin(station::add_operator(visit)))
+        .takes(ADDING)
+        .gives("Answer"),
+    post("/api/v1/operators/disable", ADMINISTRATOR, |visit| {
+        Box::pin(station::disable_operator(visit))
+    })
+    .takes(OPERATOR)
+    .gives("Answer"),
+    get("/api/v1/proposals", READS, |visit| Box::pin(station::proposals(visit))).gives("Proposals"),
+    post("/api/v1/proposals/{n}/confirm", SUPERVISOR, |visit| Box::pin(station::confirm(visit)))
+        .takes(CONFIRMING)
+        .gives("Answer"),
+    post("/api/v1/proposals/{n}/decline", SUPERVISOR, |visit| Box::pin(station::decline(visit)))
+        .gives("Answer"),
 ];
 
 /// The router of the table, and of nothing else.

@@ -4,19 +4,23 @@ use super::gate::{LANG_COOKIE, guests_at};
 use super::page::Frame;
 use super::refusal::Refusal;
 use super::server::Way;
-use super::sessions::SESSION_MAX;
+use super::sessions::{SESSION_MAX, Sign};
 use super::visit::{Outcome, Visit};
 use super::words::Lang;
 use crate::control::{Answer, Command, Hand, PASSWORD_BYTES_MAX};
 use crate::event::LogEvent;
-use crate::ledger::Secret;
+use crate::ledger::{Role, Secret};
 use askama::Template;
 use axum::body::Body;
 use axum::http::header::{self, HeaderValue};
 use axum::http::{Response, StatusCode};
+use serde::Serialize;
 
 /// How long a language is remembered, in seconds: a year.
 const LANG_SECONDS: u32 = 31_536_000;
+
+/// How the control layer begins to say that it was tried too often.
+const TOO_OFTEN: &str = "too many failures";
 
 /// The page on which somebody signs in.
 #[derive(Template)]
@@ -109,9 +113,20 @@ pub(super) async fn sign_in(mut visit: Visit) -> Outcome {
             );
             let way = visit.peer.way;
             let cookie = cookie(cookie_name(way), &token, (way, SESSION_MAX.as_secs()));
+            if visit.is_api() {
+                let found = visit.desk.sessions.find(&token, Sign::OfLife);
+                let csrf = found.map(|found| found.csrf).unwrap_or_default();
+                let session = Session { operator: Some(&operator), role: Some(role), csrf: &csrf };
+                return Ok(with_cookie(visit.json(&session)?, cookie));
+            }
             Ok(with_cookie(Visit::see_other(place(visit.field("next")))?, cookie))
         }
         Ok(_) => Err(Refusal::Malformed("this is no sign-in")),
+        Err(Refusal::Rules(why)) if visit.is_api() => Err(if why.starts_with(TOO_OFTEN) {
+            Refusal::TooOften(why)
+        } else {
+            Refusal::Rules(why)
+        }),
         Err(Refusal::Rules(_)) => {
             let page = SignIn {
                 frame: visit.frame("title.signin"),
@@ -124,6 +139,24 @@ pub(super) async fn sign_in(mut visit: Visit) -> Outcome {
     }
 }
 
+/// Who is signed in, and what the header `x-csrf-token` of acts must have.
+#[derive(Debug, Serialize)]
+struct Session<'a> {
+    operator: Option<&'a str>,
+    role: Option<Role>,
+    csrf: &'a str,
+}
+
+/// `GET /api/v1/session`.
+pub(super) async fn session(visit: Visit) -> Outcome {
+    let operator = visit.visitor.guests.operator();
+    visit.json(&Session {
+        operator: operator.map(|(name, _)| name),
+        role: operator.map(|(_, role)| role),
+        csrf: &visit.visitor.csrf,
+    })
+}
+
 /// `POST /signout`.
 pub(super) async fn sign_out(visit: Visit) -> Outcome {
     if let (Some(session), Some((operator, _))) =
@@ -133,7 +166,13 @@ pub(super) async fn sign_out(visit: Visit) -> Outcome {
         tracing::info!(event = LogEvent::SignedOut.name(), operator, "An operator signed out.");
     }
     let way = visit.peer.way;
-    Ok(with_cookie(Visit::see_other("/")?, cookie(cookie_name(way), "", (way, 0))))
+    let response = if visit.is_api() {
+        let csrf = visit.desk.sessions.csrf();
+        visit.json(&Session { operator: None, role: None, csrf })?
+    } else {
+        Visit::see_other("/")?
+    };
+    Ok(with_cookie(response, cookie(cookie_name(way), "", (way, 0))))
 }
 
 /// `POST /language`.

@@ -274,7 +274,7 @@ fn todo(seen: &Seen, words: Words<'_>) -> Option<String> {
 }
 
 /// What the ledger says of a scan, in the language's own words as far as there are some.
-fn detail(reason: &str, words: Words<'_>) -> String {
+pub(super) fn detail(reason: &str, words: Words<'_>) -> String {
     if Reason::from_name(reason).is_some() {
         return words.of(&format!("reason.{reason}")).to_owned();
     }

@@ -11,11 +11,10 @@ use crate::clock::Micros;
 use crate::control::{Answer, Command, Guests};
 use crate::ledger::{ReadError, Reader};
 use askama::Template;
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::http::header::{self, HeaderValue};
 use axum::http::{Response, StatusCode};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 /// What comes of a request.
 pub(super) type Outcome = Result<Response<Body>, Refusal>;
@@ -29,6 +28,8 @@ pub(super) struct Visitor {
     pub(super) session: Option<SessionKey>,
     /// What their forms carry.
     pub(super) csrf: String,
+    /// Whether they are whom they say to be; not where a token is nobody's.
+    pub(super) is_known: bool,
 }
 
 /// A request that passed the gate.
@@ -46,8 +47,8 @@ pub(super) struct Visit {
     pub(super) query: Vec<(String, String)>,
     /// The fields of the form.
     pub(super) form: Vec<(String, String)>,
-    /// The body, where it is no form.
-    pub(super) body: Bytes,
+    /// What was refused of a form that is shown once more.
+    pub(super) refused: Option<Refusal>,
     /// What the browser has already, by its tag.
     pub(super) has_already: Option<HeaderValue>,
 }
@@ -56,7 +57,6 @@ fn find<'v>(values: &'v [(String, String)], name: &str) -> Option<&'v str> {
     values.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
 }
 
-#[expect(dead_code, reason = "pages that are yet to come use it")]
 impl Visit {
     /// What stands for a name in the route's path.
     pub(super) fn param(&self, name: &str) -> Result<&str, Refusal> {
@@ -73,10 +73,23 @@ impl Visit {
         find(&self.form, name).map(str::trim).filter(|value| !value.is_empty())
     }
 
-    /// The body as JSON.
-    pub(super) fn read_json<T: DeserializeOwned>(&self) -> Result<T, Refusal> {
-        serde_json::from_slice(&self.body)
-            .map_err(|_why| Refusal::Malformed("this is no such JSON"))
+    /// The lines of all fields of that name that are not empty.
+    pub(super) fn lines(&self, name: &str) -> Vec<String> {
+        let values = self.form.iter().filter(|(known, _)| known == name);
+        let lines = values.flat_map(|(_, value)| value.lines().map(str::trim));
+        lines.filter(|line| !line.is_empty()).map(str::to_owned).collect()
+    }
+
+    /// A row number of the query.
+    pub(super) fn row(&self, name: &str, otherwise: i64) -> Result<i64, Refusal> {
+        self.query(name).map_or(Ok(otherwise), |text| {
+            text.parse().map_err(|_none| Refusal::Malformed("no page begins there"))
+        })
+    }
+
+    /// Whether JSON is asked for.
+    pub(super) fn is_api(&self) -> bool {
+        self.route.is_api()
     }
 
     /// The words of the visitor's language.
@@ -121,7 +134,8 @@ impl Visit {
 
     /// The page.
     pub(super) fn page(&self, page: &impl Template) -> Outcome {
-        self.page_with(StatusCode::OK, page)
+        let status = self.refused.as_ref().map_or(StatusCode::OK, Refusal::status);
+        self.page_with(status, page)
     }
 
     /// The page with another status.

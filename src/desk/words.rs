@@ -23,10 +23,11 @@ impl Lang {
         }
     }
 
-    const fn text(self) -> &'static str {
+    /// The clerk's page and what all have, and the other pages.
+    const fn texts(self) -> [&'static str; 2] {
         match self {
-            Self::En => include_str!("words/en.toml"),
-            Self::Es => include_str!("words/es.toml"),
+            Self::En => [include_str!("words/en.toml"), include_str!("words/en-pages.toml")],
+            Self::Es => [include_str!("words/es.toml"), include_str!("words/es-pages.toml")],
         }
     }
 
@@ -68,10 +69,12 @@ impl Lexicon {
     pub(super) fn built_in() -> Result<Self, WordsError> {
         let mut languages = Vec::new();
         for lang in Lang::ALL {
-            let table: toml::Table =
-                toml::from_str(lang.text()).map_err(|e| WordsError::Toml(lang.name(), e))?;
             let mut texts = BTreeMap::new();
-            flatten("", &table, &mut texts);
+            for text in lang.texts() {
+                let table: toml::Table =
+                    toml::from_str(text).map_err(|e| WordsError::Toml(lang.name(), e))?;
+                flatten("", &table, &mut texts);
+            }
             languages.push((lang, texts));
         }
         Ok(Self(languages.into()))

@@ -87,7 +87,7 @@ pub enum FormatError {
 }
 
 /// A format that can work.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Format {
     name: Arc<str>,
     symbologies: Vec<Symbology>,
@@ -106,14 +106,14 @@ pub(super) enum Reading {
     Unreadable(Unreadable),
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Spelling {
     Pattern(Pattern),
     Imb(MailFields),
 }
 
 /// A compiled pattern, with the numbers of its groups.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Pattern {
     regex: Regex,
     capture: usize,
@@ -122,7 +122,7 @@ struct Pattern {
 }
 
 /// Which Intelligent Mail is this office's ballot mail.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct MailFields {
     returning: Vec<String>,
     outbound: Vec<String>,

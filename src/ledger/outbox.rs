@@ -277,15 +277,22 @@ fn told(change: Fact) -> Option<(ElectionId, BallotId, Status)> {
     }
 }
 
-/// Every change that is not yet with the relay, in order.
-pub(super) fn list(conn: &Connection, each: &mut dyn FnMut(OutboxEntry)) -> rusqlite::Result<()> {
+/// From the first, without a bound.
+pub(super) const ALL: (i64, i64) = (0, -1);
+
+/// The changes that are not yet with the relay, in order: after that row, at most so many.
+pub(super) fn list(
+    conn: &Connection,
+    (after, limit): (i64, i64),
+    each: &mut dyn FnMut(OutboxEntry),
+) -> rusqlite::Result<()> {
     let mut pending = conn.prepare(
         "SELECT outbox.seq, outbox.state, outbox.due, outbox.sequence, outbox.attempts, \
          outbox.last_error, event.body FROM outbox INDEXED BY outbox_pending \
          JOIN event ON event.seq = outbox.seq \
-         WHERE outbox.state < 3 ORDER BY outbox.seq",
+         WHERE outbox.state < 3 AND outbox.seq > ? ORDER BY outbox.seq LIMIT ?",
     )?;
-    let mut rows = pending.query([])?;
+    let mut rows = pending.query([after, limit])?;
     while let Some(row) = rows.next()? {
         let event = rows::event_in(row, 6)?;
         let Some((election, ballot, status)) = told(event.fact) else { continue };

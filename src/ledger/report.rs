@@ -4,12 +4,18 @@
 mod batch;
 mod day;
 mod exceptions;
+mod imports;
+mod pages;
 mod reconciliation;
 mod story;
 
 pub use self::batch::BatchSheet;
 pub use self::day::{DayReport, HourScans, NamedScans};
 pub use self::exceptions::{After, Exception, Exceptions};
+pub use self::imports::{FieldDifference, ImportDifference, ImportEntry, ImportPage, ImportSheet};
+pub use self::pages::{
+    BatchPage, CheckpointEntry, CheckpointPage, DaySheet, OutboxPage, QuarterScans,
+};
 pub use self::reconciliation::{BatchDay, Flow, HandCounts, Reconciliation, ScanSums};
 pub use self::story::{BallotStory, Chapter};
 
@@ -113,7 +119,7 @@ impl Reader {
 
     /// Every change that is not yet with the relay, in order.
     pub fn outbox(&self, each: &mut dyn FnMut(OutboxEntry)) -> Result<(), ReadError> {
-        self.snapshot(|| outbox::list(&self.conn, each))
+        self.snapshot(|| outbox::list(&self.conn, outbox::ALL, each))
     }
 
     /// All that `ask` reads is of one moment.
@@ -207,6 +213,18 @@ impl Reader {
             _ => None,
         })
     }
+}
+
+/// One row more than a page has says whether there is a next page.
+fn rows_and_one(limit: usize) -> i64 {
+    i64::try_from(limit.saturating_add(1)).unwrap_or(i64::MAX)
+}
+
+/// Leaves a page's rows; the last of them, where there is a next page.
+fn cut<T>(rows: &mut Vec<T>, limit: usize, number: impl Fn(&T) -> i64) -> Option<i64> {
+    let more = rows.len() > limit;
+    rows.truncate(limit);
+    rows.last().filter(|_| more).map(number)
 }
 
 /// A count of a scope; none is zero.

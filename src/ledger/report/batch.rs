@@ -5,7 +5,7 @@ use super::{ReadError, Reader};
 use crate::clock::Micros;
 use crate::ledger::batches::BatchStory;
 use crate::ledger::checkpoint::on_paper;
-use rusqlite::OptionalExtension as _;
+use rusqlite::{Connection, OptionalExtension as _};
 use serde::Serialize;
 
 /// Exceptions shown of one batch, the oldest; the list of all exceptions has the others.
@@ -33,25 +33,24 @@ impl Reader {
             Ok(Some(BatchSheet {
                 story,
                 exceptions: self.exceptions_in(number, EXCEPTIONS_MAX)?,
-                checkpoint: self.newest_checkpoint()?,
+                checkpoint: newest_checkpoint(&self.conn)?,
                 as_of: self.zone.date_time(as_of),
             }))
         })
     }
+}
 
-    /// The newest checkpoint as it stands on paper: row number and 16 letters of the row's hash.
-    fn newest_checkpoint(&self) -> rusqlite::Result<Option<String>> {
-        self.conn
-            .prepare_cached(
-                "SELECT event.seq, event.hash FROM checkpoint JOIN event ON event.seq = checkpoint.of \
-                 ORDER BY checkpoint.seq DESC LIMIT 1",
-            )?
-            .query_row([], |row| {
-                let (seq, hash): (i64, [u8; 32]) = (row.get(0)?, row.get(1)?);
-                Ok(on_paper(seq, &hash))
-            })
-            .optional()
-    }
+/// The newest checkpoint as it stands on paper: row number and 16 letters of the row's hash.
+pub(super) fn newest_checkpoint(conn: &Connection) -> rusqlite::Result<Option<String>> {
+    conn.prepare_cached(
+        "SELECT event.seq, event.hash FROM checkpoint JOIN event ON event.seq = checkpoint.of \
+         ORDER BY checkpoint.seq DESC LIMIT 1",
+    )?
+    .query_row([], |row| {
+        let (seq, hash): (i64, [u8; 32]) = (row.get(0)?, row.get(1)?);
+        Ok(on_paper(seq, &hash))
+    })
+    .optional()
 }
 
 #[cfg(test)]

@@ -82,7 +82,7 @@ impl Reader {
     }
 
     /// The first moment of a local day, and the first one after it.
-    fn bounds(&self, day: &str) -> Option<(Micros, Micros)> {
+    pub(super) fn bounds(&self, day: &str) -> Option<(Micros, Micros)> {
         let from = self.zone.instant(day).ok()?;
         // A date and nothing else, written as dates are.
         if self.zone.date(from) != day {

@@ -96,13 +96,13 @@ impl Reader {
         })
     }
 
-    fn is_decided(&self, row: &BallotRow) -> rusqlite::Result<bool> {
+    pub(super) fn is_decided(&self, row: &BallotRow) -> rusqlite::Result<bool> {
         self.conn
             .prepare_cached("SELECT 1 FROM import WHERE number = ? AND seq IS NOT NULL")?
             .exists([row.since])
     }
 
-    fn story(&self, row: &BallotRow) -> rusqlite::Result<BallotStory> {
+    pub(super) fn story(&self, row: &BallotRow) -> rusqlite::Result<BallotStory> {
         let mut history = self.imports(row)?;
         history.extend(self.events(row)?);
         history.extend(self.declined(row)?);

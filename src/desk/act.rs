@@ -1,0 +1,72 @@
+//! What every form and every act of the API share: the second person, and what is answered in the end.
+
+use super::fields::{Field, Kind, may};
+use super::refusal::Refusal;
+use super::routes::Answering;
+use super::visit::{Outcome, Visit};
+use crate::control::batch::BatchAnswer;
+use crate::control::{Answer, Command, Hand};
+use crate::ledger::Secret;
+
+/// The second person's fields.
+pub(super) const SECOND_OPERATOR: Field = may("second_operator", Kind::Text);
+pub(super) const SECOND_SECRET: Field = may("second_secret", Kind::Secret);
+
+/// Whoever confirms what follows, there and then; nobody where no password and no badge was given.
+pub(super) async fn second(visit: &mut Visit) -> Result<(), Refusal> {
+    let Some(secret) = visit.field("second_secret") else {
+        return match visit.field("second_operator") {
+            Some(_) => Err(Refusal::Malformed("the second person's password or badge is missing")),
+            None => Ok(()),
+        };
+    };
+    let secret = Secret::new(secret.to_owned());
+    let operator = visit.field("second_operator").filter(|_| !secret.is_badge()).map(str::to_owned);
+    visit.command(Command::SignIn { operator, secret, hand: Hand::Second }).await.map(drop)
+}
+
+/// A field that must be there.
+pub(super) fn needed<'v>(
+    visit: &'v Visit,
+    name: &str,
+    says: &'static str,
+) -> Result<&'v str, Refusal> {
+    visit.field(name).ok_or(Refusal::Malformed(says))
+}
+
+/// The key of what was done, for the page that follows.
+const fn done_key(answer: &Answer) -> &'static str {
+    match answer {
+        Answer::Moved(_) => "moved",
+        Answer::Proposed { .. } => "proposed",
+        Answer::Declined { .. } => "declined",
+        Answer::Reversed(_) => "reversed",
+        Answer::Dropped(_) => "dropped",
+        Answer::OperatorAdded { .. } => "operator_added",
+        Answer::OperatorDisabled { .. } => "operator_disabled",
+        Answer::Batch(BatchAnswer::Opened(_)) => "opened",
+        Answer::Batch(BatchAnswer::Closed(_)) => "closed",
+        Answer::Retried { .. } => "retried",
+        Answer::Checkpointed(_) => "checkpointed",
+        Answer::Acknowledged { .. } => "acknowledged",
+        _ => "done",
+    }
+}
+
+/// What came of an act: as JSON; else the page at `place` that says so, or the form once more with what was refused.
+pub(super) async fn answered(
+    mut visit: Visit,
+    done: Result<Answer, Refusal>,
+    place: &str,
+    again: fn(Visit) -> Answering,
+) -> Outcome {
+    match done {
+        Ok(answer) if visit.is_api() => visit.json(&answer),
+        Ok(answer) => Visit::see_other(&format!("{place}?done={}", done_key(&answer))),
+        Err(why @ (Refusal::Rules(_) | Refusal::Malformed(_))) if !visit.is_api() => {
+            visit.refused = Some(why);
+            again(visit).await
+        }
+        Err(why) => Err(why),
+    }
+}

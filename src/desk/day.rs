@@ -1,0 +1,108 @@
+//! `/day`: what was scanned on one local day, by verdict, scanner, clerk and batch, and how many a minute.
+
+use super::page::Frame;
+use super::refusal::Refusal;
+use super::view::tone_of;
+use super::visit::{Outcome, Visit};
+use crate::ledger::{DaySheet, NamedScans};
+use crate::scan::Verdict;
+use askama::Template;
+use std::collections::BTreeMap;
+
+/// Minutes that one bar stands for.
+const BAR_MINUTES: i64 = 15;
+
+/// A day without a time change, in minutes.
+const DAY_MINUTES: i64 = 1_440;
+
+/// The plot's size within its axes, in its own units.
+const WIDTH: i64 = 960;
+const HEIGHT: i64 = 200;
+
+#[derive(Template)]
+#[template(path = "day.html")]
+struct Day<'v> {
+    frame: Frame<'v>,
+    sheet: &'v DaySheet,
+    plot: Plot,
+    groups: [(&'static str, &'v [NamedScans]); 3],
+}
+
+/// The bars of a day.
+struct Plot {
+    bars: Vec<Bar>,
+    /// Scans a minute at the top.
+    most: String,
+    /// Where each third hour begins, and its name.
+    hours: Vec<(i64, i64)>,
+}
+
+/// The scans of a quarter of an hour with one tone.
+struct Bar {
+    tone: &'static str,
+    x: i64,
+    y: i64,
+    width: i64,
+    height: i64,
+}
+
+/// The scans of a tone.
+fn of_tone(scans: &BTreeMap<String, i64>, tone: &str) -> i64 {
+    let is_of =
+        |name: &str| Verdict::from_name(name).is_some_and(|verdict| bar_tone(verdict) == tone);
+    scans.iter().filter(|(name, _)| is_of(name)).map(|(_, n)| n).sum()
+}
+
+fn bar_tone(verdict: Verdict) -> &'static str {
+    match tone_of(verdict) {
+        "good" => "good",
+        "bad" | "alarm" => "bad",
+        _ => "notice",
+    }
+}
+
+impl Plot {
+    fn of(sheet: &DaySheet) -> Self {
+        let last = sheet.quarters.last().map_or(0, |quarter| quarter.minute + BAR_MINUTES);
+        let minutes = last.max(DAY_MINUTES);
+        let sums = sheet.quarters.iter().map(|quarter| quarter.scans.values().sum::<i64>());
+        let top = sums.max().unwrap_or(0).max(1);
+        let x = |minute: i64| minute * WIDTH / minutes;
+        let mut bars = Vec::new();
+        for quarter in &sheet.quarters {
+            let mut y = HEIGHT;
+            for tone in ["good", "notice", "bad"] {
+                let height = of_tone(&quarter.scans, tone) * HEIGHT / top;
+                y -= height;
+                let width = x(quarter.minute + BAR_MINUTES) - x(quarter.minute) - 1;
+                bars.push(Bar { tone, x: x(quarter.minute), y, width, height });
+            }
+        }
+        bars.retain(|bar| bar.height > 0);
+        let hours = (0..8).map(|third| (x(third * 180), third * 3)).collect();
+        let tenths = top * 10 / BAR_MINUTES;
+        Self { bars, most: format!("{}.{}", tenths / 10, tenths % 10), hours }
+    }
+}
+
+/// `GET /day`, `GET /day/print` and `GET /api/v1/day`.
+pub(super) async fn day(visit: Visit) -> Outcome {
+    let now = visit.now();
+    let day = visit.query("day").map_or_else(|| visit.settings().zone.date(now), str::to_owned);
+    let sheet = visit.read(move |reader| reader.day_sheet(&day, now)).await?;
+    let sheet = sheet.ok_or(Refusal::Malformed("the day is no date such as 2026-11-03"))?;
+    if visit.is_api() {
+        return visit.json(&sheet);
+    }
+    let report = &sheet.report;
+    visit.page(&Day {
+        frame: visit.frame("title.day"),
+        sheet: &sheet,
+        plot: Plot::of(&sheet),
+        groups: [
+            ("day.by_scanner", &report.scanners),
+            ("day.by_clerk", &sheet.clerks),
+            ("day.by_batch", &report.batches),
+        ],
+    })
+}
