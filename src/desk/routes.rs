@@ -8,6 +8,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
 use axum::routing::{MethodFilter, on};
+use std::future::ready;
 use std::pin::Pin;
 
 /// How a route is asked.
@@ -59,16 +60,21 @@ const fn post(path: &'static str, access: Access, handler: fn(Visit) -> Answerin
     Route { method: Method::Post, path, access, handler }
 }
 
+/// What a handler that waits for nothing says; one that waits is put into `Box::pin`.
+fn done(outcome: Outcome) -> Answering {
+    Box::pin(ready(outcome))
+}
+
 /// Every route.
 pub static ROUTES: &[Route] = &[
-    get("/", Access::Looker, |visit| Box::pin(clerk::page(visit))),
-    get("/events", Access::Looker, |visit| Box::pin(events::stream(visit))),
-    get("/signin", Access::Anyone, |visit| Box::pin(signin::form(visit))),
+    get("/", Access::Looker, |visit| done(clerk::page(&visit))),
+    get("/events", Access::Looker, |visit| done(events::stream(&visit))),
+    get("/signin", Access::Anyone, |visit| done(signin::form(&visit))),
     post("/signin", Access::Anyone, |visit| Box::pin(signin::sign_in(visit))),
-    post("/signout", Access::Anyone, |visit| Box::pin(signin::sign_out(visit))),
-    post("/language", Access::Anyone, |visit| Box::pin(signin::language(visit))),
-    get("/api/v1/now", Access::Role(Role::Auditor), |visit| Box::pin(clerk::now(visit))),
-    get("/assets/{name}", Access::Anyone, |visit| Box::pin(assets::asset(visit))),
+    post("/signout", Access::Anyone, |visit| done(signin::sign_out(&visit))),
+    post("/language", Access::Anyone, |visit| done(signin::language(&visit))),
+    get("/api/v1/now", Access::Role(Role::Auditor), |visit| done(clerk::now(&visit))),
+    get("/assets/{name}", Access::Anyone, |visit| done(assets::asset(&visit))),
 ];
 
 /// The router of the table, and of nothing else.
@@ -84,7 +90,7 @@ pub(super) fn service(desk: Shared) -> Router {
         router = router.route(route.path, on(filter, enter));
     }
     let stranded = |desk: Shared, refusal: Refusal| {
-        move |request: Request<Body>| gate::strand(desk.clone(), request, refusal.clone())
+        move |request: Request<Body>| ready(gate::strand(desk.clone(), request, &refusal))
     };
     router
         .fallback(stranded(desk.clone(), Refusal::NotFound))

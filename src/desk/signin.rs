@@ -75,7 +75,7 @@ pub(super) fn lead_there(target: &str) -> Response<Body> {
 }
 
 /// `GET /signin`.
-pub(super) async fn form(visit: Visit) -> Outcome {
+pub(super) fn form(visit: &Visit) -> Outcome {
     let next = place(visit.query("next"));
     visit.page(&SignIn { frame: visit.frame("title.signin"), next, refused: None })
 }
@@ -125,7 +125,7 @@ pub(super) async fn sign_in(mut visit: Visit) -> Outcome {
 }
 
 /// `POST /signout`.
-pub(super) async fn sign_out(visit: Visit) -> Outcome {
+pub(super) fn sign_out(visit: &Visit) -> Outcome {
     if let (Some(session), Some((operator, _))) =
         (&visit.visitor.session, visit.visitor.guests.operator())
     {
@@ -137,7 +137,7 @@ pub(super) async fn sign_out(visit: Visit) -> Outcome {
 }
 
 /// `POST /language`.
-pub(super) async fn language(visit: Visit) -> Outcome {
+pub(super) fn language(visit: &Visit) -> Outcome {
     let chosen = visit.field("lang").and_then(Lang::from_name);
     let lang = chosen.ok_or(Refusal::Malformed("there is no such language"))?;
     let cookie = cookie(LANG_COOKIE, lang.name(), (visit.peer.way, u64::from(LANG_SECONDS)));
