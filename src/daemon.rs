@@ -168,13 +168,21 @@ pub fn run(config: Config, world: World, shutdown: Shutdown) -> Result<(), Daemo
         config.scanners.iter().map(|s| usize::from(s.profile.in_flight_max.get())).sum();
     let (ledger, ledger_thread) = Ledger::start(settings, Arc::clone(&world.clock), scans_max)
         .map_err(DaemonError::Ledger)?;
-    let keeper = match Keeper::start(plan, Arc::clone(&world.clock)) {
-        Ok(keeper) => keeper,
+    let begun = desk::Settings::of(&config)
+        .map(desk::Opening::open)
+        .transpose()
+        .map_err(DaemonError::Desk)
+        .and_then(|opening| {
+            let keeper = Keeper::start(plan, Arc::clone(&world.clock));
+            Ok((opening, keeper.map_err(DaemonError::Keeper)?))
+        });
+    let (opening, keeper) = match begun {
+        Ok(begun) => begun,
         Err(error) => {
             // The lock is not given back before the ledger is closed.
             drop(ledger);
             drop(ledger_thread.join());
-            return Err(DaemonError::Keeper(error));
+            return Err(error);
         }
     };
     let outcome = {
@@ -183,7 +191,7 @@ pub fn run(config: Config, world: World, shutdown: Shutdown) -> Result<(), Daemo
     };
     let outcome = outcome.and_then(|socket| {
         let World { clock, record, on_ready, .. } = world;
-        let station = Station { config, ledger: &ledger, clock, record, socket, relay };
+        let station = Station { config, ledger: &ledger, clock, record, socket, relay, opening };
         runtime.block_on(async {
             tokio::select! {
                 outcome = station.run(on_ready, shutdown) => outcome,
@@ -267,6 +275,7 @@ struct Station<'a> {
     record: Option<Record>,
     socket: Socket,
     relay: Option<Relay>,
+    opening: Option<desk::Opening>,
 }
 
 impl Station<'_> {
@@ -276,12 +285,12 @@ impl Station<'_> {
         mut shutdown: Shutdown,
     ) -> Result<(), DaemonError> {
         let marks_nothing = self.marks_nothing();
-        let Self { config, ledger, clock, record, socket, relay } = self;
+        let Self { config, ledger, clock, record, socket, relay, opening } = self;
         let (stop_scanners, scanners_stopped) = Shutdown::channel();
         let (stop_services, services_stopped) = Shutdown::channel();
 
-        let speaker = config.station.speaker.clone().map(Speaker::start).transpose();
-        let speaker = speaker.map_err(DaemonError::Speaker)?;
+        let device = config.station.speaker.clone();
+        let speaker = device.map(Speaker::start).transpose().map_err(DaemonError::Speaker)?;
         let common = Common {
             ledger,
             clock: &clock,
@@ -289,10 +298,12 @@ impl Station<'_> {
             shutdown: &scanners_stopped,
             speaker: speaker.as_ref(),
         };
-        let desk_settings = desk::Settings::of(&config);
-        let pages_clock = Arc::clone(&clock);
         let is_witness = config.relay.as_ref().is_some_and(|relay| relay.witness);
         let scanners = Scanners::start(config, &common)?;
+        let within =
+            Within::new(ledger.clone(), scanners.roster.clone(), Arc::clone(&scanners.formats));
+        let mut desk = start_desk(opening, &within, &clock)?;
+        let page = desk.as_ref().map(|desk| desk.url().to_owned());
         let witness = relay.clone().filter(|_| is_witness);
         let mut forwarder = tokio::spawn(forward_all(
             relay,
@@ -301,14 +312,6 @@ impl Station<'_> {
             clock,
             services_stopped.clone(),
         ));
-        let within =
-            Within::new(ledger.clone(), scanners.roster.clone(), Arc::clone(&scanners.formats));
-        let desk = desk_settings.map(|settings| Desk::start(settings, within.clone(), pages_clock));
-        let (mut desk, refused) = match desk.transpose() {
-            Ok(desk) => (desk, None),
-            Err(error) => (None, Some(DaemonError::Desk(error))),
-        };
-        let page = desk.as_ref().map(|desk| desk.url().to_owned());
         let mut stopped = services_stopped;
         let commands = tokio::spawn(socket.serve(within, async move { stopped.requested().await }));
 
@@ -324,7 +327,6 @@ impl Station<'_> {
         };
         let outcome = tokio::select! {
             biased;
-            error = has_none(refused) => Err(error),
             () = shutdown.requested() => Ok(()),
             () = desk_ended(desk.as_mut()) => Err(DaemonError::DeskEnded),
             ended = ready => Err(ended),
@@ -339,9 +341,7 @@ impl Station<'_> {
         while drivers.join_next().await.is_some() {}
         stop_services.stop();
         // Pages hear the last verdicts before they go.
-        if let Some(desk) = desk {
-            desk.stop();
-        }
+        desk.into_iter().for_each(Desk::stop);
         if !forwarder.is_finished() {
             drop(forwarder.await);
         }
@@ -358,12 +358,14 @@ impl Station<'_> {
     }
 }
 
-/// The error, where there is one; else nothing, ever.
-async fn has_none(error: Option<DaemonError>) -> DaemonError {
-    match error {
-        Some(error) => error,
-        None => std::future::pending().await,
-    }
+/// Serves the pages, if there are to be some.
+fn start_desk(
+    opening: Option<desk::Opening>,
+    within: &Within,
+    clock: &Arc<dyn Clock>,
+) -> Result<Option<Desk>, DaemonError> {
+    let start = |opening: desk::Opening| opening.start(within.clone(), Arc::clone(clock));
+    opening.map(start).transpose().map_err(DaemonError::Desk)
 }
 
 /// Returns when the thread of the pages has ended, if there is one.

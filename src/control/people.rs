@@ -40,7 +40,8 @@ impl Guests {
     /// Somebody whose token reads as an auditor, and changes nothing.
     pub fn reader(operator: String, place: String) -> Self {
         let who = Who { by: operator, os_user: Some(place.clone()) };
-        Self { os_user: place, party: Party::of(Person { who, role: Some(Role::Auditor) }) }
+        let party = Party::of(Person { who, role: Some(Role::Auditor) });
+        Self { os_user: place, party, looked_up: None }
     }
 
     /// Whoever was to confirm asks for what follows, where somebody was.

@@ -13,6 +13,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
 use axum::routing::{MethodFilter, on};
+use std::future::ready;
 use std::pin::Pin;
 
 /// How a route is asked.
@@ -98,6 +99,11 @@ const fn post(path: &'static str, access: Access, handler: fn(Visit) -> Answerin
     route(Method::Post, path, access, handler)
 }
 
+/// What a handler that waits for nothing says; one that waits is put into `Box::pin`.
+fn done(outcome: Outcome) -> Answering {
+    Box::pin(ready(outcome))
+}
+
 const READS: Access = Access::Role(Role::Auditor);
 const CLERK: Access = Access::Role(Role::Clerk);
 const SUPERVISOR: Access = Access::Role(Role::Supervisor);
@@ -151,13 +157,13 @@ const SCANNER: &[Field] = &[may("scanner", Kind::Text)];
 
 /// Every route: the pages, and the same in JSON.
 pub static ROUTES: &[Route] = &[
-    get("/", Access::Looker, |visit| Box::pin(clerk::page(visit))),
-    get("/events", Access::Looker, |visit| Box::pin(events::stream(visit))),
-    get("/signin", Access::Anyone, |visit| Box::pin(signin::form(visit))),
+    get("/", Access::Looker, |visit| done(clerk::page(&visit))),
+    get("/events", Access::Looker, |visit| done(events::stream(&visit))),
+    get("/signin", Access::Anyone, |visit| done(signin::form(&visit))),
     post("/signin", Access::Anyone, |visit| Box::pin(signin::sign_in(visit))),
-    post("/signout", Access::Anyone, |visit| Box::pin(signin::sign_out(visit))),
-    post("/language", Access::Anyone, |visit| Box::pin(signin::language(visit))),
-    get("/assets/{name}", Access::Anyone, |visit| Box::pin(assets::asset(visit))),
+    post("/signout", Access::Anyone, |visit| done(signin::sign_out(&visit))),
+    post("/language", Access::Anyone, |visit| done(signin::language(&visit))),
+    get("/assets/{name}", Access::Anyone, |visit| done(assets::asset(&visit))),
     get("/day", READS, |visit| Box::pin(day::day(visit))),
     get("/day/print", READS, |visit| Box::pin(day::day(visit))),
     get("/batches", READS, |visit| Box::pin(batches::list(visit))),
@@ -188,16 +194,16 @@ pub static ROUTES: &[Route] = &[
     get("/proposals", READS, |visit| Box::pin(station::proposals(visit))),
     post("/proposals/{n}/confirm", SUPERVISOR, |visit| Box::pin(station::confirm(visit))),
     post("/proposals/{n}/decline", SUPERVISOR, |visit| Box::pin(station::decline(visit))),
-    get("/api/v1/openapi.json", Access::Anyone, |visit| Box::pin(openapi::document(visit)))
+    get("/api/v1/openapi.json", Access::Anyone, |_visit| done(openapi::document()))
         .gives("OpenApi"),
     get("/api/v1/session", Access::Anyone, |visit| Box::pin(signin::session(visit)))
         .gives("Session"),
     post("/api/v1/session", Access::Anyone, |visit| Box::pin(signin::sign_in(visit)))
         .takes(SIGNING)
         .gives("Session"),
-    post("/api/v1/session/end", Access::Anyone, |visit| Box::pin(signin::sign_out(visit)))
+    post("/api/v1/session/end", Access::Anyone, |visit| done(signin::sign_out(&visit)))
         .gives("Session"),
-    get("/api/v1/now", READS, |visit| Box::pin(clerk::now(visit))).gives("Now"),
+    get("/api/v1/now", READS, |visit| done(clerk::now(&visit))).gives("Now"),
     get("/api/v1/proof/checkpoint", READS, |visit| Box::pin(proof::newest(visit)))
         .gives("CheckpointEntry"),
     get("/api/v1/day", READS, |visit| Box::pin(day::day(visit)))
@@ -284,7 +290,7 @@ pub(super) fn service(desk: Shared) -> Router {
         router = router.route(route.path, on(filter, enter));
     }
     let stranded = |desk: Shared, refusal: Refusal| {
-        move |request: Request<Body>| gate::strand(desk.clone(), request, refusal.clone())
+        move |request: Request<Body>| ready(gate::strand(desk.clone(), request, &refusal))
     };
     router
         .fallback(stranded(desk.clone(), Refusal::NotFound))

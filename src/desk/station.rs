@@ -64,7 +64,7 @@ pub(super) async fn scanners(visit: Visit) -> Outcome {
     let scanners = visit.desk.within.scanners.states().into_iter().map(scanner).collect();
     let list = ScannerList { scanners };
     if visit.is_api() {
-        return visit.json(&list);
+        return Visit::json(&list);
     }
     visit.page(&Scanners { frame: visit.frame("title.scanners"), scanners: &list.scanners })
 }
@@ -89,7 +89,7 @@ pub(super) async fn outbox(visit: Visit) -> Outcome {
     let after = visit.row("after", 0)?;
     let page = visit.read(move |reader| reader.outbox_page(after, PAGE)).await?;
     if visit.is_api() {
-        return visit.json(&page);
+        return Visit::json(&page);
     }
     let has_relay = visit.settings().hold_back.is_some();
     visit.page(&Outbox { frame: visit.frame("title.outbox"), page: &page, has_relay })
@@ -128,7 +128,7 @@ struct OperatorList {
 pub(super) async fn operators(visit: Visit) -> Outcome {
     let operators = visit.read(|reader| reader.operators()).await?;
     if visit.is_api() {
-        return visit.json(&OperatorList { operators });
+        return Visit::json(&OperatorList { operators });
     }
     visit.page(&Operators {
         frame: visit.frame("title.operators"),
@@ -180,7 +180,7 @@ struct ProposalList {
 pub(super) async fn proposals(visit: Visit) -> Outcome {
     let proposals = visit.read(|reader| reader.proposals()).await?;
     if visit.is_api() {
-        return visit.json(&ProposalList { proposals });
+        return Visit::json(&ProposalList { proposals });
     }
     let words = visit.words();
     let told = |it: &Proposal| (it.proposal, story::proposal(it, words), it.void_because.is_none());
