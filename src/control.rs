@@ -643,15 +643,22 @@ fn failed() -> Answer {
 /// Carries a command out and waits on this thread, which has no scanners.
 fn blocking(ledger: &Ledger, command: Command, guests: &mut Guests, formats: &Formats) -> Answer {
     let (reply, answer) = oneshot::channel();
-    match asked(command, guests, formats, reply) {
+    let noted = command.noted().map(|what| (what, guests.party.by.who.clone()));
+    let answer = match asked(command, guests, formats, reply) {
         Asked::Ledger(request) => match ledger.send(request) {
             Some(()) => answer.blocking_recv().unwrap_or_else(|_closed| failed()),
             None => failed(),
         },
         Asked::Slow(slow) => people::carry_out(ledger, slow, guests),
-        Asked::Scanners(_) => Answer::Refused { why: "no daemon runs".to_owned() },
+        Asked::Scanners(_) => return Answer::Refused { why: "no daemon runs".to_owned() },
         Asked::Refused(why) => Answer::Refused { why },
+    };
+    if let (Some((what, who)), Answer::Refused { why }) = (noted, &answer)
+        && ledger.send(people::note(what, why, who)).is_none()
+    {
+        return failed();
     }
+    answer
 }
 
 fn process_user() -> u32 {

@@ -291,6 +291,19 @@ fn an_auditor_changes_nothing_and_who_was_disabled_does_not_either() {
         let arguments = [command, &["--operator", "ada"]].concat();
         refused(&run(&station, &arguments, &["ada-password"]), "an auditor");
     }
+    // Each is an event of its own, with who and what.
+    let refusals: Vec<_> = station
+        .look()
+        .events_after(0)
+        .into_iter()
+        .filter(|event| event.text("kind") == "refused")
+        .map(|event| (event.text("what").to_owned(), event.text("by").to_owned()))
+        .collect();
+    let whats = ["undo", "outbox_retry", "ballot_set", "operator_disable", "outbox_drop"];
+    assert_eq!(refusals, whats.map(|what| (what.to_owned(), "ada".to_owned())));
+    refused(&run(&station, &["undo", "--operator", "ada"], &["wrong-password"]), "is not");
+    let last = station.look().events_after(0).pop().unwrap();
+    assert_eq!((last.text("kind"), last.text("what")), ("refused", "sign_in"));
     done(&run(
         &station,
         &["operators", "disable", "sue", "--operator", "root"],

@@ -1,11 +1,11 @@
 //! Signing in and adding operators: what takes a password's hash, and so is not done on the ledger's thread.
 
 use super::password::{self, PasswordError};
-use super::{Answer, failed};
+use super::{Answer, Command, failed};
 use crate::event::LogEvent;
 use crate::ledger::{
-    Challenge, Claim, Ledger, NewOperator, NotKnown, Party, PeopleRequest, Person, Proof, Request,
-    Role, Secret, Typed, Who,
+    Challenge, Claim, Ledger, NewOperator, NotKnown, Party, PeopleRequest, Person, Proof, Refusal,
+    Request, Role, Secret, Typed, Who,
 };
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -102,6 +102,44 @@ pub(super) fn carry_out(ledger: &Ledger, slow: Slow, guests: &mut Guests) -> Ans
     answer.unwrap_or_else(|NotKnown| failed())
 }
 
+impl Command {
+    /// What it is called where it is written down that it was refused. What reads, and pieces of an import, are not; signing in says
+    /// more of itself.
+    pub(super) const fn noted(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::BallotSet { .. } => "ballot_set",
+            Self::Batch(_) => "batch",
+            Self::OperatorAdd { .. } => "operator_add",
+            Self::OperatorDisable { .. } => "operator_disable",
+            Self::BatchReverse { .. } => "batch_reverse",
+            Self::Decide { .. } => "decide",
+            Self::OutboxDrop { .. } => "outbox_drop",
+            Self::Undo {} => "undo",
+            Self::OutboxRetry {} => "outbox_retry",
+            Self::LedgerCheckpoint {} => "ledger_checkpoint",
+            Self::ImportBegin {} => "import",
+            Self::Sheet { .. } => "sheet",
+            Self::Manual(_) => "manual",
+            Self::Acknowledge { .. } => "acknowledge",
+            Self::SignIn { .. }
+            | Self::ImportRows { .. }
+            | Self::ImportRepeats { .. }
+            | Self::ImportCompare { .. }
+            | Self::ImportIndex { .. }
+            | Self::ImportUnnamed { .. }
+            | Self::ImportCommit { .. }
+            | Self::ImportAbandon { .. }
+            | Self::Scanners {} => return None,
+        })
+    }
+}
+
+/// The request that writes a refusal down.
+pub(super) fn note(what: &str, why: &str, who: Who) -> Request {
+    let refusal = Refusal { what: what.to_owned(), why: why.to_owned(), left_out: 0, who };
+    Request::People(PeopleRequest::Refused(refusal))
+}
+
 /// Why nobody signed in.
 #[derive(Debug, thiserror::Error)]
 enum NotSignedIn {
@@ -145,11 +183,16 @@ fn sign_in(
     };
     tracing::warn!(
         event = LogEvent::SignInRefused.name(),
-        operator = named.map_or_else(|| "none".to_owned(), |name| format!("{name:?}")),
+        operator = named.as_ref().map_or_else(|| "none".to_owned(), |name| format!("{name:?}")),
         os_user = guests.os_user,
         why = %why,
         "Somebody could not sign in."
     );
+    let said = match &named {
+        Some(name) => format!("as {name}: {why}"),
+        None => why.to_string(),
+    };
+    ledger.send(note("sign_in", &said, guests.party.by.who.clone())).ok_or(NotKnown)?;
     Ok(Err(why))
 }
 

@@ -1,10 +1,10 @@
 //! The running daemon, for commands: the one way in which the socket's and the page's are carried out.
 
-use super::people::{self, Guests, Slow};
+use super::people::{self, Guests, Slow, note};
 use super::roster::Roster;
 use super::{Answer, Asked, Command, OfScanners, asked, failed};
 use crate::envelope::Formats;
-use crate::ledger::{Ledger, Unsent};
+use crate::ledger::{Ledger, Request, Unsent, Who};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Semaphore, oneshot};
@@ -34,21 +34,44 @@ impl Within {
     }
 
     /// Carries a command out, on a runtime with time. Whoever signs in by it is among the guests from then on.
+    /// That it was refused is written down.
     pub async fn carry_out(&self, command: Command, guests: &mut Guests) -> Answer {
+        let noted = command.noted().map(|what| (what, guests.party().by.who.clone()));
+        let answer = self.carried_out(command, guests).await;
+        if let (Some((what, who)), Answer::Refused { why }) = (noted, &answer) {
+            self.refused(what, why, who).await;
+        }
+        answer
+    }
+
+    /// Writes down that somebody was refused.
+    pub async fn refused(&self, what: &str, why: &str, who: Who) {
+        // A ledger that is closed takes no events any more.
+        let _sent = self.send(note(what, why, who)).await;
+    }
+
+    async fn send(&self, mut request: Request) -> Option<()> {
+        loop {
+            match self.ledger.try_send(request) {
+                Ok(()) => return Some(()),
+                Err(Unsent::Full(again)) => request = *again,
+                Err(Unsent::Closed) => return None,
+            }
+            tokio::time::sleep(SEND_AGAIN).await;
+        }
+    }
+
+    async fn carried_out(&self, command: Command, guests: &mut Guests) -> Answer {
         let (reply, answer) = oneshot::channel();
-        let mut request = match asked(command, guests, &self.formats, reply) {
+        let request = match asked(command, guests, &self.formats, reply) {
             Asked::Ledger(request) => request,
             Asked::Slow(slow) => return self.slowly(slow, guests).await,
             Asked::Scanners(what) => return of_scanners(&self.scanners, what),
             Asked::Refused(why) => return Answer::Refused { why },
         };
-        loop {
-            match self.ledger.try_send(request) {
-                Ok(()) => return answer.await.unwrap_or_else(|_closed| failed()),
-                Err(Unsent::Full(again)) => request = *again,
-                Err(Unsent::Closed) => return failed(),
-            }
-            tokio::time::sleep(SEND_AGAIN).await;
+        match self.send(request).await {
+            Some(()) => answer.await.unwrap_or_else(|_closed| failed()),
+            None => failed(),
         }
     }
 

@@ -70,9 +70,20 @@ pub(super) async fn enter(
             Ok(outcome) => outcome,
             Err(_late) => Err(Refusal::Busy),
         },
-        Err(refusal) => Err(refusal),
+        Err(refusal) => {
+            write_down(&visit, &refusal).await;
+            Err(refusal)
+        }
     };
     outcome.unwrap_or_else(|refusal| page.refused(&refusal))
+}
+
+/// The ledger is told what somebody who signed in was refused; of others the log is.
+async fn write_down(visit: &Visit, refusal: &Refusal) {
+    if refusal.is_suspect() && visit.visitor.guests.operator().is_some() {
+        let who = visit.visitor.guests.party().by.who.clone();
+        visit.desk.within.refused(visit.route.path, refusal.name(), who).await;
+    }
 }
 
 /// A request for what is not there.

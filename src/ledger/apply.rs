@@ -94,6 +94,7 @@ impl Projection<'_> {
             Fact::BatchReversed(reversed) => self.batch_reversed(seq, reversed.batch),
             Fact::OperatorAdded(added) => self.operator_added(seq, added),
             Fact::OperatorDisabled { operator, .. } => self.operator_disabled(seq, operator),
+            Fact::Refused(_) => Ok(()),
             Fact::Proposed { .. } => self.proposed(seq),
             Fact::Decided(decided) => self.decided(seq, decided.proposal),
             Fact::Checkpointed(checkpoint) => self.checkpointed(seq, checkpoint),

@@ -6,7 +6,7 @@ mod proof;
 
 pub(super) use self::batch::{BatchClosed, BatchOpened, BatchReversed};
 pub(super) use self::people::{Decided, OperatorAdded};
-pub use self::people::{Decision, Person, Role, TwoPersonAct, Who};
+pub use self::people::{Decision, Person, Refusal, Role, TwoPersonAct, Who};
 pub(super) use self::proof::Checkpointed;
 pub use self::proof::Why;
 use crate::ballot::{BallotId, ElectionId, Status};
@@ -121,6 +121,8 @@ pub(super) enum Fact {
     },
     /// Somebody else decided on it.
     Decided(Decided),
+    /// Somebody was refused what they asked for.
+    Refused(Refusal),
     /// The head of the chain was signed.
     Checkpointed(Checkpointed),
     /// Command sheets were printed anew: those of every earlier generation are stale.

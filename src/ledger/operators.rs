@@ -4,7 +4,7 @@
 //! Neither is ever in an event, an answer or a log as it was typed.
 
 use super::book::{Book, WriteError};
-use super::fact::{Fact, OperatorAdded, Person, Role, Who};
+use super::fact::{Fact, OperatorAdded, Person, Refusal, Role, Who};
 use super::report::{ReadError, Reader};
 use super::rows;
 use super::writer::Change;
@@ -245,6 +245,18 @@ impl Book {
         Ok(Ok(()))
     }
 
+    /// Writes down that somebody was refused.
+    pub(super) fn note_refusal(
+        &mut self,
+        now: Micros,
+        refusal: Option<Refusal>,
+    ) -> Result<(), WriteError> {
+        match refusal {
+            Some(refusal) => self.append(now, Fact::Refused(refusal), None).map(|_| ()),
+            None => Ok(()),
+        }
+    }
+
     /// Adds an operator; whoever may use the ledger adds the first.
     pub(super) fn add_operator(
         &mut self,
@@ -483,6 +495,45 @@ impl Attempts {
     }
 }
 
+/// Refusals that get an event in a minute; whoever asks again and again fills the ledger with no more.
+pub(super) const REFUSALS_MAX: u32 = 20;
+
+/// That minute.
+const REFUSALS_WINDOW: Duration = Duration::from_mins(1);
+
+/// Longest word of why somebody was refused, in bytes.
+const WHY_BYTES_MAX: usize = 300;
+
+/// The refusals of the last minute.
+#[derive(Debug, Default)]
+pub(super) struct Refusals {
+    since: Duration,
+    n: u32,
+    left_out: u32,
+}
+
+impl Refusals {
+    /// The refusal as it is written down; none when there were too many.
+    pub(super) fn take(&mut self, refusal: Refusal, now: Duration) -> Option<Refusal> {
+        if now.saturating_sub(self.since) >= REFUSALS_WINDOW {
+            (self.since, self.n) = (now, 0);
+        }
+        if self.n >= REFUSALS_MAX {
+            self.left_out = self.left_out.saturating_add(1);
+            return None;
+        }
+        self.n += 1;
+        let left_out = std::mem::take(&mut self.left_out);
+        let why = refusal.why.chars().filter(|c| !c.is_control());
+        let mut length = 0;
+        let why = why.take_while(|c| {
+            length += c.len_utf8();
+            length <= WHY_BYTES_MAX
+        });
+        Some(Refusal { why: why.collect(), left_out, ..refusal })
+    }
+}
+
 /// Checks what somebody gave as a reason.
 pub(super) fn checked_reason(reason: &str) -> Result<(), NotAllowed> {
     let is_text = !reason.trim().is_empty() && !reason.chars().any(char::is_control);
@@ -558,6 +609,24 @@ mod tests {
         for n in 0..20 {
             assert_eq!(attempts.count("mary", FAILURES_WINDOW * n), None);
         }
+    }
+
+    #[test]
+    fn refusals_without_end_fill_no_ledger() {
+        let mut refusals = Refusals::default();
+        let refusal = |why: &str| Refusal {
+            what: "undo".to_owned(),
+            why: why.to_owned(),
+            left_out: 0,
+            who: Who::os_user("kim".to_owned()),
+        };
+        let mut taken = |at| refusals.take(refusal("no\u{1b}[2J"), at);
+        let written = (0..1_000).filter_map(|ms| taken(Duration::from_millis(ms))).count();
+        assert_eq!(written, 20);
+        let next = taken(REFUSALS_WINDOW * 2).unwrap();
+        assert_eq!((next.left_out, next.why.as_str()), (980, "no[2J"));
+        let long = refusals.take(refusal(&"\u{e4}".repeat(400)), REFUSALS_WINDOW * 2).unwrap();
+        assert_eq!((long.left_out, long.why.len()), (0, WHY_BYTES_MAX));
     }
 
     #[test]

@@ -13,7 +13,7 @@ pub use request::{NotKnown, Reply, Request, Uncounted, Unsent};
 
 use super::book::{Book, OpenError, Settings, WriteError};
 use super::judge::{ManualRequest, NotMarked, REPEATS};
-use super::operators::Attempts;
+use super::operators::{Attempts, Refusals};
 use super::tally::Scope;
 use super::unanswered::Unanswered;
 use crate::ballot::BallotId;
@@ -150,6 +150,7 @@ impl Ledger {
             answered_to: None,
             in_flight: HashSet::new(),
             attempts: Attempts::default(),
+            refusals: Refusals::default(),
             busy: 0,
             feed: feed.clone(),
             changes: changes.clone(),
@@ -266,6 +267,8 @@ struct Writer {
     in_flight: HashSet<i64>,
     /// Failed attempts to sign in.
     attempts: Attempts,
+    /// What was refused lately.
+    refusals: Refusals,
     /// Transactions since the last pause.
     busy: u32,
     feed: broadcast::Sender<Told>,
@@ -438,6 +441,7 @@ impl Writer {
                 book,
                 in_flight: &mut self.in_flight,
                 attempts: &mut self.attempts,
+                refusals: &mut self.refusals,
                 clock: &*self.clock,
             };
             match desk.take(request) {
@@ -640,6 +644,7 @@ pub(super) struct Desk<'a> {
     book: Option<&'a mut Book>,
     in_flight: &'a mut HashSet<i64>,
     attempts: &'a mut Attempts,
+    refusals: &'a mut Refusals,
     clock: &'a dyn Clock,
 }
 

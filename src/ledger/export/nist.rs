@@ -270,6 +270,12 @@ fn said_of_people(fact: &Fact) -> Said {
         Fact::OperatorDisabled { operator, who } => {
             Said::new("operator", "operator-disabled").by(who).about(format!("operator {operator}"))
         }
+        Fact::Refused(refusal) => Said {
+            disposition: "failure",
+            ..Said::new("operator", "act-refused")
+                .by(&refusal.who)
+                .about(format!("{}: {}", refusal.what, refusal.why))
+        },
         Fact::Proposed { what, who } => {
             let what = match what {
                 TwoPersonAct::SetBallot { election, ballot, to, .. } => {

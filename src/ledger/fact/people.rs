@@ -137,6 +137,26 @@ pub enum TwoPersonAct {
     },
 }
 
+/// Somebody was refused what they asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// What they asked for: a command's name, or a page's path.
+    pub what: String,
+    /// Why they did not get it, in words; at most 300 bytes.
+    pub why: String,
+    /// How many refusals before it have no event: a minute has twenty at most.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub left_out: u32,
+    /// Who asked; the user of the operating system, or the place of the page, says where.
+    #[serde(flatten)]
+    pub who: Who,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+const fn is_none(n: &u32) -> bool {
+    *n == 0
+}
+
 /// What came of a proposal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::ledger) struct Decided {

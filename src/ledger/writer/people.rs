@@ -1,7 +1,7 @@
 //! What the ledger's thread is asked by and about people: signing in, operators, and what takes two of them.
 
 use super::super::book::{Book, WriteError};
-use super::super::fact::{Decision, Person, Role};
+use super::super::fact::{Decision, Person, Refusal, Role};
 use super::super::operators::{Challenge, Claim, NewOperator, NotAllowed};
 use super::super::outbox::Dropped;
 use super::super::proposals::{Done, NotDone, Party};
@@ -64,6 +64,8 @@ pub enum PeopleRequest {
         /// What came of it.
         reply: Reply<Result<Done, NotDone>>,
     },
+    /// Somebody was refused what they asked for: it is written down.
+    Refused(Refusal),
     /// Give up a change that the relay refused.
     Drop {
         /// Its row number.
@@ -82,6 +84,7 @@ impl Desk<'_> {
         let now = self.clock.now();
         let elapsed = self.clock.elapsed();
         let attempts = &mut *self.attempts;
+        let refusals = &mut *self.refusals;
         let book: Option<&mut Book> = self.book.as_deref_mut();
         match request {
             PeopleRequest::Challenge { claim, reply } => {
@@ -101,6 +104,10 @@ impl Desk<'_> {
             }
             PeopleRequest::Decide { proposal, decision, by, reply } => {
                 with(book, reply, |book| book.decide(now, proposal, decision, &by))
+            }
+            PeopleRequest::Refused(refusal) => {
+                let refusal = refusals.take(refusal, elapsed);
+                with(book, Reply::new(drop), |book| book.note_refusal(now, refusal))
             }
             PeopleRequest::Drop { change, reason, by, reply } => {
                 with(book, reply, |book| book.drop_change(now, change, reason, &by))
