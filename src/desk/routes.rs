@@ -186,7 +186,7 @@ pub static ROUTES: &[Route] = &[
     get("/scanners", READS, |visit| Box::pin(station::scanners(visit))),
     post("/scanners/acknowledge", CLERK, |visit| Box::pin(station::acknowledge(visit))),
     get("/outbox", READS, |visit| Box::pin(station::outbox(visit))),
-    post("/outbox/retry", SUPERVISOR, |visit| Box::pin(station::retry(visit))),
+    post("/outbox/retry", CLERK, |visit| Box::pin(station::retry(visit))),
     post("/outbox/{n}/drop", SUPERVISOR, |visit| Box::pin(station::give_up(visit))),
     get("/operators", READS, |visit| Box::pin(station::operators(visit))),
     post("/operators", ADMINISTRATOR, |visit| Box::pin(station::add_operator(visit))),
@@ -255,8 +255,7 @@ pub static ROUTES: &[Route] = &[
     get("/api/v1/outbox", READS, |visit| Box::pin(station::outbox(visit)))
         .asks(AFTER)
         .gives("OutboxPage"),
-    post("/api/v1/outbox/retry", SUPERVISOR, |visit| Box::pin(station::retry(visit)))
-        .gives("Answer"),
+    post("/api/v1/outbox/retry", CLERK, |visit| Box::pin(station::retry(visit))).gives("Answer"),
     post("/api/v1/outbox/{n}/drop", SUPERVISOR, |visit| Box::pin(station::give_up(visit)))
         .takes(REASON)
         .gives("Answer"),
