@@ -154,7 +154,7 @@ impl Visit {
     }
 
     /// The value as JSON.
-    pub(super) fn json(&self, value: &impl Serialize) -> Outcome {
+    pub(super) fn json(value: &impl Serialize) -> Outcome {
         let text = serde_json::to_string(value).map_err(|e| Refusal::Failed(e.to_string()))?;
         Ok(answer(StatusCode::OK, "application/json", text))
     }
