@@ -1,4 +1,4 @@
-//! `/api/v1/openapi.json`: the API's own description (OpenAPI 3.1), made of the route table and of the schemas beside this file.
+//! `/api/v1/openapi.json`: the API's own description (`OpenAPI` 3.1), made of the route table and of the schemas beside this file.
 
 use super::fields::{self, Field, Kind};
 use super::refusal::Refusal;

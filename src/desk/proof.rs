@@ -80,7 +80,7 @@ pub(super) async fn checkpoint(mut visit: Visit) -> Outcome {
 }
 
 /// `POST /proof/verify` and the same of the API: begins, unless one runs already.
-pub(super) async fn begin(visit: Visit) -> Outcome {
+pub(super) fn begin(visit: &Visit) -> Outcome {
     let since = visit.time(visit.now());
     let running = Proving::Running { since: since.clone() };
     let begins = visit.desk.proving.send_if_modified(|proving| {

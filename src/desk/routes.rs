@@ -99,11 +99,6 @@ const fn post(path: &'static str, access: Access, handler: fn(Visit) -> Answerin
     route(Method::Post, path, access, handler)
 }
 
-/// What a handler that waits for nothing says; one that waits is put into `Box::pin`.
-fn done(outcome: Outcome) -> Answering {
-    Box::pin(ready(outcome))
-}
-
 const READS: Access = Access::Role(Role::Auditor);
 const CLERK: Access = Access::Role(Role::Clerk);
 const SUPERVISOR: Access = Access::Role(Role::Supervisor);
@@ -155,6 +150,11 @@ const OPERATOR: &[Field] = &[must("operator", Kind::Text)];
 const SIGNING: &[Field] = &[may("operator", Kind::Text), must("secret", Kind::Secret)];
 const SCANNER: &[Field] = &[may("scanner", Kind::Text)];
 
+/// What a handler that waits for nothing says; one that waits is put into `Box::pin`.
+pub(super) fn done(outcome: Outcome) -> Answering {
+    Box::pin(ready(outcome))
+}
+
 /// Every route: the pages, and the same in JSON.
 pub static ROUTES: &[Route] = &[
     get("/", Access::Looker, |visit| done(clerk::page(&visit))),
@@ -181,9 +181,9 @@ pub static ROUTES: &[Route] = &[
     get("/reconciliation", READS, |visit| Box::pin(records::reconciliation(visit))),
     get("/reconciliation/print", READS, |visit| Box::pin(records::reconciliation(visit))),
     get("/proof", READS, |visit| Box::pin(proof::page(visit))),
-    post("/proof/verify", READS, |visit| Box::pin(proof::begin(visit))),
+    post("/proof/verify", READS, |visit| done(proof::begin(&visit))),
     post("/proof/checkpoint", SUPERVISOR, |visit| Box::pin(proof::checkpoint(visit))),
-    get("/scanners", READS, |visit| Box::pin(station::scanners(visit))),
+    get("/scanners", READS, |visit| done(station::scanners(&visit))),
     post("/scanners/acknowledge", CLERK, |visit| Box::pin(station::acknowledge(visit))),
     get("/outbox", READS, |visit| Box::pin(station::outbox(visit))),
     post("/outbox/retry", CLERK, |visit| Box::pin(station::retry(visit))),
@@ -196,8 +196,7 @@ pub static ROUTES: &[Route] = &[
     post("/proposals/{n}/decline", SUPERVISOR, |visit| Box::pin(station::decline(visit))),
     get("/api/v1/openapi.json", Access::Anyone, |_visit| done(openapi::document()))
         .gives("OpenApi"),
-    get("/api/v1/session", Access::Anyone, |visit| Box::pin(signin::session(visit)))
-        .gives("Session"),
+    get("/api/v1/session", Access::Anyone, |visit| done(signin::session(&visit))).gives("Session"),
     post("/api/v1/session", Access::Anyone, |visit| Box::pin(signin::sign_in(visit)))
         .takes(SIGNING)
         .gives("Session"),
@@ -245,10 +244,10 @@ pub static ROUTES: &[Route] = &[
         .asks(ELECTION)
         .gives("Reconciliation"),
     get("/api/v1/proof", READS, |visit| Box::pin(proof::page(visit))).asks(BEFORE).gives("Proofs"),
-    post("/api/v1/proof/verify", READS, |visit| Box::pin(proof::begin(visit))).gives("Proving"),
+    post("/api/v1/proof/verify", READS, |visit| done(proof::begin(&visit))).gives("Proving"),
     post("/api/v1/proof/checkpoint", SUPERVISOR, |visit| Box::pin(proof::checkpoint(visit)))
         .gives("Answer"),
-    get("/api/v1/scanners", READS, |visit| Box::pin(station::scanners(visit))).gives("Scanners"),
+    get("/api/v1/scanners", READS, |visit| done(station::scanners(&visit))).gives("Scanners"),
     post("/api/v1/scanners/acknowledge", CLERK, |visit| Box::pin(station::acknowledge(visit)))
         .takes(SCANNER)
         .gives("Answer"),

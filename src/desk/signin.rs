@@ -148,7 +148,7 @@ struct Session<'a> {
 }
 
 /// `GET /api/v1/session`.
-pub(super) async fn session(visit: Visit) -> Outcome {
+pub(super) fn session(visit: &Visit) -> Outcome {
     let operator = visit.visitor.guests.operator();
     Visit::json(&Session {
         operator: operator.map(|(name, _)| name),

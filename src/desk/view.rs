@@ -274,6 +274,12 @@ fn todo(seen: &Seen, words: Words<'_>) -> Option<String> {
     (!said.is_empty()).then(|| said.join(" "))
 }
 
+/// What a person or a file says: a reason that is known in the language's own words, anything else as it was written.
+pub(super) fn said(reason: &str, words: Words<'_>) -> String {
+    let known = Reason::from_name(reason).and_then(|_| words.find(&format!("reason.{reason}")));
+    known.unwrap_or(reason).to_owned()
+}
+
 /// What the ledger says of a scan, in the language's own words as far as there are some.
 pub(super) fn detail(reason: &str, words: Words<'_>) -> String {
     if Reason::from_name(reason).is_some() {
