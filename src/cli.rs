@@ -85,6 +85,7 @@ struct Arguments {
 
 /// What every command takes.
 #[derive(Debug, Clone, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag that is typed")]
 struct Common {
     /// The configuration; else /etc/ballot-intake/config.toml if there is one, else the defaults.
     #[arg(long, global = true, value_name = "FILE")]

@@ -523,7 +523,9 @@ fn page(text: &str) -> Result<Page, Misfit> {
 fn tls(section: &Section<'_, '_>, sink: &mut Sink<'_>) -> Option<Tls> {
     let keys = ["tls_certificate_file", "tls_key_file"];
     if keys.into_iter().any(|key| section.has(key)) {
-        keys.into_iter().for_each(|key| section.missing(sink, key));
+        for key in keys {
+            section.missing(sink, key);
+        }
     }
     let [certificate_file, key_file] = keys.map(|key| section.read(sink, key, value::path));
     Some(Tls { certificate_file: certificate_file?, key_file: key_file? })

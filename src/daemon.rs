@@ -163,6 +163,8 @@ pub fn run(config: Config, world: World, shutdown: Shutdown) -> Result<(), Daemo
         config.scanners.iter().map(|s| usize::from(s.profile.in_flight_max.get())).sum();
     let (ledger, ledger_thread) = Ledger::start(settings, Arc::clone(&world.clock), scans_max)
         .map_err(DaemonError::Ledger)?;
+    let opening = desk::Settings::of(&config).map(desk::Opening::open).transpose();
+    let opening = opening.map_err(DaemonError::Desk)?;
     let keeper = Keeper::start(plan, Arc::clone(&world.clock)).map_err(DaemonError::Keeper)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -174,7 +176,7 @@ pub fn run(config: Config, world: World, shutdown: Shutdown) -> Result<(), Daemo
     };
     let outcome = outcome.and_then(|socket| {
         let World { clock, record, on_ready, .. } = world;
-        let station = Station { config, ledger: &ledger, clock, record, socket, relay };
+        let station = Station { config, ledger: &ledger, clock, record, socket, relay, opening };
         runtime.block_on(async {
             tokio::select! {
                 outcome = station.run(on_ready, shutdown) => outcome,
@@ -257,6 +259,7 @@ struct Station<'a> {
     record: Option<Record>,
     socket: Socket,
     relay: Option<Relay>,
+    opening: Option<desk::Opening>,
 }
 
 impl Station<'_> {
@@ -266,14 +269,12 @@ impl Station<'_> {
         mut shutdown: Shutdown,
     ) -> Result<(), DaemonError> {
         let marks_nothing = self.marks_nothing();
-        let Self { config, ledger, clock, record, socket, relay } = self;
+        let Self { config, ledger, clock, record, socket, relay, opening } = self;
         let (stop_scanners, scanners_stopped) = Shutdown::channel();
         let (stop_services, services_stopped) = Shutdown::channel();
 
-        let speaker = match &config.station.speaker {
-            Some(device) => Some(Speaker::start(device.clone()).map_err(DaemonError::Speaker)?),
-            None => None,
-        };
+        let device = config.station.speaker.clone();
+        let speaker = device.map(Speaker::start).transpose().map_err(DaemonError::Speaker)?;
         let common = Common {
             ledger,
             clock: &clock,
@@ -281,10 +282,11 @@ impl Station<'_> {
             shutdown: &scanners_stopped,
             speaker: speaker.as_ref(),
         };
-        let desk_settings = desk::Settings::of(&config);
-        let pages_clock = Arc::clone(&clock);
         let is_witness = config.relay.as_ref().is_some_and(|relay| relay.witness);
         let scanners = Scanners::start(config, &common)?;
+        let within = Within::new(ledger.clone(), scanners.roster.clone());
+        let mut desk = start_desk(opening, &within, &clock)?;
+        let page = desk.as_ref().map(|desk| desk.url().to_owned());
         let witness = relay.clone().filter(|_| is_witness);
         let mut forwarder = tokio::spawn(forward_all(
             relay,
@@ -293,13 +295,6 @@ impl Station<'_> {
             clock,
             services_stopped.clone(),
         ));
-        let within = Within::new(ledger.clone(), scanners.roster.clone());
-        let desk = desk_settings.map(|settings| Desk::start(settings, within.clone(), pages_clock));
-        let (mut desk, refused) = match desk.transpose() {
-            Ok(desk) => (desk, None),
-            Err(error) => (None, Some(DaemonError::Desk(error))),
-        };
-        let page = desk.as_ref().map(|desk| desk.url().to_owned());
         let mut stopped = services_stopped;
         let commands = tokio::spawn(socket.serve(within, async move { stopped.requested().await }));
 
@@ -315,7 +310,6 @@ impl Station<'_> {
         };
         let outcome = tokio::select! {
             biased;
-            error = has_none(refused) => Err(error),
             () = shutdown.requested() => Ok(()),
             () = desk_ended(desk.as_mut()) => Err(DaemonError::DeskEnded),
             ended = ready => Err(ended),
@@ -329,9 +323,7 @@ impl Station<'_> {
         while drivers.join_next().await.is_some() {}
         stop_services.stop();
         // Pages hear the last verdicts before they go.
-        if let Some(desk) = desk {
-            desk.stop();
-        }
+        desk.into_iter().for_each(Desk::stop);
         if !forwarder.is_finished() {
             drop(forwarder.await);
         }
@@ -348,12 +340,14 @@ impl Station<'_> {
     }
 }
 
-/// The error, where there is one; else nothing, ever.
-async fn has_none(error: Option<DaemonError>) -> DaemonError {
-    match error {
-        Some(error) => error,
-        None => std::future::pending().await,
-    }
+/// Serves the pages, if there are to be some.
+fn start_desk(
+    opening: Option<desk::Opening>,
+    within: &Within,
+    clock: &Arc<dyn Clock>,
+) -> Result<Option<Desk>, DaemonError> {
+    let start = |opening: desk::Opening| opening.start(within.clone(), Arc::clone(clock));
+    opening.map(start).transpose().map_err(DaemonError::Desk)
 }
 
 /// Returns when the thread of the pages has ended, if there is one.

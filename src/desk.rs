@@ -16,11 +16,12 @@
 //! # How to add
 //!
 //! - A page: a template in `templates/` that begins with `{% extends "base.html" %}`, a struct beside its handler that derives
-//!   `Template` and has the field `frame: Frame<'_>`, a handler `async fn(Visit) -> Outcome` that ends in `visit.page(&page)`,
-//!   and one line in `routes::ROUTES`. `clerk` is the example.
+//!   `Template` and has the field `frame: Frame<'_>`, a handler that ends in `visit.page(&page)`, and one line in
+//!   `routes::ROUTES`: `done(handler(&visit))` for a `fn(&Visit) -> Outcome` that waits for nothing, as `clerk::page`, and
+//!   `Box::pin(handler(visit))` for an `async fn(Visit) -> Outcome`, which may `visit.read(|reader| ..).await`.
 //! - A form: `post` in the table; `<input type="hidden" name="csrf" value="{{ frame.csrf }}">` in the template;
 //!   `visit.field("name")`, `visit.command(command).await` and `Visit::see_other("/where")` in the handler.
-//! - An answer in JSON: the same under `/api/v1/`, with `visit.json(&value)` at its end. Refusals there are JSON by themselves.
+//! - An answer in JSON: the same under `/api/v1/`, with `Visit::json(&value)` at its end. Refusals there are JSON by themselves.
 //! - A word: a key in `words/en.toml` and in `words/es.toml`, `{{ frame.t("key") }}` in a template, `words.of("key")` in
 //!   code. A test holds the files together, and finds keys that are used and not there.
 //! - Something that pages are told at once: `board`, which makes frames of what it hears, and `events`, which sends them.
@@ -59,7 +60,7 @@ use crate::control::Within;
 use crate::envelope::Formats;
 use crate::event::often::Often;
 use crate::event::{LogEvent, chain};
-use crate::ledger::{ReadError, Reader};
+use crate::ledger::{OperatorEntry, ReadError, Reader, Role};
 use assets::Assets;
 use board::{Board, Frame, Looker, Standing};
 use proof::Proving;
@@ -170,6 +171,19 @@ pub enum DeskError {
     Thread(#[source] io::Error),
 }
 
+/// What is ready to serve the pages.
+pub struct Opening {
+    settings: Settings,
+    listener: std::net::TcpListener,
+    acceptor: Option<tls::Acceptor>,
+}
+
+impl std::fmt::Debug for Opening {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Opening").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
 /// The pages, while they are served.
 #[derive(Debug)]
 pub struct Desk {
@@ -208,26 +222,36 @@ impl std::ops::Deref for Shared {
     }
 }
 
-impl Desk {
-    /// Opens the address, reads the ledger once, and serves from a thread of its own.
-    pub fn start(
-        settings: Settings,
-        within: Within,
-        clock: Arc<dyn Clock>,
-    ) -> Result<Self, DeskError> {
-        let (address, is_local) = (settings.address, settings.is_local());
+impl Opening {
+    /// Reads the certificate, makes sure that somebody can sign in where that is needed, and takes the address. Nobody is served
+    /// yet; the ledger must be there.
+    pub fn open(settings: Settings) -> Result<Self, DeskError> {
+        let address = settings.address;
         let acceptor = settings.tls.as_ref().map(tls::acceptor).transpose();
         let acceptor = acceptor.map_err(DeskError::Tls)?;
-        // Subscribed before the ledger is read: nothing falls between.
-        let looker = Looker::new(&within, &settings, &clock).map_err(DeskError::Ledger)?;
-        if !is_local && !looker.board().has_administrator() {
-            return Err(DeskError::NoOperators(address));
+        if !settings.is_local() {
+            let reader = Reader::open(&settings.ledger, settings.zone.clone());
+            let operators = reader.and_then(|reader| reader.operators());
+            let is_administrator = |entry: &OperatorEntry| {
+                entry.role == Role::Administrator && entry.disabled.is_none()
+            };
+            if !operators.map_err(DeskError::Ledger)?.iter().any(is_administrator) {
+                return Err(DeskError::NoOperators(address));
+            }
         }
         let at = |source| DeskError::Listen { address, source };
         let listener = server::listen(address).map_err(at)?;
-        let bound = listener.local_addr().map_err(at)?;
+        let address = listener.local_addr().map_err(at)?;
+        Ok(Self { settings: Settings { address, ..settings }, listener, acceptor })
+    }
+
+    /// Reads the ledger once, and serves from a thread of its own.
+    pub fn start(self, within: Within, clock: Arc<dyn Clock>) -> Result<Desk, DeskError> {
+        let Self { settings, listener, acceptor } = self;
         let scheme = if acceptor.is_some() { "https" } else { "http" };
-        let url = format!("{scheme}://{bound}/");
+        let url = format!("{scheme}://{}/", settings.address);
+        // Subscribed before the ledger is read: nothing falls between.
+        let looker = Looker::new(&within, &settings, &clock).map_err(DeskError::Ledger)?;
         let (stop, stopped) = watch::channel(());
         let (board, board_rx) = watch::channel(looker.board().clone());
         let lexicon = Lexicon::built_in().map_err(DeskError::Words)?;
@@ -235,7 +259,7 @@ impl Desk {
         let standing = Standing { board, frames: frames.clone(), lexicon: lexicon.clone() };
         let shared = Shared(Arc::new(State {
             sessions: Sessions::new(Arc::clone(&clock)).map_err(DeskError::Random)?,
-            settings: Settings { address: bound, ..settings },
+            settings,
             within,
             clock,
             lexicon,
@@ -263,9 +287,11 @@ impl Desk {
         let thread = thread::Builder::new().name("scan-desk".to_owned()).spawn(serve);
         let thread = thread.map_err(DeskError::Thread)?;
         tracing::info!(event = LogEvent::PagesServed.name(), url, "The pages are served.");
-        Ok(Self { url, stop, ended, thread })
+        Ok(Desk { url, stop, ended, thread })
     }
+}
 
+impl Desk {
     /// Where the pages are.
     pub fn url(&self) -> &str {
         &self.url

@@ -61,7 +61,7 @@ pub(super) async fn answered(
     again: fn(Visit) -> Answering,
 ) -> Outcome {
     match done {
-        Ok(answer) if visit.is_api() => visit.json(&answer),
+        Ok(answer) if visit.is_api() => Visit::json(&answer),
         Ok(answer) => Visit::see_other(&format!("{place}?done={}", done_key(&answer))),
         Err(why @ (Refusal::Rules(_) | Refusal::Malformed(_))) if !visit.is_api() => {
             visit.refused = Some(why);

@@ -5,10 +5,12 @@ use super::visit::{Outcome, Visit};
 use axum::body::Body;
 use axum::http::header::{self, HeaderValue};
 use axum::http::{Response, StatusCode};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
 
 /// Bytes of the hash that stand in the address.
-const HASH_BYTES: usize = 8;
+const HASH_BYTES: usize = 9;
 
 /// For as long as the browser likes: another content has another address.
 const FOR_GOOD: &str = "public, max-age=31536000, immutable";
@@ -43,11 +45,12 @@ impl Assets {
 }
 
 fn hash(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().take(HASH_BYTES).map(|byte| format!("{byte:02x}")).collect()
+    let digest = Sha256::digest(bytes);
+    URL_SAFE_NO_PAD.encode(digest.get(..HASH_BYTES).unwrap_or_default())
 }
 
 /// `GET /assets/{name}`.
-pub(super) async fn asset(visit: Visit) -> Outcome {
+pub(super) fn asset(visit: &Visit) -> Outcome {
     let name = visit.param("name")?;
     let found = visit.desk.assets.0.iter().find(|(address, _)| address == name);
     let (address, (_, kind, bytes)) = found.ok_or(Refusal::NotFound)?;

@@ -60,7 +60,7 @@ pub(super) async fn search(visit: Visit) -> Outcome {
         visit.read(move |reader| reader.find(&election, &number, &captures)).await?
     };
     if visit.is_api() {
-        return visit.json(&Found { ballots });
+        return Visit::json(&Found { ballots });
     }
     if let [only] = ballots.as_slice() {
         return Visit::see_other(&place(&only.election, &only.ballot));
@@ -86,7 +86,7 @@ pub(super) async fn one(visit: Visit) -> Outcome {
     let story = visit.read(move |reader| reader.ballot(&election, &ballot)).await?;
     let story = story.ok_or(Refusal::NotFound)?;
     if visit.is_api() {
-        return visit.json(&story);
+        return Visit::json(&story);
     }
     let words = visit.words();
     let told = |chapter| story::sentence(chapter, &story, words);

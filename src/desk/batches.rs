@@ -54,7 +54,7 @@ pub(super) async fn list(visit: Visit) -> Outcome {
     let before = visit.row("before", i64::MAX)?;
     let page = visit.read(move |reader| reader.batch_page(before, PAGE)).await?;
     if visit.is_api() {
-        return visit.json(&page);
+        return Visit::json(&page);
     }
     visit.page(&List {
         frame: visit.frame("title.batches"),
@@ -82,7 +82,7 @@ pub(super) async fn one(visit: Visit) -> Outcome {
     let whole = visit.read(move |reader| whole(reader, number, now)).await?;
     let whole = whole.ok_or(Refusal::NotFound)?;
     if visit.is_api() {
-        return visit.json(&whole);
+        return Visit::json(&whole);
     }
     visit.page(&One { frame: visit.frame("title.batch"), number, whole: &whole })
 }

@@ -8,7 +8,6 @@ use super::view::{News, Tell};
 use super::words::{Lang, Lexicon};
 use super::{Sessions, Settings};
 use crate::clock::{Clock, Micros};
-use crate::config::Run;
 use crate::control::Within;
 use crate::control::roster::{Roster, ScannerState};
 use crate::event::{LogEvent, chain, printable};
@@ -64,21 +63,33 @@ pub(super) struct Board {
     pub(super) now: Now,
     /// The last scans, the newest first.
     pub(super) scans: VecDeque<Seen>,
-    /// Whether the newest was seen by this daemon.
-    pub(super) has_verdict: bool,
     pub(super) scanners: Vec<ScannerState>,
     /// Whether the ledger can be written.
-    pub(super) is_writable: bool,
+    pub(super) writing: Works,
     /// Whether it can be read.
-    pub(super) is_readable: bool,
+    pub(super) reading: Works,
     /// When it was last looked at.
     pub(super) at: Micros,
     operators: Vec<Operator>,
     had_operators: bool,
+    /// Scans that were seen, those among them that were before this daemon.
     seen: u64,
+    before: u64,
+}
+
+/// Whether something works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Works {
+    Fine,
+    Not,
 }
 
 impl Board {
+    /// Whether the newest scan shown was judged by this daemon.
+    pub(super) fn has_verdict(&self) -> bool {
+        self.scans.front().is_some_and(|seen| seen.number > self.before)
+    }
+
     /// Whether there ever was an operator.
     pub(super) const fn has_operators(&self) -> bool {
         self.had_operators
@@ -87,11 +98,6 @@ impl Board {
     /// Whether somebody of that name may sign in.
     pub(super) fn is_operator(&self, name: &str) -> bool {
         self.operators.iter().any(|operator| operator.name == name)
-    }
-
-    /// Whether an administrator can sign in.
-    pub(super) fn has_administrator(&self) -> bool {
-        self.operators.iter().any(|operator| operator.role == Role::Administrator)
     }
 
     fn scan(&mut self, mut seen: Seen, station: &str) {
@@ -109,7 +115,6 @@ impl Board {
         }
         self.scans.push_front(seen);
         self.scans.truncate(SCANS_SHOWN);
-        self.has_verdict = true;
     }
 }
 
@@ -200,8 +205,6 @@ pub(super) struct Looker {
     tell: Tell,
     /// Whether somebody scanned since the reading began.
     is_doubtful: bool,
-    /// Whether scans were missed, so that they are read.
-    has_missed: bool,
     /// Looks until the next reading.
     looks: u32,
 }
@@ -233,34 +236,24 @@ impl Looker {
         let board = Board {
             now,
             scans: numbered(scans, seen),
-            has_verdict: false,
             scanners: within.scanners.states(),
-            is_writable: true,
-            is_readable: true,
+            writing: Works::Fine,
+            reading: Works::Fine,
             at: clock.now(),
             operators,
             had_operators,
             seen,
+            before: seen,
         };
         let tell = Tell {
             zone: settings.zone.clone(),
             station: settings.station.clone(),
-            is_practice: settings.run == Run::Practice,
+            run: settings.run,
             hold_back: settings.hold_back,
             marks_nothing: settings.marks_nothing,
         };
         let roster = within.scanners.clone();
-        Ok(Self {
-            feed,
-            changes,
-            roster,
-            source,
-            board,
-            tell,
-            is_doubtful: false,
-            has_missed: false,
-            looks: 0,
-        })
+        Ok(Self { feed, changes, roster, source, board, tell, is_doubtful: false, looks: 0 })
     }
 
     pub(super) const fn board(&self) -> &Board {
@@ -295,7 +288,9 @@ impl Looker {
             match heard {
                 Heard::Told(Ok(told)) => self.take(told, &standing),
                 Heard::Told(Err(RecvError::Lagged(_))) => {
-                    (self.has_missed, self.looks) = (true, 0);
+                    // They are read instead.
+                    self.board.scans.clear();
+                    self.looks = 0;
                 }
                 Heard::Changed(Ok(Change::Ballot(_) | Change::Mode)) => {}
                 Heard::Changed(Ok(_) | Err(RecvError::Lagged(_))) => self.looks = 0,
@@ -318,7 +313,7 @@ impl Looker {
                 self.publish(standing, self.board.scans.front());
             }
             Told::Ledger { writable } => {
-                self.board.is_writable = writable;
+                self.board.writing = if writable { Works::Fine } else { Works::Not };
                 self.publish(standing, None);
             }
         }
@@ -334,18 +329,18 @@ impl Looker {
         let reading = match read {
             Ok(reading) => reading,
             Err(error) => {
-                if self.board.is_readable {
+                if self.board.reading == Works::Fine {
                     tracing::error!(
                         event = LogEvent::PagesFailed.name(),
                         error,
                         "The pages cannot read the ledger."
                     );
                 }
-                self.board.is_readable = false;
+                self.board.reading = Works::Not;
                 return self.publish(standing, None);
             }
         };
-        self.board.is_readable = true;
+        self.board.reading = Works::Fine;
         (self.board.operators, self.board.had_operators) =
             (reading.operators, reading.had_operators);
         let operators = &self.board.operators;
@@ -356,9 +351,8 @@ impl Looker {
             self.looks = self.looks.min(1);
         } else {
             self.board.now = reading.now;
-            if self.has_missed {
-                self.has_missed = false;
-                self.board.seen += u64::try_from(SCANS_SHOWN).unwrap_or_default();
+            if self.board.scans.is_empty() {
+                self.board.seen += u64::try_from(reading.scans.len()).unwrap_or_default();
                 self.board.scans = numbered(reading.scans, self.board.seen);
             }
         }
@@ -391,8 +385,8 @@ impl Looker {
 async fn finished(
     reading: &mut Option<JoinHandle<Result<Reading, String>>>,
 ) -> Result<Reading, String> {
-    let Some(handle) = reading else { return std::future::pending().await };
-    let read = handle.await;
+    let Some(task) = reading else { return std::future::pending().await };
+    let read = task.await;
     *reading = None;
     read.unwrap_or_else(|panicked| Err(chain(&panicked)))
 }

@@ -22,13 +22,13 @@ impl Clerk<'_> {
 }
 
 /// `GET /`.
-pub(super) async fn page(visit: Visit) -> Outcome {
+pub(super) fn page(visit: &Visit) -> Outcome {
     let (tell, words) = (Tell::of(visit.settings()), visit.words());
     let board = visit.desk.board.borrow().clone();
     let scans: Vec<_> = board.scans.iter().map(|seen| tell.scan(seen, words)).collect();
     let page = Clerk {
         frame: visit.frame("title.clerk"),
-        last: scans.first().filter(|_| board.has_verdict).cloned(),
+        last: scans.first().filter(|_| board.has_verdict()).cloned(),
         scans,
         state: tell.state(&board, words),
     };
@@ -36,7 +36,7 @@ pub(super) async fn page(visit: Visit) -> Outcome {
 }
 
 /// `GET /api/v1/now`: the same as JSON.
-pub(super) async fn now(visit: Visit) -> Outcome {
+pub(super) fn now(visit: &Visit) -> Outcome {
     let told = Tell::of(visit.settings()).all(&visit.desk.board.borrow(), visit.words());
-    visit.json(&told)
+    Visit::json(&told)
 }

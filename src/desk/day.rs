@@ -92,7 +92,7 @@ pub(super) async fn day(visit: Visit) -> Outcome {
     let sheet = visit.read(move |reader| reader.day_sheet(&day, now)).await?;
     let sheet = sheet.ok_or(Refusal::Malformed("the day is no date such as 2026-11-03"))?;
     if visit.is_api() {
-        return visit.json(&sheet);
+        return Visit::json(&sheet);
     }
     let report = &sheet.report;
     visit.page(&Day {

@@ -7,7 +7,6 @@ use super::view::Tell;
 use super::visit::{Outcome, Visit};
 use super::words::Lang;
 use super::{Settings, Shared};
-use crate::config::Run;
 use axum::body::{Body, Bytes};
 use axum::http::StatusCode;
 use hyper::body::{Body as HttpBody, Frame as HttpFrame};
@@ -34,7 +33,7 @@ impl Tell {
         Self {
             zone: settings.zone.clone(),
             station: settings.station.clone(),
-            is_practice: settings.run == Run::Practice,
+            run: settings.run,
             hold_back: settings.hold_back,
             marks_nothing: settings.marks_nothing,
         }
@@ -42,9 +41,7 @@ impl Tell {
 }
 
 /// `GET /events`.
-pub(super) async fn stream(visit: Visit) -> Outcome {
-    let permit = Arc::clone(&visit.desk.streams).try_acquire_owned();
-    let permit = permit.map_err(|_all_taken| Refusal::Busy)?;
+pub(super) fn stream(visit: &Visit) -> Outcome {
     let (sender, events) = mpsc::channel(WAITING_MAX);
     let frames = visit.desk.frames.subscribe();
     // After the subscription: what comes between is told twice, and the page knows it by its number.
@@ -59,7 +56,8 @@ pub(super) async fn stream(visit: Visit) -> Outcome {
         frames,
         sender,
     };
-    tokio::spawn(pump.run(permit));
+    let permit = Arc::clone(&visit.desk.streams).try_acquire_owned();
+    tokio::spawn(pump.run(permit.map_err(|_all_taken| Refusal::Busy)?));
     Ok(answer(StatusCode::OK, "text/event-stream", Body::new(Events(events))))
 }
 
@@ -83,7 +81,10 @@ impl Pump {
                 _ = stopped.changed() => break,
                 () = self.sender.closed() => break,
                 () = changes.next() => {
-                    if self.may_still() { continue } else { break }
+                    if self.may_still() {
+                        continue;
+                    }
+                    break;
                 }
                 frame = self.frames.recv() => match frame {
                     Ok(frame) => frame.text(self.lang),

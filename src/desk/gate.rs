@@ -76,16 +76,12 @@ pub(super) async fn enter(
 }
 
 /// A request for what is not there.
-pub(super) async fn strand(
-    desk: Shared,
-    request: Request<Body>,
-    refusal: Refusal,
-) -> Response<Body> {
+pub(super) fn strand(desk: Shared, request: Request<Body>, refusal: &Refusal) -> Response<Body> {
     let (parts, _body) = request.into_parts();
     let peer = parts.extensions.get::<Peer>().copied();
     let target = parts.uri.path().to_owned();
     let page = Stranded { lang: lang(&parts.headers), desk, peer, target, route: "none" };
-    page.refused(&refusal)
+    page.refused(refusal)
 }
 
 /// What is kept of a visit for the case that it is refused.

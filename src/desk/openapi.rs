@@ -1,4 +1,4 @@
-//! `/api/v1/openapi.json`: the API's own description (OpenAPI 3.1), made of the route table and of the schemas beside this file.
+//! `/api/v1/openapi.json`: the API's own description (`OpenAPI` 3.1), made of the route table and of the schemas beside this file.
 
 use super::fields::{self, Field, Kind};
 use super::refusal::Refusal;
@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 const SCHEMAS: &str = include_str!("openapi/schemas.json");
 
 /// `GET /api/v1/openapi.json`.
-pub(super) async fn document(visit: Visit) -> Outcome {
+pub(super) fn document() -> Outcome {
     let schemas: Value =
         serde_json::from_str(SCHEMAS).map_err(|error| Refusal::Failed(error.to_string()))?;
     let mut paths: Map<String, Value> = Map::new();
@@ -20,7 +20,7 @@ pub(super) async fn document(visit: Visit) -> Outcome {
             drop(path.insert(method(route).to_owned(), operation(route)));
         }
     }
-    visit.json(&json!({
+    Visit::json(&json!({
         "openapi": "3.1.0",
         "info": {
             "title": "ballot-intake: the desk of a station",

@@ -3,7 +3,7 @@
 use super::Shared;
 use super::refusal::{Refusal, answer};
 use super::routes::{Access, ROUTES};
-use super::view::detail;
+use super::view::{detail, said};
 use super::visit::Visit;
 use super::words::{Lang, Words};
 use crate::config::Run;
@@ -87,7 +87,12 @@ impl<'v> Frame<'v> {
         self.words.find(&format!("{table}.{name}")).unwrap_or(name).to_owned()
     }
 
-    /// What the ledger says, in the language's own words as far as there are some.
+    /// What a person or a file says.
+    pub(super) fn said(&self, reason: &str) -> String {
+        said(reason, self.words)
+    }
+
+    /// What the ledger says of a scan, in the language's own words as far as there are some.
     pub(super) fn detail(&self, said: &str) -> String {
         detail(said, self.words)
     }

@@ -68,7 +68,7 @@ pub(super) async fn page(visit: Visit) -> Outcome {
     let page = visit.read(move |reader| reader.checkpoints(before, PAGE)).await?;
     let proofs = Proofs { proof: visit.desk.proving.borrow().clone(), page };
     if visit.is_api() {
-        return visit.json(&proofs);
+        return Visit::json(&proofs);
     }
     visit.page(&ProofPage { frame: visit.frame("title.proof"), proofs: &proofs })
 }
@@ -80,7 +80,7 @@ pub(super) async fn checkpoint(mut visit: Visit) -> Outcome {
 }
 
 /// `POST /proof/verify` and the same of the API: begins, unless one runs already.
-pub(super) async fn begin(visit: Visit) -> Outcome {
+pub(super) fn begin(visit: &Visit) -> Outcome {
     let since = visit.time(visit.now());
     let running = Proving::Running { since: since.clone() };
     let begins = visit.desk.proving.send_if_modified(|proving| {
@@ -103,7 +103,7 @@ pub(super) async fn begin(visit: Visit) -> Outcome {
         }));
     }
     if visit.is_api() {
-        return visit.json(&*visit.desk.proving.borrow());
+        return Visit::json(&*visit.desk.proving.borrow());
     }
     Visit::see_other("/proof?done=proving")
 }
@@ -111,5 +111,5 @@ pub(super) async fn begin(visit: Visit) -> Outcome {
 /// `GET /api/v1/proof/checkpoint`: the newest, as the note that others keep.
 pub(super) async fn newest(visit: Visit) -> Outcome {
     let page = visit.read(|reader| reader.checkpoints(i64::MAX, 1)).await?;
-    visit.json(page.checkpoints.first().ok_or(Refusal::NotFound)?)
+    Visit::json(page.checkpoints.first().ok_or(Refusal::NotFound)?)
 }

@@ -26,7 +26,7 @@ pub(super) async fn exceptions(visit: Visit) -> Outcome {
     let now = visit.now();
     let page = visit.read(move |reader| reader.exceptions(after, PAGE, now)).await?;
     if visit.is_api() {
-        return visit.json(&page);
+        return Visit::json(&page);
     }
     visit.page(&Work { frame: visit.frame("title.exceptions"), page: &page })
 }
@@ -50,7 +50,7 @@ pub(super) async fn imports(visit: Visit) -> Outcome {
     let before = visit.row("before", i64::MAX)?;
     let page = visit.read(move |reader| reader.import_page(before, PAGE)).await?;
     if visit.is_api() {
-        return visit.json(&page);
+        return Visit::json(&page);
     }
     visit.page(&Imports { frame: visit.frame("title.imports"), page: &page })
 }
@@ -62,7 +62,7 @@ pub(super) async fn import(visit: Visit) -> Outcome {
     let sheet = visit.read(move |reader| reader.import_sheet(number, after, PAGE)).await?;
     let sheet = sheet.ok_or(Refusal::NotFound)?;
     if visit.is_api() {
-        return visit.json(&sheet);
+        return Visit::json(&sheet);
     }
     visit.page(&Import { frame: visit.frame("title.import"), sheet: &sheet })
 }
@@ -114,7 +114,7 @@ pub(super) async fn reconciliation(visit: Visit) -> Outcome {
         ),
     };
     if visit.is_api() {
-        return visit.json(&account.ok_or(Refusal::NotFound)?);
+        return Visit::json(&account.ok_or(Refusal::NotFound)?);
     }
     visit.page(&Reconciled {
         frame: visit.frame("title.reconciliation"),

@@ -13,6 +13,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
 use axum::routing::{MethodFilter, on};
+use std::future::ready;
 use std::pin::Pin;
 
 /// How a route is asked.
@@ -149,15 +150,20 @@ const OPERATOR: &[Field] = &[must("operator", Kind::Text)];
 const SIGNING: &[Field] = &[may("operator", Kind::Text), must("secret", Kind::Secret)];
 const SCANNER: &[Field] = &[may("scanner", Kind::Text)];
 
+/// What a handler that waits for nothing says; one that waits is put into `Box::pin`.
+pub(super) fn done(outcome: Outcome) -> Answering {
+    Box::pin(ready(outcome))
+}
+
 /// Every route: the pages, and the same in JSON.
 pub static ROUTES: &[Route] = &[
-    get("/", Access::Looker, |visit| Box::pin(clerk::page(visit))),
-    get("/events", Access::Looker, |visit| Box::pin(events::stream(visit))),
-    get("/signin", Access::Anyone, |visit| Box::pin(signin::form(visit))),
+    get("/", Access::Looker, |visit| done(clerk::page(&visit))),
+    get("/events", Access::Looker, |visit| done(events::stream(&visit))),
+    get("/signin", Access::Anyone, |visit| done(signin::form(&visit))),
     post("/signin", Access::Anyone, |visit| Box::pin(signin::sign_in(visit))),
-    post("/signout", Access::Anyone, |visit| Box::pin(signin::sign_out(visit))),
-    post("/language", Access::Anyone, |visit| Box::pin(signin::language(visit))),
-    get("/assets/{name}", Access::Anyone, |visit| Box::pin(assets::asset(visit))),
+    post("/signout", Access::Anyone, |visit| done(signin::sign_out(&visit))),
+    post("/language", Access::Anyone, |visit| done(signin::language(&visit))),
+    get("/assets/{name}", Access::Anyone, |visit| done(assets::asset(&visit))),
     get("/day", READS, |visit| Box::pin(day::day(visit))),
     get("/day/print", READS, |visit| Box::pin(day::day(visit))),
     get("/batches", READS, |visit| Box::pin(batches::list(visit))),
@@ -175,9 +181,9 @@ pub static ROUTES: &[Route] = &[
     get("/reconciliation", READS, |visit| Box::pin(records::reconciliation(visit))),
     get("/reconciliation/print", READS, |visit| Box::pin(records::reconciliation(visit))),
     get("/proof", READS, |visit| Box::pin(proof::page(visit))),
-    post("/proof/verify", READS, |visit| Box::pin(proof::begin(visit))),
+    post("/proof/verify", READS, |visit| done(proof::begin(&visit))),
     post("/proof/checkpoint", SUPERVISOR, |visit| Box::pin(proof::checkpoint(visit))),
-    get("/scanners", READS, |visit| Box::pin(station::scanners(visit))),
+    get("/scanners", READS, |visit| done(station::scanners(&visit))),
     post("/scanners/acknowledge", CLERK, |visit| Box::pin(station::acknowledge(visit))),
     get("/outbox", READS, |visit| Box::pin(station::outbox(visit))),
     post("/outbox/retry", CLERK, |visit| Box::pin(station::retry(visit))),
@@ -188,16 +194,15 @@ pub static ROUTES: &[Route] = &[
     get("/proposals", READS, |visit| Box::pin(station::proposals(visit))),
     post("/proposals/{n}/confirm", SUPERVISOR, |visit| Box::pin(station::confirm(visit))),
     post("/proposals/{n}/decline", SUPERVISOR, |visit| Box::pin(station::decline(visit))),
-    get("/api/v1/openapi.json", Access::Anyone, |visit| Box::pin(openapi::document(visit)))
+    get("/api/v1/openapi.json", Access::Anyone, |_visit| done(openapi::document()))
         .gives("OpenApi"),
-    get("/api/v1/session", Access::Anyone, |visit| Box::pin(signin::session(visit)))
-        .gives("Session"),
+    get("/api/v1/session", Access::Anyone, |visit| done(signin::session(&visit))).gives("Session"),
     post("/api/v1/session", Access::Anyone, |visit| Box::pin(signin::sign_in(visit)))
         .takes(SIGNING)
         .gives("Session"),
-    post("/api/v1/session/end", Access::Anyone, |visit| Box::pin(signin::sign_out(visit)))
+    post("/api/v1/session/end", Access::Anyone, |visit| done(signin::sign_out(&visit)))
         .gives("Session"),
-    get("/api/v1/now", READS, |visit| Box::pin(clerk::now(visit))).gives("Now"),
+    get("/api/v1/now", READS, |visit| done(clerk::now(&visit))).gives("Now"),
     get("/api/v1/proof/checkpoint", READS, |visit| Box::pin(proof::newest(visit)))
         .gives("CheckpointEntry"),
     get("/api/v1/day", READS, |visit| Box::pin(day::day(visit)))
@@ -239,10 +244,10 @@ pub static ROUTES: &[Route] = &[
         .asks(ELECTION)
         .gives("Reconciliation"),
     get("/api/v1/proof", READS, |visit| Box::pin(proof::page(visit))).asks(BEFORE).gives("Proofs"),
-    post("/api/v1/proof/verify", READS, |visit| Box::pin(proof::begin(visit))).gives("Proving"),
+    post("/api/v1/proof/verify", READS, |visit| done(proof::begin(&visit))).gives("Proving"),
     post("/api/v1/proof/checkpoint", SUPERVISOR, |visit| Box::pin(proof::checkpoint(visit)))
         .gives("Answer"),
-    get("/api/v1/scanners", READS, |visit| Box::pin(station::scanners(visit))).gives("Scanners"),
+    get("/api/v1/scanners", READS, |visit| done(station::scanners(&visit))).gives("Scanners"),
     post("/api/v1/scanners/acknowledge", CLERK, |visit| Box::pin(station::acknowledge(visit)))
         .takes(SCANNER)
         .gives("Answer"),
@@ -283,7 +288,7 @@ pub(super) fn service(desk: Shared) -> Router {
         router = router.route(route.path, on(filter, enter));
     }
     let stranded = |desk: Shared, refusal: Refusal| {
-        move |request: Request<Body>| gate::strand(desk.clone(), request, refusal.clone())
+        move |request: Request<Body>| ready(gate::strand(desk.clone(), request, &refusal))
     };
     router
         .fallback(stranded(desk.clone(), Refusal::NotFound))

@@ -79,7 +79,7 @@ pub(super) fn lead_there(target: &str) -> Response<Body> {
 }
 
 /// `GET /signin`.
-pub(super) async fn form(visit: Visit) -> Outcome {
+pub(super) fn form(visit: &Visit) -> Outcome {
     let next = place(visit.query("next"));
     visit.page(&SignIn { frame: visit.frame("title.signin"), next, refused: None })
 }
@@ -117,7 +117,7 @@ pub(super) async fn sign_in(mut visit: Visit) -> Outcome {
                 let found = visit.desk.sessions.find(&token, Sign::OfLife);
                 let csrf = found.map(|found| found.csrf).unwrap_or_default();
                 let session = Session { operator: Some(&operator), role: Some(role), csrf: &csrf };
-                return Ok(with_cookie(visit.json(&session)?, cookie));
+                return Ok(with_cookie(Visit::json(&session)?, cookie));
             }
             Ok(with_cookie(Visit::see_other(place(visit.field("next")))?, cookie))
         }
@@ -148,9 +148,9 @@ struct Session<'a> {
 }
 
 /// `GET /api/v1/session`.
-pub(super) async fn session(visit: Visit) -> Outcome {
+pub(super) fn session(visit: &Visit) -> Outcome {
     let operator = visit.visitor.guests.operator();
-    visit.json(&Session {
+    Visit::json(&Session {
         operator: operator.map(|(name, _)| name),
         role: operator.map(|(_, role)| role),
         csrf: &visit.visitor.csrf,
@@ -158,7 +158,7 @@ pub(super) async fn session(visit: Visit) -> Outcome {
 }
 
 /// `POST /signout`.
-pub(super) async fn sign_out(visit: Visit) -> Outcome {
+pub(super) fn sign_out(visit: &Visit) -> Outcome {
     if let (Some(session), Some((operator, _))) =
         (&visit.visitor.session, visit.visitor.guests.operator())
     {
@@ -168,7 +168,7 @@ pub(super) async fn sign_out(visit: Visit) -> Outcome {
     let way = visit.peer.way;
     let response = if visit.is_api() {
         let csrf = visit.desk.sessions.csrf();
-        visit.json(&Session { operator: None, role: None, csrf })?
+        Visit::json(&Session { operator: None, role: None, csrf })?
     } else {
         Visit::see_other("/")?
     };
@@ -176,7 +176,7 @@ pub(super) async fn sign_out(visit: Visit) -> Outcome {
 }
 
 /// `POST /language`.
-pub(super) async fn language(visit: Visit) -> Outcome {
+pub(super) fn language(visit: &Visit) -> Outcome {
     let chosen = visit.field("lang").and_then(Lang::from_name);
     let lang = chosen.ok_or(Refusal::Malformed("there is no such language"))?;
     let cookie = cookie(LANG_COOKIE, lang.name(), (visit.peer.way, u64::from(LANG_SECONDS)));

@@ -3,11 +3,12 @@
 use super::act::{answered, needed, second};
 use super::page::Frame;
 use super::refusal::Refusal;
+use super::routes::done as again;
 use super::story;
 use super::visit::{Outcome, Visit};
 use crate::control::roster::{ScannerState, Standing};
 use crate::control::{Answer, Command};
-use crate::ledger::{Decision, OperatorEntry, OutboxPage, Proposal, Role, Secret};
+use crate::ledger::{Decision, OperatorEntry, OutboxPage, Proposal, Reader, Role, Secret};
 use askama::Template;
 use serde::Serialize;
 
@@ -24,7 +25,8 @@ struct Scanners<'v> {
 /// How a scanner is, with its time as people read it.
 #[derive(Debug, Serialize)]
 struct Scanner {
-    scanner: String,
+    #[serde(rename = "scanner")]
+    name: String,
     state: Standing,
     locked: bool,
     place: Option<String>,
@@ -51,9 +53,9 @@ struct ScannerList {
 }
 
 /// `GET /scanners` and `GET /api/v1/scanners`.
-pub(super) async fn scanners(visit: Visit) -> Outcome {
+pub(super) fn scanners(visit: &Visit) -> Outcome {
     let scanner = |state: ScannerState| Scanner {
-        scanner: state.scanner,
+        name: state.scanner,
         state: state.state,
         locked: state.is_locked,
         place: state.place,
@@ -64,7 +66,7 @@ pub(super) async fn scanners(visit: Visit) -> Outcome {
     let scanners = visit.desk.within.scanners.states().into_iter().map(scanner).collect();
     let list = ScannerList { scanners };
     if visit.is_api() {
-        return visit.json(&list);
+        return Visit::json(&list);
     }
     visit.page(&Scanners { frame: visit.frame("title.scanners"), scanners: &list.scanners })
 }
@@ -73,7 +75,7 @@ pub(super) async fn scanners(visit: Visit) -> Outcome {
 pub(super) async fn acknowledge(mut visit: Visit) -> Outcome {
     let scanner = visit.field("scanner").map(str::to_owned);
     let done = visit.command(Command::Acknowledge { scanner }).await;
-    answered(visit, done, "/scanners", |visit| Box::pin(scanners(visit))).await
+    answered(visit, done, "/scanners", |visit| again(scanners(&visit))).await
 }
 
 #[derive(Template)]
@@ -89,7 +91,7 @@ pub(super) async fn outbox(visit: Visit) -> Outcome {
     let after = visit.row("after", 0)?;
     let page = visit.read(move |reader| reader.outbox_page(after, PAGE)).await?;
     if visit.is_api() {
-        return visit.json(&page);
+        return Visit::json(&page);
     }
     let has_relay = visit.settings().hold_back.is_some();
     visit.page(&Outbox { frame: visit.frame("title.outbox"), page: &page, has_relay })
@@ -115,7 +117,7 @@ pub(super) async fn give_up(mut visit: Visit) -> Outcome {
 #[template(path = "operators.html")]
 struct Operators<'v> {
     frame: Frame<'v>,
-    operators: &'v [OperatorEntry],
+    entries: &'v [OperatorEntry],
     roles: [&'static str; Role::ALL.len()],
 }
 
@@ -126,13 +128,13 @@ struct OperatorList {
 
 /// `GET /operators` and `GET /api/v1/operators`.
 pub(super) async fn operators(visit: Visit) -> Outcome {
-    let operators = visit.read(|reader| reader.operators()).await?;
+    let operators = visit.read(Reader::operators).await?;
     if visit.is_api() {
-        return visit.json(&OperatorList { operators });
+        return Visit::json(&OperatorList { operators });
     }
     visit.page(&Operators {
         frame: visit.frame("title.operators"),
-        operators: &operators,
+        entries: &operators,
         roles: Role::ALL.map(Role::name),
     })
 }
@@ -178,9 +180,9 @@ struct ProposalList {
 
 /// `GET /proposals` and `GET /api/v1/proposals`.
 pub(super) async fn proposals(visit: Visit) -> Outcome {
-    let proposals = visit.read(|reader| reader.proposals()).await?;
+    let proposals = visit.read(Reader::proposals).await?;
     if visit.is_api() {
-        return visit.json(&ProposalList { proposals });
+        return Visit::json(&ProposalList { proposals });
     }
     let words = visit.words();
     let told = |it: &Proposal| (it.proposal, story::proposal(it, words), it.void_because.is_none());

@@ -1,6 +1,6 @@
 //! A ballot's story in plain words of one language: one sentence for each event.
 
-use super::view::detail;
+use super::view::{detail, said};
 use super::words::Words;
 use crate::ballot::Status;
 use crate::ledger::{BallotStory, Chapter, Proposal, TwoPersonAct, Who};
@@ -28,7 +28,8 @@ pub(super) fn sentence(chapter: &Chapter, story: &BallotStory, words: Words<'_>)
     ];
     let mut text = words.with(key(chapter, corrected), &values);
     if let Some(why) = &chapter.reason {
-        let why = detail(why, words);
+        // A scan's is the ledger's; of others it is what a person or a file said.
+        let why = if chapter.what == "scanned" { detail(why, words) } else { said(why, words) };
         text.push_str(&words.with("story.because", &[("why", &why)]));
     }
     text.push('.');

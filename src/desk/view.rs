@@ -1,8 +1,9 @@
 //! What is on the board as a page tells it: in words of one language, with the reason first and what to do then.
 
-use super::board::{Board, Seen};
+use super::board::{Board, Seen, Works};
 use super::words::Words;
 use crate::clock::{Micros, Zone};
+use crate::config::Run;
 use crate::control::roster::Standing;
 use crate::reason::Reason;
 use crate::scan::{Fill, Tone, Verdict};
@@ -38,7 +39,7 @@ const DETAILS_AROUND: [(&str, &str, &str); 6] = [
 pub(super) struct Tell {
     pub(super) zone: Zone,
     pub(super) station: String,
-    pub(super) is_practice: bool,
+    pub(super) run: Run,
     /// How long a change is held back from the relay; none where nothing is forwarded.
     pub(super) hold_back: Option<Duration>,
     pub(super) marks_nothing: bool,
@@ -198,7 +199,7 @@ impl Tell {
             now.scans.iter().filter(|(name, _)| is_of(name)).map(|(_, n)| n).sum()
         };
         StateView {
-            practice: self.is_practice,
+            practice: self.run == Run::Practice,
             day: now.day.clone(),
             day_scans: now.scans.values().sum(),
             day_good: of_tone("good"),
@@ -219,10 +220,10 @@ impl Tell {
     fn troubles(&self, board: &Board, words: Words<'_>) -> Vec<Trouble> {
         let mut troubles = Vec::new();
         let mut add = |level, says: String| troubles.push(Trouble { level, says });
-        if !board.is_writable {
+        if board.writing == Works::Not {
             add("alarm", words.of("trouble.ledger").to_owned());
         }
-        if !board.is_readable {
+        if board.reading == Works::Not {
             add("alarm", words.of("trouble.reading").to_owned());
         }
         for scanner in &board.scanners {
@@ -271,6 +272,12 @@ fn todo(seen: &Seen, words: Words<'_>) -> Option<String> {
     let full = if seen.fill == Fill::Full { words.of("verdict.batch_full") } else { "" };
     let said: Vec<_> = [own, full].into_iter().filter(|text| !text.is_empty()).collect();
     (!said.is_empty()).then(|| said.join(" "))
+}
+
+/// What a person or a file says: a reason that is known in the language's own words, anything else as it was written.
+pub(super) fn said(reason: &str, words: Words<'_>) -> String {
+    let known = Reason::from_name(reason).and_then(|_| words.find(&format!("reason.{reason}")));
+    known.unwrap_or(reason).to_owned()
 }
 
 /// What the ledger says of a scan, in the language's own words as far as there are some.

@@ -53,6 +53,12 @@ pub(super) struct Visit {
     pub(super) has_already: Option<HeaderValue>,
 }
 
+/// A control character is no text of a page, whoever wrote it: a file's name may have some.
+fn without_controls(text: String) -> String {
+    let is_control = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
+    if text.contains(is_control) { text.replace(is_control, "\u{fffd}") } else { text }
+}
+
 fn find<'v>(values: &'v [(String, String)], name: &str) -> Option<&'v str> {
     values.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
 }
@@ -141,14 +147,14 @@ impl Visit {
     /// The page with another status.
     pub(super) fn page_with(&self, status: StatusCode, page: &impl Template) -> Outcome {
         let text = page.render().map_err(|error| Refusal::Failed(error.to_string()))?;
-        let mut response = answer(status, "text/html; charset=utf-8", text);
+        let mut response = answer(status, "text/html; charset=utf-8", without_controls(text));
         let lang = HeaderValue::from_static(self.lang.name());
         response.headers_mut().insert(header::CONTENT_LANGUAGE, lang);
         Ok(response)
     }
 
     /// The value as JSON.
-    pub(super) fn json(&self, value: &impl Serialize) -> Outcome {
+    pub(super) fn json(value: &impl Serialize) -> Outcome {
         let text = serde_json::to_string(value).map_err(|e| Refusal::Failed(e.to_string()))?;
         Ok(answer(StatusCode::OK, "application/json", text))
     }

@@ -23,7 +23,8 @@ const TEXTS: [&str; 3] = [
 /// Nothing of it is markup, and what turns the direction of writing turns nothing around it.
 #[track_caller]
 fn is_harmless(path: &str, body: &str) {
-    for live in ["<script>alert", "<img", "<svg/", "onerror=a()>", "\"><", "</textarea><", "\u{1b}"]
+    for live in
+        ["<script>alert", "<img", "<svg/", "onerror=a()>", "\"><img", "</textarea><svg", "\u{1b}"]
     {
         assert!(!body.contains(live), "{path}: {live}: {body}");
     }
@@ -45,9 +46,6 @@ fn every_page(web: &mut Web) -> Vec<(String, String)> {
         "/batches/1/print",
         "/exceptions",
         "/imports",
-        "/imports/1",
-        "/imports/2",
-        "/imports/3",
         "/reconciliation",
         "/reconciliation/print",
         "/outbox",
@@ -59,6 +57,10 @@ fn every_page(web: &mut Web) -> Vec<(String, String)> {
     ]
     .map(str::to_owned)
     .into();
+    let imports = web.get("/imports").body;
+    let links =
+        imports.split("href=\"/imports/").skip(1).map(|rest| rest.split('"').next().unwrap());
+    pages.extend(links.map(|number| format!("/imports/{number}")));
     pages.extend(BALLOTS.map(|ballot| format!("/ballots/202611/{}", encoded(ballot))));
     pages.extend(
         TEXTS.map(|text| format!("/ballots?number={}&election={}", encoded(text), encoded(text))),
@@ -75,7 +77,8 @@ fn every_page(web: &mut Web) -> Vec<(String, String)> {
 }
 
 fn encoded(text: &str) -> String {
-    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+    let bytes: Vec<_> = text.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    bytes.concat()
 }
 
 #[test]

@@ -222,8 +222,10 @@ impl Web {
 
 /// The fields as a form has them.
 pub(crate) fn form(fields: &[(&str, &str)]) -> String {
-    let encoded =
-        |text: &str| -> String { text.bytes().map(|byte| format!("%{byte:02X}")).collect() };
+    let digit = |half: u8| char::from_digit(half.into(), 16).unwrap();
+    let encoded = |text: &str| -> String {
+        text.bytes().flat_map(|byte| ['%', digit(byte >> 4), digit(byte & 15)]).collect()
+    };
     let pairs: Vec<_> =
         fields.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect();
     pairs.join("&")
