@@ -147,6 +147,9 @@ enum Command {
         /// Only say what would become of its rows.
         #[arg(long)]
         dry_run: bool,
+        /// The folder of its lists; else they go beside the file, or into the current directory where that cannot be.
+        #[arg(long, value_name = "DIR")]
+        lists: Option<PathBuf>,
     },
     /// Look at one ballot, or set where it stands.
     #[command(subcommand)]
@@ -495,9 +498,10 @@ fn dispatch(Arguments { command, common }: Arguments) -> Result<Exit, Failure> {
             demo::demo(&place, &common, relay, until)
         }
         Command::CheckConfig { file } => run::check_config(&place, file, &common),
-        Command::Import { file, layout, dry_run } => {
+        Command::Import { file, layout, dry_run, lists } => {
             let run = if dry_run { import::Run::Dry } else { import::Run::Real };
-            ask::import(&place, &common, ask::Import { file: &file, layout: &layout, run })
+            let (file, lists) = (&*file, lists.as_deref());
+            ask::import(&place, &common, ask::Import { file, layout: &layout, run, lists })
         }
         Command::Ballot(BallotCommand::Show { ballot, voter }) => {
             ask::ballot_show(&place, &common, ballot.as_deref(), voter.as_deref())

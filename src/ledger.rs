@@ -72,7 +72,7 @@ pub use proposals::{Done, NotDone, Party, Proposal};
 pub use report::{
     After, BallotStory, BatchDay, BatchReport, BatchSheet, Chapter, DayReport, Exception,
     Exceptions, Flow, HandCounts, HourScans, NamedScans, ReadError, Reader, Reconciliation, Report,
-    ScanSums,
+    ScanSums, VoterChange,
 };
 pub use schema::SchemaError;
 pub use sheets::{Renewal, SheetCode, SheetCodes, SheetRequest};

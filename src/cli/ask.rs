@@ -35,6 +35,8 @@ pub(super) struct Import<'a> {
     pub(super) file: &'a Path,
     pub(super) layout: &'a str,
     pub(super) run: Run,
+    /// Where lists go; else beside the file.
+    pub(super) lists: Option<&'a Path>,
 }
 
 /// `ballot-intake import`.
@@ -75,6 +77,7 @@ pub(super) fn import_into(
         layout: &layout,
         rules,
         run: wanted.run,
+        lists: wanted.lists,
         folder: Path::new("."),
         output: if common.json { Output::Json } else { Output::Text },
         progress: if err.is_terminal() { Progress::Bar } else { Progress::Lines },

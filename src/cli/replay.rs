@@ -179,7 +179,7 @@ impl Bench {
             stop: Stop::Never,
         }];
         if let Some(file) = ballots {
-            let wanted = Import { file, layout: "generic", run: Run::Real };
+            let wanted = Import { file, layout: "generic", run: Run::Real, lists: None };
             import_into(place, &config, common, wanted, &mut io::sink())?;
         }
         let clock = Arc::new(ManualClock::new(place.clock.now()));

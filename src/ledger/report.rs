@@ -4,6 +4,7 @@
 mod batch;
 mod day;
 mod exceptions;
+mod pulled;
 mod reconciliation;
 mod story;
 
@@ -11,7 +12,7 @@ pub use self::batch::BatchSheet;
 pub use self::day::{DayReport, HourScans, NamedScans};
 pub use self::exceptions::{After, Exception, Exceptions};
 pub use self::reconciliation::{BatchDay, Flow, HandCounts, Reconciliation, ScanSums};
-pub use self::story::{BallotStory, Chapter};
+pub use self::story::{BallotStory, Chapter, VoterChange};
 
 use super::apply::State;
 use super::fact::{Fact, Opened};
