@@ -49,7 +49,7 @@ pub use batches::{
 pub use book::{OpenError, Settings, WriteError};
 pub use cell::write_csv_row;
 pub use checkpoint::{Checkpoint, Held, HeldError};
-pub use correct::{Moved, NotMoved, SetRequest};
+pub use correct::{Moved, NotMoved, SetRequest, TakenBack};
 pub use export::{Export, ExportError, Exported};
 pub use fact::{Counts, Decision, Person, Role, TwoPersonAct, Who, Why};
 pub(crate) use import::packed;

@@ -11,8 +11,10 @@ use crate::clock::Zone;
 use crate::config::{Config, Election};
 use crate::control::{Answer, Command, ControlError, Desk};
 use crate::daemon::ledger_settings;
+use crate::event::printable;
 use crate::ledger::{
     BallotStory, Counts, Lock, LockError, OutboxEntry, ReadError, Reader, Rules, SchemaError,
+    TakenBack,
 };
 use anyhow::anyhow;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -148,7 +150,9 @@ pub(super) fn ballot_set(place: &Place, common: &Common, wanted: Wanted) -> Resu
     let reason = config.reasons.name_of(&reason);
     let signers = Signers { confirmed_by, ..Signers::of(common) };
     let command = Command::BallotSet { election, ballot, status, reason };
-    people::say_decided(common, have_done_by(place, &config, &signers, command)?)
+    let answer = have_done_by(place, &config, &signers, command)?;
+    people::say_first(&config, &answer)?;
+    people::say_decided(common, answer)
 }
 
 /// `ballot-intake undo`.
@@ -157,10 +161,28 @@ pub(super) fn undo(place: &Place, common: &Common) -> Result<Exit, Failure> {
     match have_done(place, common, &config, Command::Undo {})? {
         Answer::Moved(moved) if !common.json => {
             write!(io::stdout().lock(), "took the last scan back: ")?;
-            people::say_decided(common, Answer::Moved(moved))
+            let scan = moved.scan.clone();
+            people::say_decided(common, Answer::Moved(moved))?;
+            scan.map_or(Ok(()), |scan| say_taken_back(&config, &scan)).map(|()| Exit::Done)
         }
         answer => people::say_decided(common, answer),
     }
+}
+
+/// Which scan it was, and whether that is another one than whoever typed it may have meant.
+fn say_taken_back(config: &Config, scan: &TakenBack) -> Result<(), Failure> {
+    let TakenBack { at, scanner, later } = scan;
+    let at = config.facility.timezone.date_time(*at);
+    let mut out = io::stdout().lock();
+    writeln!(out, "it was scanned at {} on {at}", printable(scanner))?;
+    if *later > 0 {
+        writeln!(
+            out,
+            "CHECK THE BALLOT'S NUMBER: {later} later scans changed nothing, so this is not the newest; \
+             `ballot-intake ballot set` puts it back"
+        )?;
+    }
+    Ok(())
 }
 
 /// `ballot-intake acknowledge`.

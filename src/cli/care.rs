@@ -52,13 +52,31 @@ pub(super) fn restore(
     let lock = ask::take_lock(&config)?;
     let restored = backup::restore(&ledger_settings(&config), wanted);
     drop(lock);
-    let restored = restored.map_err(|error| Failure::new(exit_of_restore(&error), error))?;
+    let restored = restored.map_err(|error| {
+        say_log(place, &config, wanted, &error);
+        Failure::new(exit_of_restore(&error), error)
+    })?;
     if common.json {
         print_json(&restored)?;
     } else {
         print_restored(&config, &restored)?;
     }
     Ok(Exit::Done)
+}
+
+/// Where the configured log of events goes beyond the backup, that is better than to give events up.
+fn say_log(place: &Place, config: &Config, wanted: &Wanted<'_>, error: &RestoreError) {
+    let (RestoreError::Worse { events, .. }, None) = (error, wanted.log) else { return };
+    let (care, now) = (care_plan(config), place.clock.now());
+    if let (Some(folder), Some(log)) = (&care.log_dir, backup::state(&care, now).log)
+        && log.events > *events
+    {
+        super::complain(&format!(
+            "the log of events goes on to row {}: --log {} takes them from there",
+            log.events,
+            folder.display()
+        ));
+    }
 }
 
 fn print_restored(config: &Config, restored: &Restored) -> Result<(), Failure> {
