@@ -15,6 +15,7 @@ mod demo;
 mod devices;
 mod export;
 mod layouts;
+mod machine;
 mod manual;
 mod people;
 mod place;
@@ -465,9 +466,17 @@ impl Failure {
 impl From<io::Error> for Failure {
     /// Standard output is gone; there is nobody to tell more.
     fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            return Self::new(Exit::Done, Unheard);
+        }
         Self::new(Exit::Away, error)
     }
 }
+
+/// Whoever took the answer has heard enough of it, as `head` does.
+#[derive(Debug, thiserror::Error)]
+#[error("nobody takes the answer any more")]
+struct Unheard;
 
 /// Runs the command that the arguments name.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -477,6 +486,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let exit = match dispatch(arguments) {
         Ok(exit) => exit,
+        Err(Failure { exit, error }) if error.is::<Unheard>() => exit,
         Err(Failure { exit, error }) => {
             complain(&chain(&*error));
             exit

@@ -326,6 +326,14 @@ pub(super) fn election(config: &Config, common: &Common) -> Result<ElectionId, F
     })
 }
 
+/// Ends with `exit` where the ledger has no ballot of an election that the arguments name: zeros would look like an answer.
+pub(super) fn must_know(reader: &Reader, election: &ElectionId, exit: Exit) -> Result<(), Failure> {
+    if reader.knows(election).map_err(|e| Failure::new(Exit::Ledger, e))? {
+        return Ok(());
+    }
+    Err(Failure::new(exit, anyhow!("the ledger has no ballot of election {election}")))
+}
+
 /// The ledger, opened to read beside a running daemon.
 pub(super) fn open_reader(config: &Config) -> Result<Reader, Failure> {
     must_exist(&config.ledger.path)?;

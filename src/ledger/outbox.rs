@@ -7,7 +7,7 @@ use super::operators::{NotAllowed, checked_reason};
 use super::proposals::NotDone;
 use super::rows;
 use crate::ballot::{BallotId, ElectionId, Status};
-use crate::clock::Micros;
+use crate::clock::{Micros, Zone};
 use crate::delivery::{Answer, Delivery};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use std::collections::HashSet;
@@ -37,9 +37,9 @@ pub struct OutboxEntry {
     pub ballot: String,
     /// The status it tells.
     pub status: String,
-    /// When it happened, RFC 3339.
+    /// When it happened, in local time with offset.
     pub at: String,
-    /// When hold-back ends, RFC 3339.
+    /// When hold-back ends, likewise.
     pub due: String,
     /// Its number among what is sent about the ballot, once it is owed.
     pub sequence: Option<u32>,
@@ -278,7 +278,11 @@ fn told(change: Fact) -> Option<(ElectionId, BallotId, Status)> {
 }
 
 /// Every change that is not yet with the relay, in order.
-pub(super) fn list(conn: &Connection, each: &mut dyn FnMut(OutboxEntry)) -> rusqlite::Result<()> {
+pub(super) fn list(
+    conn: &Connection,
+    zone: &Zone,
+    each: &mut dyn FnMut(OutboxEntry),
+) -> rusqlite::Result<()> {
     let mut pending = conn.prepare(
         "SELECT outbox.seq, outbox.state, outbox.due, outbox.sequence, outbox.attempts, \
          outbox.last_error, event.body FROM outbox INDEXED BY outbox_pending \
@@ -296,8 +300,8 @@ pub(super) fn list(conn: &Connection, each: &mut dyn FnMut(OutboxEntry)) -> rusq
             election: election.into(),
             ballot: ballot.into(),
             status: status.name().to_owned(),
-            at: event.at.rfc3339(),
-            due: Micros(row.get(2)?).rfc3339(),
+            at: zone.date_time(event.at),
+            due: zone.date_time(Micros(row.get(2)?)),
             sequence: row.get(3)?,
             attempts: row.get(4)?,
             last_error: row.get(5)?,

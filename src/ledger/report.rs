@@ -112,9 +112,17 @@ impl Reader {
         self.snapshot(|| self.report_of(election, as_of))
     }
 
+    /// Whether the ledger has ballots of this election.
+    pub fn knows(&self, election: &ElectionId) -> Result<bool, ReadError> {
+        let scope = Scope::Ballots(election.clone()).text();
+        self.snapshot(|| {
+            self.conn.prepare_cached("SELECT 1 FROM tally WHERE scope = ?")?.exists([scope])
+        })
+    }
+
     /// Every change that is not yet with the relay, in order.
     pub fn outbox(&self, each: &mut dyn FnMut(OutboxEntry)) -> Result<(), ReadError> {
-        self.snapshot(|| outbox::list(&self.conn, each))
+        self.snapshot(|| outbox::list(&self.conn, &self.zone, each))
     }
 
     /// All that `ask` reads is of one moment.

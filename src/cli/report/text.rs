@@ -198,8 +198,11 @@ pub(super) fn reconciliation(out: &mut dyn io::Write, report: &Reconciliation) -
     writeln!(out)?;
     writeln!(
         out,
-        "{:NAME$}{:>COUNT$}  {} are open",
-        "closed batches", counted.batches, counted.open
+        "{:NAME$}{:>COUNT$}  {} {} open",
+        "closed batches",
+        counted.batches,
+        counted.open,
+        if counted.open == 1 { "is" } else { "are" }
     )?;
     writeln!(out, "{:NAME$}{:>COUNT$}", "counted by hand", counted.counted)?;
     writeln!(out, "{:NAME$}{:>COUNT$}", "scanned in them", counted.envelopes)?;
