@@ -163,16 +163,15 @@ pub(super) fn undo(place: &Place, common: &Common) -> Result<Exit, Failure> {
             write!(io::stdout().lock(), "took the last scan back: ")?;
             let scan = moved.scan.clone();
             people::say_decided(common, Answer::Moved(moved))?;
-            scan.map_or(Ok(()), |scan| say_taken_back(&config, &scan)).map(|()| Exit::Done)
+            scan.map_or(Ok(()), |scan| say_taken_back(&scan)).map(|()| Exit::Done)
         }
         answer => people::say_decided(common, answer),
     }
 }
 
 /// Which scan it was, and whether that is another one than whoever typed it may have meant.
-fn say_taken_back(config: &Config, scan: &TakenBack) -> Result<(), Failure> {
+fn say_taken_back(scan: &TakenBack) -> Result<(), Failure> {
     let TakenBack { at, scanner, later } = scan;
-    let at = config.facility.timezone.date_time(*at);
     let mut out = io::stdout().lock();
     writeln!(out, "it was scanned at {} on {at}", printable(scanner))?;
     if *later > 0 {

@@ -41,8 +41,8 @@ pub struct Moved {
 /// A scan that was taken back.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct TakenBack {
-    /// When it was scanned.
-    pub at: Micros,
+    /// When it was scanned, in local time with offset.
+    pub at: String,
     /// By what scanner.
     pub scanner: String,
     /// How many scans came after it that changed nothing: of those nothing is taken back.
@@ -253,7 +253,8 @@ impl Book {
         if is_known && set_move(row.status, from) == SetMove::TakesTwo {
             return Ok(Err(NotMoved::TakesTwo(row.ballot, row.status)));
         }
-        let taken_back = TakenBack { at: event.at, scanner: scan.scanner, later };
+        let at = self.settings.zone.date_time(event.at);
+        let taken_back = TakenBack { at, scanner: scan.scanner, later };
         let fact = self.set_fact(&row, from, Some(&(seq, event)))?;
         let fact = SetFact { reason: scan.from_reason, method: By::Manual, who, ..fact };
         let moved = self.moved_by(now, &row, fact)?;
