@@ -15,6 +15,7 @@ mod demo;
 mod devices;
 mod export;
 mod layouts;
+mod machine;
 mod manual;
 mod people;
 mod place;
@@ -148,6 +149,9 @@ enum Command {
         /// Only say what would become of its rows.
         #[arg(long)]
         dry_run: bool,
+        /// The folder of its lists; else they go beside the file, or into the current directory where that cannot be.
+        #[arg(long, value_name = "DIR")]
+        lists: Option<PathBuf>,
     },
     /// Look at one ballot, or set where it stands.
     #[command(subcommand)]
@@ -471,9 +475,17 @@ impl Failure {
 impl From<io::Error> for Failure {
     /// Standard output is gone; there is nobody to tell more.
     fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            return Self::new(Exit::Done, Unheard);
+        }
         Self::new(Exit::Away, error)
     }
 }
+
+/// Whoever took the answer has heard enough of it, as `head` does.
+#[derive(Debug, thiserror::Error)]
+#[error("nobody takes the answer any more")]
+struct Unheard;
 
 /// Runs the command that the arguments name.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -483,6 +495,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let exit = match dispatch(arguments) {
         Ok(exit) => exit,
+        Err(Failure { exit, error }) if error.is::<Unheard>() => exit,
         Err(Failure { exit, error }) => {
             complain(&chain(&*error));
             exit
@@ -504,9 +517,10 @@ fn dispatch(Arguments { command, common }: Arguments) -> Result<Exit, Failure> {
             demo::demo(&place, &common, relay, until)
         }
         Command::CheckConfig { file } => run::check_config(&place, file, &common),
-        Command::Import { file, layout, dry_run } => {
+        Command::Import { file, layout, dry_run, lists } => {
             let run = if dry_run { import::Run::Dry } else { import::Run::Real };
-            ask::import(&place, &common, ask::Import { file: &file, layout: &layout, run })
+            let (file, lists) = (&*file, lists.as_deref());
+            ask::import(&place, &common, ask::Import { file, layout: &layout, run, lists })
         }
         Command::Ballot(BallotCommand::Show { ballot, voter }) => {
             ask::ballot_show(&place, &common, ballot.as_deref(), voter.as_deref())

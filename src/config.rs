@@ -181,6 +181,16 @@ impl LedgerConfig {
 }
 
 impl Config {
+    /// Has all that follows be thrown away: a ledger and a key in that folder, and nothing that the station has beside its own
+    /// (backups, log of events, relay, speaker, pages).
+    pub fn play_in(&mut self, folder: &Path) {
+        self.ledger.path = folder.join("ledger.sqlite");
+        self.ledger.signing_key_file = folder.join(KEY);
+        (self.ledger.backup_dir, self.ledger.log_dir) = (None, None);
+        (self.relay, self.station.speaker, self.tls) = (None, None, None);
+        self.station.page = Page::Off;
+    }
+
     /// Has all that follows be practice: a ledger and a key of its own beside the real ones, no copies of it, and no relay.
     pub fn practise(&mut self) {
         let ledger = &mut self.ledger;
@@ -653,6 +663,24 @@ mod tests {
         let relay = config.relay.unwrap();
         assert_eq!((relay.hold_back, relay.announce_imports), (HOLD_BACK, vec![Status::Voided]));
         assert!(relay.witness);
+    }
+
+    #[test]
+    fn practice_and_a_replay_have_nothing_that_is_the_station_s() {
+        for (practises, name) in [(true, "ledger.practice.sqlite"), (false, "ledger.sqlite")] {
+            let mut config = Config::parse(&uncommented(), &world()).unwrap();
+            let real = config.ledger.clone();
+            assert!(real.backup_dir.is_some() && real.log_dir.is_some() && config.relay.is_some());
+            if practises {
+                config.practise()
+            } else {
+                config.play_in(Path::new("/scratch"))
+            }
+            let own = config.ledger;
+            assert_eq!(own.path.file_name().unwrap(), name);
+            assert!(own.path != real.path && own.signing_key_file != real.signing_key_file);
+            assert_eq!((own.backup_dir, own.log_dir, config.relay), (None, None, None));
+        }
     }
 
     #[test]

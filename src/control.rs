@@ -27,8 +27,8 @@ use crate::envelope::Formats;
 use crate::ledger::{
     Checkpoint, Compared, Counts, Decision, Done, Dropped, ImportRefused, ImportRow, ImportedFile,
     Ledger, Lock, LockError, LookedUp, Moved, NotAllowed, NotDone, NotKnown, NotMoved, Party,
-    PeopleRequest, ProofRequest, RefusedRow, Renewal, Repeats, Reply, Request, Reversed, Role,
-    Secret, SetRequest, Settings, SheetCodes, SheetRequest, StartError, UnnamedPiece, Who, packed,
+    PeopleRequest, ProofRequest, Renewal, Repeats, Reply, Request, Reversed, Role, Secret,
+    SetRequest, Settings, SheetCodes, SheetRequest, StartError, UnnamedPiece, Who, packed,
 };
 use batch::{BatchAnswer, BatchCommand};
 use manual::{ManualCommand, Marked};
@@ -151,6 +151,9 @@ pub enum Command {
     ImportUnnamed {
         /// Which import.
         import: i64,
+        /// The election that is meant by a file without rows.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        election: Option<ElectionId>,
     },
     /// `import` decides.
     ImportCommit {
@@ -244,14 +247,9 @@ pub enum Answer {
     },
     /// Another import is under way: try again.
     ImportBusy {},
-    /// The rows were staged but for these.
-    ImportStaged {
-        /// Those that were not taken.
-        refused: Vec<RefusedRow>,
-    },
     /// The import goes on.
     ImportGoesOn {},
-    /// The rows were staged; this is what became of them.
+    /// The rows were staged; what became of them, or what of that somebody must hear.
     ImportCompared(Compared),
     /// A piece of the codes was written.
     ImportIndexed {
@@ -518,9 +516,7 @@ fn of_import(command: Command, who: &Who, reply: oneshot::Sender<Answer>) -> Ask
             Err(why) => Answer::Refused { why: why.to_string() },
         })),
         Command::ImportRows { import, rows } => {
-            let reply = read(reply, |done| {
-                unless_refused(done, |refused| Answer::ImportStaged { refused })
-            });
+            let reply = read(reply, |done| unless_refused(done, Answer::ImportCompared));
             Request::ImportRows { import, rows, reply }
         }
         Command::ImportRepeats { import, repeats } => {
@@ -536,9 +532,9 @@ fn of_import(command: Command, who: &Who, reply: oneshot::Sender<Answer>) -> Ask
                 read(reply, |done| unless_refused(done, |left| Answer::ImportIndexed { left }));
             Request::ImportIndex { import, reply }
         }
-        Command::ImportUnnamed { import } => {
+        Command::ImportUnnamed { import, election } => {
             let reply = read(reply, |done| unless_refused(done, Answer::ImportUnnamed));
-            Request::ImportUnnamed { import, reply }
+            Request::ImportUnnamed { import, election, reply }
         }
         Command::ImportCommit { import, file } => {
             let Who { by, os_user } = who.clone();

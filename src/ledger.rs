@@ -49,7 +49,7 @@ pub use batches::{
 pub use book::{OpenError, Settings, WriteError};
 pub use cell::write_csv_row;
 pub use checkpoint::{Checkpoint, Held, HeldError};
-pub use correct::{Moved, NotMoved, SetRequest};
+pub use correct::{Moved, NotMoved, SetRequest, TakenBack};
 pub use export::{Export, ExportError, Exported};
 pub use fact::{Counts, Decision, Person, Refusal, Role, TwoPersonAct, Who, Why};
 pub(crate) use import::packed;
@@ -73,7 +73,7 @@ pub use report::{
     After, BallotStory, BatchDay, BatchPage, BatchReport, BatchSheet, Chapter, CheckpointEntry,
     CheckpointPage, DayReport, DaySheet, Exception, Exceptions, FieldDifference, Flow, HandCounts,
     HourScans, ImportDifference, ImportEntry, ImportPage, ImportSheet, NamedScans, OutboxPage,
-    QuarterScans, ReadError, Reader, Reconciliation, Report, ScanSums,
+    QuarterScans, ReadError, Reader, Reconciliation, Report, ScanSums, VoterChange,
 };
 pub use schema::SchemaError;
 pub use sheets::{Renewal, SheetCode, SheetCodes, SheetRequest};

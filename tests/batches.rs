@@ -103,6 +103,7 @@ fn what_cannot_be_is_refused() {
     for (arguments, exit, why) in [
         (&["batch", "open", "--mode", "needs_attention"][..], 1, "--attention"),
         (&["batch", "open", "--received-by", "pigeon"], 64, "drop_box"),
+        (&["batch", "open", "--postmarked"], 1, "postmarked_receive_until"),
         (&["batch", "show", "1"], 1, "there is no batch intake-1-1"),
         (&["batch", "show", "intake-2-1"], 64, "no batch of station intake-1"),
         (&["batch", "close", "1", "--counted", "1"], 1, "there is no batch intake-1-1"),

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::Shutdown;
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
 use std::process::Output;
 use support::station::Station;
@@ -169,6 +170,38 @@ fn a_faulty_configuration_is_refused_with_its_place() {
     let faults = json!([{ "line": 2, "column": 1, "message": null }]);
     assert_eq!(said, json!({ "file": station.config(), "ok": false, "faults": faults }));
     assert!(!station.ledger().exists());
+}
+
+#[test]
+fn what_run_needs_on_the_machine_is_checked_with_the_configuration() {
+    let station = Station::new("");
+    let secret = station.path("relay.secret");
+    let backups = station.path("backups");
+    station.add(&format!("backup_dir = '{}'", backups.display()));
+    let relay = "[relay]\nurl = 'http://127.0.0.1:9/'\nsecret_file";
+    station.add(&format!("{relay} = '{}'", secret.display()));
+    let check = |exit| {
+        let check = station.run(&["check-config"]);
+        let said = String::from_utf8(check.stdout).unwrap();
+        assert_eq!(check.status.code(), Some(exit), "{said}");
+        said
+    };
+    let said = check(1);
+    assert!(said.contains(&format!("{} is not there", secret.display())), "{said}");
+    assert!(said.contains(&format!("backup_dir {} is not there", backups.display())), "{said}");
+    fs::create_dir(&backups).unwrap();
+    fs::write(&secret, "a secret").unwrap();
+    fs::set_permissions(&secret, fs::Permissions::from_mode(0o644)).unwrap();
+    let said = check(1);
+    assert!(said.contains("is none") && said.contains("by everybody"), "{said}");
+    fs::write(&secret, format!("whsec_{}\n", "MDEy".repeat(8))).unwrap();
+    fs::set_permissions(&secret, fs::Permissions::from_mode(0o600)).unwrap();
+    assert!(!check(0).contains("note:"));
+    let station = Station::with("");
+    let check = station.json(&["check-config"]).remove(0);
+    let notes = ["there is no [election]", "there is no [[envelope]]"];
+    let notes = notes.map(|note| format!("{note}: no ballot will be marked"));
+    assert_eq!((&check["ok"], &check["notes"]), (&json!(true), &json!(notes)));
 }
 
 #[test]

@@ -9,7 +9,7 @@ use ballot_intake::cli::read::Output;
 use ballot_intake::clock::{Clock as _, ManualClock, Micros, Zone};
 use ballot_intake::control::{Answer, Command, Desk};
 use ballot_intake::ledger::{
-    Counts, ImportRow, Layout, LayoutError, Reader, Rows, Rules, Settings, verify,
+    Compared, Counts, ImportRow, Layout, LayoutError, Reader, Rows, Rules, Settings, verify,
 };
 use std::fmt::Write as _;
 use std::fs;
@@ -82,6 +82,7 @@ impl Station {
             layout: &self.layout,
             rules: self.rules(),
             run,
+            lists: None,
             folder: self.folder.path(),
             output: Output::Json,
             progress: Progress::Hidden,
@@ -386,7 +387,7 @@ fn an_import_that_was_not_decided_leaves_nothing() {
         panic!("another import is under way");
     };
     let staged = desk.ask(Command::ImportRows { import, rows }).unwrap();
-    assert_eq!(staged, Answer::ImportStaged { refused: Vec::new() });
+    assert_eq!(staged, Answer::ImportCompared(Compared::default()));
     desk.close();
 
     assert_eq!(station.statuses(&["000000001"]), [None]);
@@ -441,4 +442,56 @@ fn what_is_no_file_or_no_such_layout_is_said() {
         ),
         "{error:?}"
     );
+}
+
+const OWN: &str = "ballot,voter,status,reason\n";
+
+#[test]
+fn a_file_says_apart_which_voters_it_changes_and_which_envelopes_are_to_be_pulled() {
+    let station = Station::new();
+    let first = "000000001,1,received,\n000000002,2,received,\n000000003,3,mailed,\n";
+    station.counts(&station.file("first.csv", format!("{OWN}{first}")), Run::Real);
+    let second = "000000001,9,received,\n000000002,2,voided,voted_in_person\n";
+    let file = station.file("second.csv", format!("{OWN}{second}000000003,3,voided,moved\n"));
+    for run in [Run::Dry, Run::Real] {
+        let request = ImportRequest { output: Output::Text, ..station.request(&file, run) };
+        let (outcome, said) = station.carry_out(&request).unwrap();
+        assert_eq!((outcome.voters_changed, outcome.to_pull), (1, 1));
+        let list = fs::read_to_string(outcome.voters_file.unwrap()).unwrap();
+        let expected = "\"line\",\"ballot\",\"status\",\"before\",\"after\"\r\n\
+                        \"2\",\"000000001\",\"received\",\"1\",\"9\"\r\n";
+        assert_eq!(list, expected);
+        assert!(said.contains("voters changed: 1;") && said.contains("to pull: 1;"), "{said}");
+    }
+    let (again, _) = station.try_import(&file, Run::Real).unwrap();
+    assert_eq!((again.voters_changed, again.voters_file, again.to_pull), (0, None, 0));
+}
+
+#[test]
+fn lists_go_where_they_are_sent_and_one_that_cannot_be_written_is_named() {
+    let station = Station::new();
+    let file = station.file("ballots.csv", format!("{OWN}000000001,1,lost,\n"));
+    let lists = station.path("lists");
+    let request = ImportRequest { lists: Some(&lists), ..station.request(&file, Run::Real) };
+    let error = station.carry_out(&request).unwrap_err().to_string();
+    let list = lists.join("ballots.csv.refused.csv");
+    assert_eq!(error, format!("cannot write {}", list.display()));
+    fs::create_dir(&lists).unwrap();
+    let (outcome, _) = station.carry_out(&request).unwrap();
+    assert_eq!(outcome.refused_file.as_deref(), Some(&*list));
+    let mended = fs::read_to_string(&list).unwrap().replace("lost", "mailed");
+    let (outcome, said) = station.try_import(&station.file("m.csv", mended), Run::Real).unwrap();
+    assert_eq!(outcome.counts.issued, 1);
+    assert!(!said.contains("ignored"), "{said}");
+}
+
+#[test]
+fn by_a_file_without_rows_every_ballot_has_disappeared() {
+    let station = Station::new();
+    station.counts(&station.file("first.csv", ballots(3, 0)), Run::Real);
+    let file = station.file("empty.csv", OWN);
+    let request = ImportRequest { output: Output::Text, ..station.request(&file, Run::Real) };
+    let (outcome, said) = station.carry_out(&request).unwrap();
+    assert_eq!((outcome.counts.rows, outcome.disappeared), (0, 3));
+    assert!(said.contains("The file has no rows.") && said.contains("3 ballots"), "{said}");
 }

@@ -226,6 +226,10 @@ fn a_batch_is_reversed_by_two_operators() {
     };
     done(&by_sue(&["batch", "close", "1", "--counted", "1"]));
     done(&by_sue(&["batch", "reverse", "1", "--reason", "wrong mode"]));
+    let twice = by_sue(&["batch", "reverse", "1", "--reason", "wrong day"]);
+    let first = station.json(&["proposals", "list"])[0]["proposal"].to_string();
+    let same = String::from_utf8_lossy(&twice.stderr);
+    assert!(same.contains(&format!("the same waits as proposal {first} of sue")), "{same}");
     let told = said(&station.run(&["proposals", "list"]));
     assert!(told.contains("sue proposed that batch intake-1-1 be reversed (wrong mode)"), "{told}");
     let told = said(&station.run(&["batch", "show", "1"]));

@@ -16,6 +16,11 @@ fn text(output: &Output) -> (Option<i32>, String) {
     (output.status.code(), said)
 }
 
+/// The public key that `verify` names.
+fn said_key(station: &Station) -> Option<String> {
+    station.json(&["ledger", "verify"])[0]["key"].as_str().map(str::to_owned)
+}
+
 #[test]
 fn a_checkpoint_in_a_file_or_on_paper_shows_a_cut_ledger() {
     let station = Station::new("");
@@ -28,6 +33,8 @@ fn a_checkpoint_in_a_file_or_on_paper_shows_a_cut_ledger() {
     let paper = made["paper"].as_str().unwrap();
     assert_eq!(made["note"].as_str().unwrap().as_bytes(), output.stdout, "nothing is signed twice");
     assert!(String::from_utf8_lossy(&output.stderr).contains(paper));
+    let key = made["key"].as_str().unwrap();
+    assert_eq!((key.len(), said_key(&station).as_deref()), (64, Some(key)));
     let out = station.path("out");
     let printed = station.run(&["ledger", "checkpoint", "--out", out.to_str().unwrap()]);
     assert_eq!(String::from_utf8(printed.stdout).unwrap().trim(), paper);
@@ -40,6 +47,14 @@ fn a_checkpoint_in_a_file_or_on_paper_shows_a_cut_ledger() {
         assert_eq!((&said["ok"], &said["tail"]), (&Value::Bool(true), &expected));
         assert_eq!(said["checkpoint"]["paper"].as_str(), Some(paper));
     }
+    let last = if paper.ends_with('A') { "B" } else { "A" };
+    let misread = format!("{}{last}", &paper[..paper.len() - 1]);
+    let (code, said) = text(&station.run(&["ledger", "verify", "--checkpoint", &misread]));
+    assert_eq!(code, Some(1), "{said}");
+    let group = misread.rsplit_once('-').unwrap().1;
+    assert!(
+        said.contains(&format!("the paper was misread, for it fits but for group 4 ({group})"))
+    );
     let plain = text(&station.run(&["ledger", "verify"]));
     assert!(plain.1.contains("a cut tail is not found"), "{plain:?}");
 

@@ -4,7 +4,7 @@
 use ballot_intake::scanner::profile::Profile;
 use ballot_intake::scanner::recording::{Expect, Recording};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const FOLDER: &str = "fixtures/sessions/profiles";
@@ -52,4 +52,42 @@ fn every_recording_comes_to_what_it_says() {
     let last = said.lines().last().unwrap_or_default();
     let repeats = last.split(", ").find_map(|part| part.strip_suffix(" repeats")).unwrap();
     assert_eq!(scans + repeats.parse::<usize>().unwrap(), steps, "{said}");
+}
+
+/// A night's backup that was due was made of a replay's ledger, and the oldest of the station's own made room for it.
+#[test]
+fn a_replay_touches_nothing_of_the_station() {
+    let temp = tempfile::tempdir().unwrap();
+    let at = |name: &str| temp.path().join(name);
+    for folder in ["backups", "log", "tmp"] {
+        fs::create_dir(at(folder)).unwrap();
+    }
+    let earlier = at("backups").join("demo-county-demo-1-20200101T090000Z.sqlite");
+    fs::write(&earlier, "a backup").unwrap();
+    let office = fs::read_to_string("fixtures/sessions/office.toml").unwrap();
+    let ledger = format!(
+        "[ledger]\npath = '{0}/ledger.sqlite'\nbackup_dir = '{0}/backups'\nbackup_keep = 1\nlog_dir = '{0}/log'\n",
+        temp.path().display()
+    );
+    let relay = "[relay]\nurl = 'http://127.0.0.1:9/'\nsecret_file = '/nowhere'\n";
+    fs::write(at("station.toml"), format!("{office}{ledger}{relay}")).unwrap();
+    for more in [&[][..], &["--practice"]] {
+        let output = Command::new(env!("CARGO_BIN_EXE_ballot-intake"))
+            .args(["replay", "--ballots", "fixtures/sessions/office.csv", "--config"])
+            .args([at("station.toml"), path("generic-serial")])
+            .args(more)
+            .env("TMPDIR", at("tmp"))
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+        let mut left: Vec<_> = walk(temp.path());
+        left.sort();
+        assert_eq!(left, [earlier.clone(), at("station.toml")]);
+    }
+}
+
+/// The files below a folder.
+fn walk(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] }).collect()
 }

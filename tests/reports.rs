@@ -221,6 +221,14 @@ fn a_ballot_came_back_when_the_station_or_else_a_file_says() {
     let sent = exported(&station, Export::BallottraxStatus);
     assert_eq!(of(sent.clone(), 2), ["Outbound"; 7]);
     assert_eq!(of(sent, 4), expected);
+    let station = own_ledger::Station::default();
+    let exact = Micros(BY_FILE.0 + 250_000);
+    station.import(&[ImportRow { returned: Some(exact), status: Status::Received, ..row(8) }]);
+    station.begin_import();
+    let sent = exported(&station, Export::BallottraxStatus);
+    let last = of(sent, 4).pop().unwrap();
+    assert_eq!(last, "2026-11-02T11:00:00.250000-07:00");
+    assert_eq!(Micros::parse_rfc3339(&last), Some(exact));
 }
 
 /// `--out` once renamed an export over the ledger that it was made of.
@@ -232,7 +240,11 @@ fn nothing_is_written_over_the_ledger_or_what_belongs_to_it() {
         .iter()
         .map(|end| state.join(format!("ledger.sqlite{end}")))
         .collect();
-    own.extend([state.join("signing.key"), station.config()]);
+    let secret = station.path("relay.secret");
+    fs::write(&secret, "whsec_").unwrap();
+    let relay = "[relay]\nurl = 'http://127.0.0.1:9/'\nsecret_file";
+    station.add(&format!("{relay} = '{}'", secret.display()));
+    own.extend([state.join("signing.key"), station.config(), secret]);
     let (link, beside) = (station.path("link"), station.path("beside"));
     std::os::unix::fs::symlink(&state, &beside).unwrap();
     fs::hard_link(station.ledger(), &link).unwrap();
@@ -295,4 +307,38 @@ fn an_event_log_documents_every_id_and_type_that_it_uses() {
         assert!(ids.contains(&event["Id"]) && types.contains(&event["Type"]), "{event}");
         assert!(!event["Description"].as_str().unwrap().is_empty(), "{event}");
     }
+}
+
+#[test]
+fn an_election_of_which_the_ledger_knows_nothing_is_no_zero() {
+    let station = scanned();
+    for (arguments, exit) in [
+        (&["report"][..], 1),
+        (&["report", "--reconciliation"], 1),
+        (&["export", "csv"], 66),
+        (&["export", "ballottrax-status"], 66),
+        (&["export", "nist-1500-101"], 66),
+        (&["ledger", "retention"], 1),
+    ] {
+        let known = station.run(&[arguments, &["--election", "202611"]].concat());
+        assert!(!known.stdout.is_empty(), "{arguments:?}");
+        let unknown = station.run(&[arguments, &["--election", "209911"]].concat());
+        let said = String::from_utf8_lossy(&unknown.stderr);
+        assert_eq!(unknown.status.code(), Some(exit), "{arguments:?}: {said}");
+        assert!(said.contains("the ledger has no ballot of election 209911"), "{said}");
+        assert!(unknown.stdout.is_empty(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_report_of_which_enough_was_heard_ends_quietly() {
+    let station = scanned();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut report = std::process::Command::new(env!("CARGO_BIN_EXE_ballot-intake"));
+    report.args(["report", "--config"]).arg(station.config()).stdout(writer);
+    let output = report.stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let output = output.wait_with_output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    assert_eq!(output.status.code(), Some(0));
 }

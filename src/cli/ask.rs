@@ -11,8 +11,10 @@ use crate::clock::Zone;
 use crate::config::{Config, Election};
 use crate::control::{Answer, Command, ControlError, Desk};
 use crate::daemon::ledger_settings;
+use crate::event::printable;
 use crate::ledger::{
     BallotStory, Counts, Lock, LockError, OutboxEntry, ReadError, Reader, Rules, SchemaError,
+    TakenBack,
 };
 use anyhow::anyhow;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -35,6 +37,8 @@ pub(super) struct Import<'a> {
     pub(super) file: &'a Path,
     pub(super) layout: &'a str,
     pub(super) run: Run,
+    /// Where lists go; else beside the file.
+    pub(super) lists: Option<&'a Path>,
 }
 
 /// `ballot-intake import`.
@@ -75,6 +79,7 @@ pub(super) fn import_into(
         layout: &layout,
         rules,
         run: wanted.run,
+        lists: wanted.lists,
         folder: Path::new("."),
         output: if common.json { Output::Json } else { Output::Text },
         progress: if err.is_terminal() { Progress::Bar } else { Progress::Lines },
@@ -145,7 +150,9 @@ pub(super) fn ballot_set(place: &Place, common: &Common, wanted: Wanted) -> Resu
     let reason = config.reasons.name_of(&reason);
     let signers = Signers { confirmed_by, ..Signers::of(common) };
     let command = Command::BallotSet { election, ballot, status, reason };
-    people::say_decided(common, have_done_by(place, &config, &signers, command)?)
+    let answer = have_done_by(place, &config, &signers, command)?;
+    people::say_first(&config, &answer)?;
+    people::say_decided(common, answer)
 }
 
 /// `ballot-intake undo`.
@@ -154,10 +161,27 @@ pub(super) fn undo(place: &Place, common: &Common) -> Result<Exit, Failure> {
     match have_done(place, common, &config, Command::Undo {})? {
         Answer::Moved(moved) if !common.json => {
             write!(io::stdout().lock(), "took the last scan back: ")?;
-            people::say_decided(common, Answer::Moved(moved))
+            let scan = moved.scan.clone();
+            people::say_decided(common, Answer::Moved(moved))?;
+            scan.map_or(Ok(()), |scan| say_taken_back(&scan)).map(|()| Exit::Done)
         }
         answer => people::say_decided(common, answer),
     }
+}
+
+/// Which scan it was, and whether that is another one than whoever typed it may have meant.
+fn say_taken_back(scan: &TakenBack) -> Result<(), Failure> {
+    let TakenBack { at, scanner, later } = scan;
+    let mut out = io::stdout().lock();
+    writeln!(out, "it was scanned at {} on {at}", printable(scanner))?;
+    if *later > 0 {
+        writeln!(
+            out,
+            "CHECK THE BALLOT'S NUMBER: {later} later scans changed nothing, so this is not the newest; \
+             `ballot-intake ballot set` puts it back"
+        )?;
+    }
+    Ok(())
 }
 
 /// `ballot-intake acknowledge`.
@@ -299,6 +323,14 @@ pub(super) fn election(config: &Config, common: &Common) -> Result<ElectionId, F
     common.election.clone().or(configured).ok_or_else(|| {
         Failure::new(Exit::Usage, anyhow!("no election is configured: name one with --election"))
     })
+}
+
+/// Ends with `exit` where the ledger has no ballot of an election that the arguments name: zeros would look like an answer.
+pub(super) fn must_know(reader: &Reader, election: &ElectionId, exit: Exit) -> Result<(), Failure> {
+    if reader.knows(election).map_err(|e| Failure::new(Exit::Ledger, e))? {
+        return Ok(());
+    }
+    Err(Failure::new(exit, anyhow!("the ledger has no ballot of election {election}")))
 }
 
 /// The ledger, opened to read beside a running daemon.

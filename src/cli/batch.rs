@@ -152,6 +152,13 @@ struct Opened<'a> {
 fn open(place: &Place, config: &Config, common: &Common, wanted: Open) -> Result<Exit, Failure> {
     let zone = &config.facility.timezone;
     let received_at = wanted.received_at.as_deref().map(|text| instant(zone, text)).transpose()?;
+    let later = config.election.as_ref().and_then(|election| election.postmarked_receive_until);
+    if wanted.postmarked && later.is_none() {
+        let error = anyhow!(
+            "--postmarked would change nothing: the configuration has no [election] postmarked_receive_until"
+        );
+        return Err(Failure::new(Exit::No, error));
+    }
     let wanted = NewBatch {
         mode: wanted.mode,
         received_by: wanted.received_by,

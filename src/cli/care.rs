@@ -2,10 +2,10 @@
 
 use super::place::{Place, default_config};
 use super::{Common, Exit, Failure, ask, print_json};
-use crate::config::Config;
+use crate::config::{Config, SecretSource};
 use crate::daemon::{care_plan, ledger_settings};
 use crate::ledger::backup::{
-    self, BackupError, Care, EventLogError, Over, RestoreError, Restored, Stop, Wanted,
+    self, BackupError, Care, EventLogError, Kept, Over, RestoreError, Restored, Stop, Wanted,
 };
 use crate::ledger::{Report, SchemaError, VerifyError};
 use serde::Serialize;
@@ -52,13 +52,31 @@ pub(super) fn restore(
     let lock = ask::take_lock(&config)?;
     let restored = backup::restore(&ledger_settings(&config), wanted);
     drop(lock);
-    let restored = restored.map_err(|error| Failure::new(exit_of_restore(&error), error))?;
+    let restored = restored.map_err(|error| {
+        say_log(place, &config, wanted, &error);
+        Failure::new(exit_of_restore(&error), error)
+    })?;
     if common.json {
         print_json(&restored)?;
     } else {
         print_restored(&config, &restored)?;
     }
     Ok(Exit::Done)
+}
+
+/// Where the configured log of events goes beyond the backup, that is better than to give events up.
+fn say_log(place: &Place, config: &Config, wanted: &Wanted<'_>, error: &RestoreError) {
+    let (RestoreError::Worse { events, .. }, None) = (error, wanted.log) else { return };
+    let (care, now) = (care_plan(config), place.clock.now());
+    if let (Some(folder), Some(log)) = (&care.log_dir, backup::state(&care, now).log)
+        && log.events > *events
+    {
+        super::complain(&format!(
+            "the log of events goes on to row {}: --log {} takes them from there",
+            log.events,
+            folder.display()
+        ));
+    }
 }
 
 fn print_restored(config: &Config, restored: &Restored) -> Result<(), Failure> {
@@ -97,11 +115,18 @@ fn print_restored(config: &Config, restored: &Restored) -> Result<(), Failure> {
 pub(super) fn retention(place: &Place, common: &Common) -> Result<Exit, Failure> {
     let config = place.config(common)?;
     ask::must_exist(&config.ledger.path)?;
+    if let Some(election) = &common.election {
+        ask::must_know(&ask::open_reader(&config)?, election, Exit::No)?;
+    }
     let deadline = config.election.as_ref().and_then(|e| Some((e.id.clone(), e.receive_until?)));
     let deadlines: Vec<_> = deadline.into_iter().collect();
     let kept = backup::retention(&config.ledger.path, &config.facility.timezone, &deadlines)
         .map_err(|error| Failure::new(Exit::Ledger, error))?;
-    for kept in kept {
+    let is_wanted = |kept: &Kept| match &common.election {
+        Some(election) => kept.election == election.as_str(),
+        None => true,
+    };
+    for kept in kept.into_iter().filter(is_wanted) {
         if common.json {
             print_json(&kept)?;
             continue;
@@ -158,11 +183,22 @@ pub(super) fn with_report(
     Ok(())
 }
 
-/// Refuses to write where the ledger stands, or what belongs to it: its companions, the lock, the key, the configuration.
+/// Refuses to write where the ledger stands, or what belongs to it: its companions, the lock, the key, the configuration, and what
+/// that names (the relay's secret, the pages' certificate and key).
 pub(super) fn refuse_own(config: &Config, common: &Common, to: &Path) -> Result<(), Failure> {
     let file = common.config.clone().or_else(default_config);
-    let others: Vec<&Path> =
-        file.as_deref().into_iter().chain([&*config.ledger.signing_key_file]).collect();
+    let secret = config.relay.as_ref().and_then(|relay| match &relay.secret_file {
+        SecretSource::Path(path) => Some(&**path),
+        SecretSource::Credential(_) => None,
+    });
+    let of_pages = config.tls.iter().flat_map(|tls| [&*tls.certificate_file, &*tls.key_file]);
+    let others: Vec<&Path> = file
+        .as_deref()
+        .into_iter()
+        .chain([&*config.ledger.signing_key_file])
+        .chain(secret)
+        .chain(of_pages)
+        .collect();
     backup::refuse_own(&config.ledger.path, &others, to)
         .map_err(|error| Failure::new(exit_of(&error), error))
 }

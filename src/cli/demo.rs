@@ -92,6 +92,8 @@ async fn run(
     let own_dir = scratch.path().to_owned();
     let mut served = place.config(&common)?;
     served.station.page = PAGE;
+    // The workstation's own is the station's.
+    served.station.speaker = None;
     let (stand, ready) = Stand::start(served, Arc::clone(&place.clock), own_dir).await?;
     let (expected, folder) = (rig.expected, rig.folder.clone());
     let (relay, port) = (rig.relay_url.clone(), rig.port());

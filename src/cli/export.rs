@@ -24,6 +24,9 @@ pub(super) fn export(
     if let Some(path) = out {
         care::refuse_own(&config, common, path)?;
     }
+    if let (Some(election), true) = (&common.election, what != Export::Nist1500101Documentation) {
+        ask::must_know(&reader, election, Exit::NoInput)?;
+    }
     // Ballots are those of one election; everything else is the station's.
     let election = match what {
         Export::Ballots | Export::BallottraxStatus => Some(ask::election(&config, common)?),

@@ -66,7 +66,9 @@ pub struct ImportRequest<'a> {
     pub rules: Rules,
     /// Whether it is to count.
     pub run: Run,
-    /// Where the file of refused rows goes when the file's own folder cannot be written: the current directory.
+    /// The folder of all lists; else they go beside the file.
+    pub lists: Option<&'a Path>,
+    /// Where they go when the file's own folder cannot be written: the current directory.
     pub folder: &'a Path,
     /// What the answer looks like.
     pub output: Output,
@@ -108,6 +110,12 @@ pub struct ImportOutcome {
     pub disappeared: u64,
     /// The file of these, when there are any.
     pub disappeared_file: Option<PathBuf>,
+    /// Ballots that became another voter's.
+    pub voters_changed: u64,
+    /// The file of these, when there are any.
+    pub voters_file: Option<PathBuf>,
+    /// Ballots whose envelopes are in the building and that are voided or rejected by the file.
+    pub to_pull: u64,
     /// Of a dry run: the file of what it would change, when there is anything.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub differences_file: Option<PathBuf>,
@@ -261,6 +269,24 @@ fn say(
         "{rows} rows: {issued} issued, {updated} updated, {unchanged} unchanged, {voided} voided, {refused} refused"
     )?;
     let place = |path: &Path| printable(&path.to_string_lossy());
+    if rows == 0 {
+        writeln!(out, "The file has no rows.")?;
+    }
+    if let Some(path) = &outcome.voters_file {
+        let n = outcome.voters_changed;
+        writeln!(
+            out,
+            "voters changed: {n}; these ballots became another voter's: {}.",
+            place(path)
+        )?;
+    }
+    if outcome.to_pull > 0 {
+        writeln!(
+            out,
+            "to pull: {}; these envelopes are in, and the file voids or rejects their ballots: report --exceptions.",
+            outcome.to_pull
+        )?;
+    }
     if let Some(path) = &outcome.refused_file {
         writeln!(out, "The refused rows are in {}.", place(path))?;
     }

@@ -6,6 +6,7 @@ use super::{Common, Exit, Failure, print_json};
 use crate::config::Config;
 use crate::control::{Answer, Command, Desk, Hand, PASSWORD_BYTES_MAX};
 use crate::desk::tokens;
+use crate::event::printable;
 use crate::ledger::{
     Decision, LeftAlone, Moved, OperatorEntry, Proposal, Reversed, Role, Secret, TwoPersonAct,
 };
@@ -274,7 +275,42 @@ pub(super) fn batch_reverse(
     let reason = config.reasons.name_of(&reason);
     let signers = Signers { confirmed_by, ..Signers::of(common) };
     let command = Command::BatchReverse { batch, reason };
-    say_decided(common, have_done_by(place, config, &signers, command)?)
+    let answer = have_done_by(place, config, &signers, command)?;
+    say_first(config, &answer)?;
+    say_decided(common, answer)
+}
+
+/// Where the same waits already as an earlier proposal, its number: one of the two is to be declined.
+pub(super) fn say_first(config: &Config, answer: &Answer) -> Result<(), Failure> {
+    let Answer::Proposed { proposal } = answer else { return Ok(()) };
+    let waiting = open_reader(config)?.proposals();
+    let waiting = waiting.map_err(|e| Failure::new(Exit::Ledger, e))?;
+    let own = waiting.iter().find(|one| one.proposal == *proposal);
+    let is_same = |one: &&Proposal| {
+        one.proposal < *proposal
+            && one.void_because.is_none()
+            && own.is_some_and(|own| is_same(&one.what, &own.what))
+    };
+    if let Some(Proposal { proposal: first, who, .. }) = waiting.iter().find(is_same) {
+        super::complain(&format!(
+            "the same waits as proposal {first} of {} already: decline one of the two",
+            printable(&who.by)
+        ));
+    }
+    Ok(())
+}
+
+/// Whether both come to the same, for whatever reasons.
+fn is_same(one: &TwoPersonAct, other: &TwoPersonAct) -> bool {
+    use TwoPersonAct::{ReverseBatch, SetBallot};
+    match (one, other) {
+        (
+            SetBallot { election, ballot, to, .. },
+            SetBallot { election: of, ballot: same, to: there, .. },
+        ) => (election, ballot, to) == (of, same, there),
+        (ReverseBatch { batch, .. }, ReverseBatch { batch: same, .. }) => batch == same,
+        _ => false,
+    }
 }
 
 /// `ballot-intake outbox drop`.

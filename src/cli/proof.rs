@@ -38,9 +38,11 @@ pub(super) fn checkpoint(
         print_json(&made)?;
     } else if out.is_some() {
         writeln!(io::stdout().lock(), "{}", made.paper)?;
+        writeln!(io::stderr().lock(), "public key: {}", made.key)?;
     } else {
         write!(io::stdout().lock(), "{}", made.note)?;
         writeln!(io::stderr().lock(), "on paper: {}", made.paper)?;
+        writeln!(io::stderr().lock(), "public key: {}", made.key)?;
     }
     Ok(Exit::Done)
 }
@@ -123,6 +125,9 @@ fn say_verified(common: &Common, verified: &Verified) -> Result<(), Failure> {
         writeln!(out, "{}; {} events before it hold", fault.what, verified.events)?;
     } else {
         writeln!(out, "{} events hold; the last is {}", verified.events, verified.head)?;
+    }
+    if let Some(key) = &verified.key {
+        writeln!(out, "it is of the station with the public key {key}")?;
     }
     if let Some(newest) = &verified.checkpoint {
         writeln!(

@@ -15,7 +15,7 @@ use super::stand::Stand;
 use super::{Common, Exit, Failure, print_json};
 use crate::ballot::BallotId;
 use crate::clock::ManualClock;
-use crate::config::{Config, Election, Link, Page, ProfileLookup, ScannerConfig, Stop};
+use crate::config::{Config, Election, Link, ProfileLookup, ScannerConfig, Stop};
 use crate::event::printable;
 use crate::ledger::Told;
 use crate::pipeline::Shutdown;
@@ -167,10 +167,7 @@ impl Bench {
         let profile = profile.with_context(|| format!("cannot play {name}"));
         let profile = profile.map_err(|error| Failure::new(Exit::NoInput, error))?;
         let (plays, link) = plays(&scratch, &profile)?;
-        config.ledger.path = scratch.path().join("ledger.sqlite");
-        config.ledger.signing_key_file = scratch.path().join("signing.key");
-        config.relay = None;
-        config.station.speaker = None;
+        config.play_in(scratch.path());
         if let Some(id) = &common.election {
             config.election = Some(Election::without_deadlines(id.clone()));
         }
@@ -182,7 +179,7 @@ impl Bench {
             stop: Stop::Never,
         }];
         if let Some(file) = ballots {
-            let wanted = Import { file, layout: "generic", run: Run::Real };
+            let wanted = Import { file, layout: "generic", run: Run::Real, lists: None };
             import_into(place, &config, common, wanted, &mut io::sink())?;
         }
         let clock = Arc::new(ManualClock::new(place.clock.now()));
@@ -237,9 +234,7 @@ impl Session<'_> {
         recording: &Recording,
         shutdown: &mut Shutdown,
     ) -> Result<(), Failure> {
-        let Bench { scratch, mut config, clock, mut plays } = bench;
-        // Nobody looks on, and the station's own pages may be served there.
-        config.station.page = Page::Off;
+        let Bench { scratch, config, clock, mut plays } = bench;
         let own_dir = scratch.path().to_owned();
         let (stand, ready) = Stand::start(config, Arc::clone(&clock) as _, own_dir).await?;
         if let Some(why) = ready.marks_nothing {

@@ -36,6 +36,9 @@ pub(super) fn report(place: &Place, common: &Common, wanted: &Wanted) -> Result<
     let reader = ask::open_reader(&config)?;
     let now = place.clock.now();
     let read = |error: ReadError| Failure::new(Exit::Ledger, error);
+    if let (Some(election), Wanted::Whole | Wanted::Reconciliation) = (&common.election, wanted) {
+        ask::must_know(&reader, election, Exit::No)?;
+    }
     match wanted {
         Wanted::Whole => {
             let election = common.election.as_ref().or(config.election.as_ref().map(|e| &e.id));

@@ -1,6 +1,7 @@
 //! `run`, `check-config` and `read`.
 
 use super::layouts::Layouts;
+use super::machine::Machine;
 use super::place::{self, Faulty, Place};
 use super::profiles::Profiles;
 use super::read::{self, Outcome, Output, Request};
@@ -152,9 +153,14 @@ struct Checked<'a> {
     profiles: &'a [Broken],
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     layouts: &'a [Broken],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    machine: &'a [String],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    notes: &'a [String],
 }
 
-/// `ballot-intake check-config [FILE]`: the configuration, and every scanner profile and layout beside it.
+/// `ballot-intake check-config [FILE]`: the configuration, every scanner profile and layout beside it, and what they need on
+/// this machine.
 pub(super) fn check_config(
     place: &Place,
     file: Option<PathBuf>,
@@ -162,14 +168,15 @@ pub(super) fn check_config(
 ) -> Result<Exit, Failure> {
     let file = file.or_else(|| common.config.clone()).or_else(place::default_config);
     let of = file.as_deref().map(Path::to_string_lossy);
-    let error = match place.config_in(file.as_deref(), Exit::No) {
-        Ok(_) => None,
-        Err(Failure { exit: Exit::No, error }) => Some(error),
+    let (error, machine) = match place.config_in(file.as_deref(), Exit::No) {
+        Ok(config) => (None, Machine::look(place, &config)),
+        Err(Failure { exit: Exit::No, error }) => (Some(error), Machine::default()),
         Err(failure) => return Err(failure),
     };
     let broken = Profiles::beside(file.as_deref()).broken();
     let layouts = Layouts::beside(file.as_deref()).broken();
-    let is_ok = error.is_none() && broken.is_empty() && layouts.is_empty();
+    let is_ok =
+        error.is_none() && broken.is_empty() && layouts.is_empty() && machine.faults.is_empty();
     if common.json {
         let found = error.as_ref().and_then(|error| error.downcast_ref::<Faulty>());
         super::print_json(&Checked {
@@ -178,6 +185,8 @@ pub(super) fn check_config(
             faults: found.map_or(&[], |found| found.faults.as_slice()),
             profiles: &broken,
             layouts: &layouts,
+            machine: &machine.faults,
+            notes: &machine.notes,
         })?;
     } else {
         let mut stdout = io::stdout().lock();
@@ -186,6 +195,12 @@ pub(super) fn check_config(
         }
         for broken in broken.iter().chain(&layouts) {
             writeln!(stdout, "{broken}")?;
+        }
+        for line in &machine.faults {
+            writeln!(stdout, "{line}")?;
+        }
+        for line in &machine.notes {
+            writeln!(stdout, "note: {line}")?;
         }
         if is_ok {
             writeln!(stdout, "{}: no fault found", of.unwrap_or("the defaults".into()))?;

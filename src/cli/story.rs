@@ -2,7 +2,7 @@
 
 use super::people::in_words;
 use crate::ballot::Status;
-use crate::ledger::{BallotStory, Chapter, Proposal, TwoPersonAct, Who};
+use crate::ledger::{BallotStory, Chapter, Proposal, TwoPersonAct, VoterChange, Who};
 use crate::scan::Verdict;
 use std::io;
 
@@ -30,7 +30,7 @@ fn sentence(chapter: &Chapter, story: &BallotStory) -> String {
     let what = match chapter.what {
         "issued" => format!("The file {} issued it{}", chapter.by, as_status(chapter.to)),
         "imported" if chapter.from.is_none() => {
-            format!("The file {} names it{}", chapter.by, as_status(chapter.to))
+            format!("The file {} names it{}{}", chapter.by, as_status(chapter.to), voter(chapter))
         }
         "imported" => format!("An import moved it {}", from_to(chapter)),
         "scanned" => return scanned(chapter),
@@ -98,6 +98,16 @@ fn declined(chapter: &Chapter) -> String {
         }
         _ => "a proposal".to_owned(),
     }
+}
+
+/// Whose it was, where it became another voter's.
+fn voter(chapter: &Chapter) -> String {
+    let change = chapter.voter.as_ref();
+    change
+        .map(|VoterChange { before, after }| {
+            format!(", and makes it voter {after}'s; it was voter {before}'s")
+        })
+        .unwrap_or_default()
 }
 
 fn as_status(to: Option<Status>) -> String {

@@ -42,6 +42,9 @@ pub struct Checkpoint {
     pub paper: String,
     /// The signed note.
     pub note: String,
+    /// The station's public key, by which it is checked: 64 hexadecimal digits. Empty in what an older program said.
+    #[serde(default)]
+    pub key: String,
 }
 
 /// A checkpoint that was kept elsewhere, to hold a ledger against.
@@ -102,6 +105,21 @@ impl Held {
                 letters(hash).iter().zip(read).all(|(ours, theirs)| alike(*ours) == alike(*theirs))
             }
         }
+    }
+
+    /// Of what stands on paper, where most letters are those of that row: the groups that are not, by their place and as they were
+    /// read. By chance hardly one letter in thirty fits.
+    pub(super) fn misread(&self, hash: &[u8; 32]) -> Option<String> {
+        let Kept::Paper(read) = &self.kept else { return None };
+        let ours = letters(hash).map(alike);
+        let theirs = read.map(alike);
+        let n_alike = ours.iter().zip(&theirs).filter(|(ours, theirs)| ours == theirs).count();
+        let groups = ours.chunks(4).zip(theirs.chunks(4)).zip(read.chunks(4)).zip(1..);
+        let differing = groups.filter(|(((ours, theirs), _), _)| ours != theirs);
+        let named: Vec<_> = differing
+            .map(|((_, read), place)| format!("{place} ({})", String::from_utf8_lossy(read)))
+            .collect();
+        (n_alike > PAPER_LETTERS / 2 && !named.is_empty()).then(|| named.join(", "))
     }
 
     /// Whose ledger it says to be of, and whether this key signed it; nothing of what stands on paper.
@@ -205,13 +223,14 @@ impl Note {
         note
     }
 
-    pub(super) fn to_checkpoint(&self) -> Checkpoint {
+    pub(super) fn to_checkpoint(&self, key: &PublicKey) -> Checkpoint {
         Checkpoint {
             origin: self.origin.clone(),
             seq: self.seq,
             hash: hex(&self.hash),
             paper: on_paper(self.seq, &self.hash),
             note: self.to_text(),
+            key: key.to_string(),
         }
     }
 }
@@ -357,7 +376,19 @@ mod tests {
             assert_eq!(held.seq(), 1_234, "{text}");
             assert!(held.fits(&note.hash), "{text}");
             assert!(!held.fits(&[0; 32]), "{text}");
+            assert_eq!(held.misread(&note.hash).or(held.misread(&[0; 32])), None, "{text}");
         }
+    }
+
+    #[test]
+    fn paper_that_was_misread_says_where() {
+        let mut hash = [0; 32];
+        hash[..10].copy_from_slice(b"foobarfoob");
+        let misread = |text| Held::parse(text).unwrap().misread(&hash);
+        assert_eq!(misread("7 MZXW-6YTB-0JTG-633C"), None, "a zero is read as the letter");
+        assert_eq!(misread("7 MZXW-6YTB-OJTG-633G").as_deref(), Some("4 (633G)"));
+        assert_eq!(misread("7 MZWX-6YTB-OJTG-633G").as_deref(), Some("1 (MZWX), 4 (633G)"));
+        assert_eq!(misread("7 AAAA-AAAA-OJTG-633C"), None, "half of it is no misreading");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::rows::{self, BallotRow};
 use super::writer::Change;
 use crate::ballot::{BallotId, ElectionId, SetMove, Status, set_move};
 use crate::clock::Micros;
-use crate::scan::CodeKind;
+use crate::scan::{CodeKind, Verdict};
 use rusqlite::OptionalExtension as _;
 
 /// Rows that `undo` looks back over for the station's last scan that changed something.
@@ -33,6 +33,20 @@ pub struct Moved {
     /// Another ballot of the voter that may be counted beside this one: whoever moved this one has decided that, too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub beside: Option<BallotId>,
+    /// The scan that was taken back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scan: Option<TakenBack>,
+}
+
+/// A scan that was taken back.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct TakenBack {
+    /// When it was scanned, in local time with offset.
+    pub at: String,
+    /// By what scanner.
+    pub scanner: String,
+    /// How many scans came after it that changed nothing: of those nothing is taken back.
+    pub later: u64,
 }
 
 /// Why a correction was not made. Nothing changed.
@@ -86,9 +100,12 @@ pub enum NotMoved {
         /// Where that one stands.
         status: Status,
     },
-    /// No scan of this station changed anything, or all were taken back, or the last one is far back.
-    #[error("among the newest {UNDO_ROWS_MAX} events is no scan to take back")]
+    /// No scan of this station changed anything, or all were taken back.
+    #[error("there is no scan to take back")]
     NothingToUndo,
+    /// The same, as far as was looked back.
+    #[error("among the newest {UNDO_ROWS_MAX} events is no scan to take back")]
+    NothingNearToUndo,
     /// Its batch was counted and closed.
     #[error(
         "ballot {ballot}, which was scanned last, is in batch {batch}, which is closed: set the ballot, or have the batch reversed"
@@ -217,9 +234,11 @@ impl Book {
             return Ok(Err(NotMoved::People(why)));
         }
         let Some(last) = self.last_scan_not_taken_back()? else {
-            return Ok(Err(NotMoved::NothingToUndo));
+            let has_more = self.head.seq > UNDO_ROWS_MAX;
+            let none = if has_more { NotMoved::NothingNearToUndo } else { NotMoved::NothingToUndo };
+            return Ok(Err(none));
         };
-        let MovingScan { seq, event, fact: scan, election, ballot } = last;
+        let MovingScan { seq, event, fact: scan, election, ballot, later } = last;
         let Some(row) = self.visible(&election, &ballot)? else {
             return Ok(Err(NotMoved::NotIssued { election, ballot }));
         };
@@ -234,9 +253,12 @@ impl Book {
         if is_known && set_move(row.status, from) == SetMove::TakesTwo {
             return Ok(Err(NotMoved::TakesTwo(row.ballot, row.status)));
         }
+        let at = self.settings.zone.date_time(event.at);
+        let taken_back = TakenBack { at, scanner: scan.scanner, later };
         let fact = self.set_fact(&row, from, Some(&(seq, event)))?;
         let fact = SetFact { reason: scan.from_reason, method: By::Manual, who, ..fact };
-        self.moved_by(now, &row, fact).map(Ok)
+        let moved = self.moved_by(now, &row, fact)?;
+        Ok(Ok(Moved { scan: Some(taken_back), ..moved }))
     }
 
     /// Row number of the change by which a ballot stands where it stands. Where a correction put it back, that is the change
@@ -298,6 +320,7 @@ impl Book {
             corrects: fact.corrects.clone(),
             withdrawn: fact.withdraws.is_some(),
             beside: None,
+            scan: None,
         };
         self.append(now, Fact::Set(fact), Some(row))?;
         self.changes.push(Change::Ballot(moved.ballot.clone()));
@@ -373,6 +396,7 @@ impl Book {
             self.conn.prepare_cached("SELECT seq, body FROM event ORDER BY seq DESC LIMIT ?")?;
         let mut rows = events.query([UNDO_ROWS_MAX])?;
         let mut taken_back = std::collections::HashSet::new();
+        let mut later = 0;
         while let Some(row) = rows.next()? {
             let (seq, event) = (row.get(0)?, rows::event_in(row, 1)?);
             match &event.fact {
@@ -385,7 +409,10 @@ impl Book {
                     };
                     let (election, ballot) = (election.clone(), ballot.clone());
                     let fact = scan.clone();
-                    return Ok(Some(MovingScan { seq, event, fact, election, ballot }));
+                    return Ok(Some(MovingScan { seq, event, fact, election, ballot, later }));
+                }
+                Fact::Scan(scan) if scan.to.is_none() && scan.verdict != Verdict::Command => {
+                    later += 1;
                 }
                 _ => {}
             }
@@ -424,6 +451,8 @@ struct MovingScan {
     fact: ScanFact,
     election: ElectionId,
     ballot: BallotId,
+    /// Scans after it that moved nothing.
+    later: u64,
 }
 
 /// Where a ballot stood before this change, as far as the relay knows.

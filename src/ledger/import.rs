@@ -74,6 +74,19 @@ pub struct Changed {
     pub after: ImportRow,
 }
 
+impl Changed {
+    /// Whether the row changes whose the ballot is.
+    pub fn is_of_voter(&self) -> bool {
+        self.before.as_ref().is_some_and(|before| before.voter != self.after.voter)
+    }
+
+    /// Whether the row voids or rejects a ballot whose envelope is in the building.
+    pub fn is_to_pull(&self) -> bool {
+        self.before.as_ref().is_some_and(|before| before.status.may_count())
+            && matches!(self.after.status, Status::Voided | Status::Rejected)
+    }
+}
+
 /// What is done with a row that says what an earlier one of the file said.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -268,19 +281,27 @@ impl Book {
         Ok(())
     }
 
-    /// Stages a piece of rows; those that were refused.
+    /// Stages a piece of rows; those that were refused, and those that somebody must hear of.
     pub(super) fn import_stage(
         &mut self,
         number: i64,
         piece: Vec<ImportRow>,
-    ) -> Result<Result<Vec<RefusedRow>, ImportRefused>, WriteError> {
-        let mut refused = Vec::new();
-        let staged = self.staged_piece(number, piece, |index, _, effect, _| {
-            if let Effect::Refused(reason) = effect {
-                refused.push(RefusedRow { index, reason });
+    ) -> Result<Result<Compared, ImportRefused>, WriteError> {
+        let mut compared = Compared::default();
+        let staged = self.staged_piece(number, piece, |index, row, effect, before| {
+            match (effect, before) {
+                (Effect::Refused(reason), _) => compared.refused.push(RefusedRow { index, reason }),
+                (Effect::Updated | Effect::Voided, Some(before)) => {
+                    let after = row.upon(&before);
+                    let changed = Changed { index, before: Some(before), after };
+                    compared.changed.extend(
+                        Some(changed).filter(|told| told.is_of_voter() || told.is_to_pull()),
+                    );
+                }
+                _ => {}
             }
         })?;
-        Ok(staged.map(|()| refused))
+        Ok(staged.map(|()| compared))
     }
 
     /// Stages a piece of rows; what became of each.
@@ -351,14 +372,17 @@ impl Book {
         }
     }
 
-    /// The next piece of the ballots that the file does not name, of the elections that it does; voided ones are left out.
+    /// The next piece of the ballots that the file does not name, of the elections that it does and of this one; voided ones are
+    /// left out.
     pub(super) fn import_unnamed(
         &mut self,
         number: i64,
+        election: Option<ElectionId>,
     ) -> Result<Result<UnnamedPiece, ImportRefused>, WriteError> {
         let Some(staged) = self.staged.as_mut().filter(|_| self.staging == Some(number)) else {
             return Ok(Err(ImportRefused::Abandoned(number)));
         };
+        staged.elections.extend(election.filter(|meant| !staged.elections.contains(meant)));
         let (mut key, mut count) = staged.unnamed;
         let mut piece = UnnamedPiece::default();
         let mut read = 0;

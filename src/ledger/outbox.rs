@@ -7,7 +7,7 @@ use super::operators::{NotAllowed, checked_reason};
 use super::proposals::NotDone;
 use super::rows;
 use crate::ballot::{BallotId, ElectionId, Status};
-use crate::clock::Micros;
+use crate::clock::{Micros, Zone};
 use crate::delivery::{Answer, Delivery};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use std::collections::HashSet;
@@ -37,9 +37,9 @@ pub struct OutboxEntry {
     pub ballot: String,
     /// The status it tells.
     pub status: String,
-    /// When it happened, RFC 3339.
+    /// When it happened, in local time with offset.
     pub at: String,
-    /// When hold-back ends, RFC 3339.
+    /// When hold-back ends, likewise.
     pub due: String,
     /// Its number among what is sent about the ballot, once it is owed.
     pub sequence: Option<u32>,
@@ -283,6 +283,7 @@ pub(super) const ALL: (i64, i64) = (0, -1);
 /// The changes that are not yet with the relay, in order: after that row, at most so many.
 pub(super) fn list(
     conn: &Connection,
+    zone: &Zone,
     (after, limit): (i64, i64),
     each: &mut dyn FnMut(OutboxEntry),
 ) -> rusqlite::Result<()> {
@@ -303,8 +304,8 @@ pub(super) fn list(
             election: election.into(),
             ballot: ballot.into(),
             status: status.name().to_owned(),
-            at: event.at.rfc3339(),
-            due: Micros(row.get(2)?).rfc3339(),
+            at: zone.date_time(event.at),
+            due: zone.date_time(Micros(row.get(2)?)),
             sequence: row.get(3)?,
             attempts: row.get(4)?,
             last_error: row.get(5)?,

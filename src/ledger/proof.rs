@@ -85,10 +85,11 @@ impl Book {
             .optional()?;
         if let Some(note) = last {
             let note = Note::parse(&note).map_err(|e| rows::foreign(0, &e.to_string()))?;
-            return Ok(note.to_checkpoint());
+            return Ok(note.to_checkpoint(&self.key.public()));
         }
         let origin = origin(&self.settings.facility, &self.settings.station);
-        let checkpoint = Note::sign(&origin, self.head, &self.key).to_checkpoint();
+        let checkpoint =
+            Note::sign(&origin, self.head, &self.key).to_checkpoint(&self.key.public());
         let (of, note) = (checkpoint.seq, checkpoint.note.clone());
         self.append(now, Fact::Checkpointed(Checkpointed { of, note, why }), None)?;
         let day = Some(self.settings.zone.date(now));
@@ -133,7 +134,8 @@ impl Book {
             return Err(rows::foreign(0, "the row of a checkpoint is none"));
         };
         let note = Note::parse(note).map_err(|e| rows::foreign(0, &e.to_string()))?;
-        let Checkpoint { origin, seq: of, hash, note, paper: _ } = note.to_checkpoint();
+        let checkpoint = note.to_checkpoint(&self.key.public());
+        let Checkpoint { origin, seq: of, hash, note, paper: _, key: _ } = checkpoint;
         let body = CheckpointEvent {
             id: event.id.clone(),
             facility: self.settings.facility.clone(),

@@ -6,6 +6,7 @@ mod day;
 mod exceptions;
 mod imports;
 mod pages;
+mod pulled;
 mod reconciliation;
 mod story;
 
@@ -17,7 +18,7 @@ pub use self::pages::{
     BatchPage, CheckpointEntry, CheckpointPage, DaySheet, OutboxPage, QuarterScans,
 };
 pub use self::reconciliation::{BatchDay, Flow, HandCounts, Reconciliation, ScanSums};
-pub use self::story::{BallotStory, Chapter};
+pub use self::story::{BallotStory, Chapter, VoterChange};
 
 use super::apply::State;
 use super::fact::{Fact, Opened};
@@ -117,9 +118,17 @@ impl Reader {
         self.snapshot(|| self.report_of(election, as_of))
     }
 
+    /// Whether the ledger has ballots of this election.
+    pub fn knows(&self, election: &ElectionId) -> Result<bool, ReadError> {
+        let scope = Scope::Ballots(election.clone()).text();
+        self.snapshot(|| {
+            self.conn.prepare_cached("SELECT 1 FROM tally WHERE scope = ?")?.exists([scope])
+        })
+    }
+
     /// Every change that is not yet with the relay, in order.
     pub fn outbox(&self, each: &mut dyn FnMut(OutboxEntry)) -> Result<(), ReadError> {
-        self.snapshot(|| outbox::list(&self.conn, outbox::ALL, each))
+        self.snapshot(|| outbox::list(&self.conn, &self.zone, outbox::ALL, each))
     }
 
     /// All that `ask` reads is of one moment.

@@ -44,6 +44,8 @@ pub struct Verified {
     pub events: i64,
     /// The hash of the last of them, hexadecimal.
     pub head: String,
+    /// The public key that its first row names, 64 hexadecimal digits; null where that row does not hold.
+    pub key: Option<String>,
     /// The first thing that does not hold.
     pub fault: Option<VerifyFault>,
     /// The newest checkpoint in the ledger.
@@ -278,6 +280,7 @@ impl Verified {
             ok: false,
             events: 0,
             head: hex(&Head::START.hash),
+            key: None,
             fault: Some(VerifyFault { seq: None, what }),
             checkpoint: None,
             tail: None,
@@ -338,6 +341,7 @@ impl<'a> Anew<'a> {
             ok: fault.is_none(),
             events: end,
             head: hex(&self.head.hash),
+            key: self.key.map(|key| key.to_string()),
             fault,
             checkpoint: newest.map(|(seq, paper)| Newest { seq, paper, follow: end - seq }),
             tail: self.tail(),
@@ -472,13 +476,18 @@ impl<'a> Anew<'a> {
             Fact::Checkpointed(checkpoint) => self.checkpointed(seq, checkpoint)?,
             _ => {}
         }
-        if self.against.held.iter().any(|held| held.seq() == seq && !held.fits(&head.hash)) {
-            return fault(
-                Some(seq),
-                format!(
-                    "row {seq} is not the one that the checkpoint covers: it, or one before it, was changed"
-                ),
+        let mut of_row = self.against.held.iter().filter(|held| held.seq() == seq);
+        if let Some(held) = of_row.find(|held| !held.fits(&head.hash)) {
+            let changed = format!(
+                "row {seq} is not the one that the checkpoint covers: it, or one before it, was changed"
             );
+            let what = match held.misread(&head.hash) {
+                Some(groups) => format!(
+                    "{changed}; or the paper was misread, for it fits but for group {groups}: read that again"
+                ),
+                None => changed,
+            };
+            return fault(Some(seq), what);
         }
         Ok(())
     }

@@ -683,8 +683,8 @@ impl Desk<'_> {
             Request::ImportIndex { import, reply } => {
                 self.with(reply, |book| book.import_index(import))
             }
-            Request::ImportUnnamed { import, reply } => {
-                self.with(reply, |book| book.import_unnamed(import))
+            Request::ImportUnnamed { import, election, reply } => {
+                self.with(reply, |book| book.import_unnamed(import, election))
             }
             Request::ImportCommit { import, file, reply } => {
                 self.with(reply, |book| book.import_commit(now, import, &file))

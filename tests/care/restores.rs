@@ -223,6 +223,7 @@ fn the_log_of_events_leads_beyond_the_backup_up_to_an_import() {
     let before = chain(&station.ledger());
     let log = station.path("log");
     let log = log.to_str().unwrap();
+    check(&restore(&station, &file, &[]), 1, &format!("--log {log}"));
     fs::remove_file(station.ledger()).unwrap();
     let args = ["ledger", "restore", file.to_str().unwrap(), "--log", log];
     let said = station.json(&args).remove(0);

@@ -181,7 +181,10 @@ fn undoing_twice_takes_back_two_scans() {
     station.scan_ballot("left", 1);
     station.scan_ballot("left", 2);
     station.scan_ballot("left", 2);
-    assert_eq!(undo(&station).unwrap().ballot, row(2).ballot.unwrap());
+    let last = undo(&station).unwrap();
+    assert_eq!(last.ballot, row(2).ballot.unwrap());
+    let scan = last.scan.unwrap();
+    assert_eq!((scan.scanner.as_str(), scan.later), ("left", 1), "the second envelope of 2");
     assert_eq!(undo(&station).unwrap().ballot, row(1).ballot.unwrap());
     assert_eq!(undo(&station), Err(NotMoved::NothingToUndo));
     assert_eq!((station.status(1), station.status(2)), (Status::Mailed, Status::Mailed));

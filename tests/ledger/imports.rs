@@ -16,7 +16,8 @@ fn stage(
     import: i64,
     rows: Vec<ImportRow>,
 ) -> Result<Vec<RefusedRow>, ImportRefused> {
-    station.ledger().ask(|reply| Request::ImportRows { import, rows, reply }).unwrap()
+    let staged = station.ledger().ask(|reply| Request::ImportRows { import, rows, reply }).unwrap();
+    staged.map(|compared| compared.refused)
 }
 
 fn voided(n: u32) -> ImportRow {
@@ -365,7 +366,7 @@ fn ballots_that_a_file_does_not_name_are_told_and_stay() {
     station.import(&[row(1), row(2), voided(3), row(4)]);
     let import = station.begin_import();
     stage(&station, import, vec![row(1), row(5)]).unwrap();
-    let ask = |reply| Request::ImportUnnamed { import, reply };
+    let ask = |reply| Request::ImportUnnamed { import, election: None, reply };
     let UnnamedPiece { ballots, done } = station.ledger().ask(ask).unwrap().unwrap();
     let told: Vec<_> = ballots.iter().map(|unnamed| Some(unnamed.ballot.clone())).collect();
     assert_eq!((told, done), (vec![row(2).ballot, row(4).ballot], true));
@@ -389,7 +390,7 @@ fn a_ballot_of_a_row_that_is_refused_has_not_disappeared() {
     let rows = vec![refused(Some(1), 9), refused(None, 2), by_voter(4, Status::Received), row(6)];
     let told = reasons(stage(&station, import, rows).unwrap());
     assert_eq!(told.iter().map(|(index, _)| *index).collect::<Vec<_>>(), [2]);
-    let ask = |reply| Request::ImportUnnamed { import, reply };
+    let ask = |reply| Request::ImportUnnamed { import, election: None, reply };
     let unnamed = station.ledger().ask(ask).unwrap().unwrap().ballots;
     let told: Vec<_> = unnamed.iter().map(|unnamed| unnamed.ballot.as_str()).collect();
     assert_eq!(told, ["000000003"]);
@@ -577,4 +578,26 @@ fn an_import_takes_no_rows_once_its_codes_are_written_and_a_crash_clears_them_aw
     assert!(station.verify().ok);
     assert_eq!(station.import(&[row(2)]).issued, 1);
     assert!(station.verify().ok, "no code of what was cleared away is left");
+}
+
+/// A received ballot that becomes another voter's is a change of the record, and its story says so.
+#[test]
+fn a_ballot_s_story_says_whose_it_was_before_a_file_made_it_another_voter_s() {
+    let station = Station::default();
+    station.import(&[row(1), row(2)]);
+    station.scan_ballot("left", 1);
+    let moved = ImportRow { voter: VoterId::new("V9").unwrap(), ..row(1) };
+    let import = station.begin_import();
+    let rows = vec![moved, row(2)];
+    let staged = |reply| Request::ImportRows { import, rows, reply };
+    let told = station.ledger().ask(staged).unwrap().unwrap().changed;
+    assert_eq!((told.len(), told[0].is_of_voter(), told[0].is_to_pull()), (1, true, false));
+    station.decide_import(import);
+    station.begin_import();
+    let story = station.reader().ballot("202611", "000000001").unwrap().unwrap();
+    let changes: Vec<_> =
+        story.history.iter().filter_map(|chapter| chapter.voter.as_ref()).collect();
+    assert_eq!(changes.len(), 1);
+    assert_eq!((changes[0].before.as_str(), changes[0].after.as_str()), ("V1", "V9"));
+    assert!(station.verify().ok);
 }

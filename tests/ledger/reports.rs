@@ -244,3 +244,41 @@ fn a_ledger_of_the_first_schema_gets_every_count() {
     assert_eq!(exceptions(&station), exceptions_before);
     assert!(station.clock.now() > NOON);
 }
+
+/// Whoever voids or rejects a ballot whose envelope is in leaves an envelope in the building that must not be counted.
+#[test]
+fn an_envelope_whose_ballot_is_voided_after_it_came_in_is_to_be_pulled() {
+    for announced in [Vec::new(), vec![Status::Voided]] {
+        let station = Station::with(|settings| settings.announce_imports = announced);
+        station.import(&(1..=7).map(row).collect::<Vec<_>>());
+        for n in 1..=5 {
+            station.scan_ballot("left", n);
+        }
+        station.scan_ballot("left", 1);
+        set(&station, 3, Status::NeedsAttention);
+        set(&station, 4, Status::Voided);
+        set(&station, 7, Status::Voided);
+        let gone = |n: u32, status| ImportRow { status, ..row(n) };
+        station.import(&[
+            gone(2, Status::Voided),
+            gone(3, Status::Rejected),
+            gone(6, Status::Voided),
+        ]);
+        station.begin_import();
+        let found = exceptions(&station);
+        let pulled: Vec<_> = found.iter().take_while(|one| one.what == "to_pull").collect();
+        let ballots: Vec<_> = pulled.iter().filter_map(|one| one.ballot.as_deref()).collect();
+        assert_eq!(ballots, ["000000002", "000000003", "000000004"]);
+        assert!(pulled.iter().all(|one| one.batch == "intake-1-1"), "{pulled:#?}");
+        assert_eq!(
+            pulled[0].reason.as_deref(),
+            Some("voided by the file ballots.csv after it came in")
+        );
+        assert_eq!(found.len(), 4, "and a second envelope of ballot 1: {found:#?}");
+        let first = station.reader().exceptions(After::START, 1, NOON).unwrap();
+        let after = After::parse(&first.next.unwrap()).unwrap();
+        let rest = station.reader().exceptions(after, 100, NOON).unwrap().exceptions;
+        assert_eq!([first.exceptions, rest].concat(), found);
+        assert!(station.verify().ok);
+    }
+}

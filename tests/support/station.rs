@@ -8,7 +8,7 @@ use ballot_intake::clock::SystemClock;
 use ballot_intake::config::{Config, ConfigWorld, ProfileLookup};
 use ballot_intake::control::{Answer, Command as Asked, Desk};
 use ballot_intake::daemon::ledger_settings;
-use ballot_intake::ledger::{ImportRow, ImportedFile};
+use ballot_intake::ledger::{Compared, ImportRow, ImportedFile};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -136,7 +136,7 @@ impl Station {
         for from in (0..n).step_by(PIECE as usize) {
             let rows = (from..n.min(from + PIECE)).map(row).collect();
             let staged = desk.ask(Asked::ImportRows { import, rows }).unwrap();
-            assert_eq!(staged, Answer::ImportStaged { refused: Vec::new() });
+            assert_eq!(staged, Answer::ImportCompared(Compared::default()));
         }
         let file = ImportedFile {
             file: "ballots.csv".to_owned(),

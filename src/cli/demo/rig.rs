@@ -104,7 +104,7 @@ impl Rig {
         };
         let config = place.config(&common)?;
         let file = scratch.file("ballots.csv", &office::mail_ballot_file())?;
-        let wanted = Import { file: &file, layout: "generic", run: Run::Real };
+        let wanted = Import { file: &file, layout: "generic", run: Run::Real, lists: None };
         let issued = import_into(place, &config, &common, wanted, &mut io::sink())?;
         let profile = Profile::built_in("generic-serial").unwrap_or_default();
         let profile = Profile::parse(profile).map_err(|e| Failure::new(Exit::Config, e))?;

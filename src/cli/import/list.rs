@@ -2,7 +2,7 @@
 
 use super::{ImportError, ImportRequest};
 use crate::ledger::{Unnamed, write_csv_row};
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -71,30 +71,32 @@ pub(super) fn create(
     kind: &str,
 ) -> Result<(PathBuf, File), ImportError> {
     let name = request.file.file_name().unwrap_or_default();
+    if let Some(folder) = request.lists {
+        return create_new(folder, name, kind);
+    }
     let beside = request.file.with_file_name("");
-    create_new(&beside, name, kind)
-        .or_else(|_| create_new(request.folder, name, kind))
-        .map_err(|source| not_written(&request.folder.join(name), source))
+    create_new(&beside, name, kind).or_else(|_| create_new(request.folder, name, kind))
 }
 
 /// Creates the first of `<name>.<kind>.csv`, `<name>.<kind>-2.csv` and so on that is not there yet.
-fn create_new(folder: &Path, name: &OsStr, kind: &str) -> io::Result<(PathBuf, File)> {
+fn create_new(folder: &Path, name: &OsStr, kind: &str) -> Result<(PathBuf, File), ImportError> {
     for number in 1..=NAMES_MAX {
-        let mut own = name.to_owned();
-        own.push(if number == 1 {
-            format!(".{kind}.csv")
-        } else {
-            format!(".{kind}-{number}.csv")
-        });
-        let path = folder.join(own);
+        let path = folder.join(name_of(name, kind, number));
         // It holds what the mail ballot file holds, so it is its owner's only.
         match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(e) => return Err(e),
+            // A path from here says little to whoever reads it elsewhere.
+            Err(e) => return Err(not_written(&std::path::absolute(&path).unwrap_or(path), e)),
             Ok(file) => return Ok((path, file)),
         }
     }
-    Err(io::ErrorKind::AlreadyExists.into())
+    Err(not_written(&folder.join(name_of(name, kind, 1)), io::ErrorKind::AlreadyExists.into()))
+}
+
+fn name_of(name: &OsStr, kind: &str, number: usize) -> OsString {
+    let mut own = name.to_owned();
+    own.push(if number == 1 { format!(".{kind}.csv") } else { format!(".{kind}-{number}.csv") });
+    own
 }
 
 fn write_line(to: &mut BufWriter<File>, fields: &[&str]) -> io::Result<()> {

@@ -9,7 +9,7 @@ use super::{
 use crate::clock::{Micros, Zone};
 use crate::control::{Answer, Command, Desk};
 use crate::ledger::{
-    Changed, Header, ImportRow, ImportedFile, Origin, Piece, Record, Refused, RefusedRow,
+    Changed, Compared, Header, ImportRow, ImportedFile, Origin, Piece, Record, Refused, RefusedRow,
     RefusedRows, Repeats, Rows, Sorted, Sorter,
 };
 use sha2::{Digest as _, Sha256};
@@ -48,6 +48,9 @@ pub(super) struct Staging<'a> {
     listed: u64,
     disappeared: u64,
     disappeared_list: List,
+    voters: u64,
+    voters_list: List,
+    to_pull: u64,
 }
 
 impl<'a> Staging<'a> {
@@ -64,6 +67,9 @@ impl<'a> Staging<'a> {
             listed: 0,
             disappeared: 0,
             disappeared_list: List::new("disappeared", &["ballot", "voter", "status"]),
+            voters: 0,
+            voters_list: List::new("voters", &["line", "ballot", "status", "before", "after"]),
+            to_pull: 0,
         }
     }
 
@@ -168,31 +174,36 @@ impl<'a> Staging<'a> {
     fn hand_over(&mut self, desk: &mut Desk, records: &[Record]) -> Result<(), ImportError> {
         let import = self.import;
         let rows = records.iter().map(row_of).collect::<Result<Vec<_>, _>>()?;
-        let (refused, changed) = match self.request.run {
-            Run::Real => {
-                let staged =
-                    Self::ask(desk, Command::ImportRows { import, rows }, |answer| match answer {
-                        Answer::ImportStaged { refused } => Ok(refused),
-                        other => Err(other),
-                    })?;
-                (staged, Vec::new())
-            }
-            Run::Dry => {
-                Self::ask(desk, Command::ImportCompare { import, rows }, |answer| match answer {
-                    Answer::ImportCompared(compared) => Ok((compared.refused, compared.changed)),
-                    other => Err(other),
-                })?
-            }
+        let command = match self.request.run {
+            Run::Real => Command::ImportRows { import, rows },
+            Run::Dry => Command::ImportCompare { import, rows },
         };
+        let Compared { refused, changed } = Self::ask(desk, command, |answer| match answer {
+            Answer::ImportCompared(compared) => Ok(compared),
+            other => Err(other),
+        })?;
         for RefusedRow { index, reason } in refused {
             let refused = origin_of(at(records, index)?)?.refused(reason);
             self.list_refused(&refused)?;
         }
         for changed in changed {
             let line = origin_of(at(records, changed.index)?)?.line;
-            self.list_differences(line, &changed)?;
+            self.hear(line, &changed)?;
+            if self.request.run == Run::Dry {
+                self.list_differences(line, &changed)?;
+            }
         }
         Ok(())
+    }
+
+    /// What somebody must hear of, whether or not the import counts.
+    fn hear(&mut self, line: u64, changed: &Changed) -> Result<(), ImportError> {
+        self.to_pull += u64::from(changed.is_to_pull());
+        let (Some(before), true) = (&changed.before, changed.is_of_voter()) else { return Ok(()) };
+        self.voters += 1;
+        let (line, ballot) = (line.to_string(), ballot_of(&changed.after));
+        let (was, is) = (before.voter.as_str(), changed.after.voter.as_str());
+        self.voters_list.write(self.request, &[&line, ballot, changed.after.status.name(), was, is])
     }
 
     /// Has the ledger write the codes into their index.
@@ -215,8 +226,10 @@ impl<'a> Staging<'a> {
 
     /// Lists the ballots that the file does not name.
     fn look_for_unnamed(&mut self, desk: &mut Desk) -> Result<(), ImportError> {
+        let rules = &self.request.rules;
+        let meant = rules.named.as_ref().or(rules.election.as_ref()).filter(|_| self.rows == 0);
         loop {
-            let command = Command::ImportUnnamed { import: self.import };
+            let command = Command::ImportUnnamed { import: self.import, election: meant.cloned() };
             let piece = Self::ask(desk, command, |answer| match answer {
                 Answer::ImportUnnamed(piece) => Ok(piece),
                 other => Err(other),
@@ -284,6 +297,7 @@ impl<'a> Staging<'a> {
         let refused_file = write_refused(request, self.refused_rows, header)?;
         let (differences_file, shown) = write_differences(request, self.differences)?;
         let disappeared_file = self.disappeared_list.end()?;
+        let voters_file = self.voters_list.end()?;
         let command = match request.run {
             Run::Dry => Command::ImportAbandon { import, refused: self.refused },
             Run::Real => Command::ImportCommit {
@@ -303,9 +317,16 @@ impl<'a> Staging<'a> {
             Answer::ImportDone(counts) => counts,
             other => return Err(unexpected(other)),
         };
-        let disappeared = self.disappeared;
-        let outcome =
-            ImportOutcome { counts, refused_file, disappeared, disappeared_file, differences_file };
+        let outcome = ImportOutcome {
+            counts,
+            refused_file,
+            disappeared: self.disappeared,
+            disappeared_file,
+            voters_changed: self.voters,
+            voters_file,
+            to_pull: self.to_pull,
+            differences_file,
+        };
         Ok(Outcome { outcome, shown })
     }
 }

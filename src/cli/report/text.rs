@@ -139,13 +139,16 @@ pub(super) fn exceptions(out: &mut dyn io::Write, report: &Exceptions) -> io::Re
 
 fn exception_line(out: &mut dyn io::Write, exception: &Exception) -> io::Result<()> {
     let Exception { what, at, scanner, batch, ballot, reason, difference, settled, .. } = exception;
-    let state = match settled {
-        Some(false) => "OPEN",
-        Some(true) => "settled",
-        None => "",
+    let state = match (settled, what.as_str()) {
+        (_, "to_pull") => "PULL",
+        (Some(false), _) => "OPEN",
+        (Some(true), _) => "settled",
+        (None, _) => "",
     };
-    let what =
-        if what == "already_received" { "already_received (a second envelope?)" } else { what };
+    let what = match what.as_str() {
+        "already_received" => "already_received (a second envelope?)",
+        what => what,
+    };
     let ballot = ballot.as_ref().map(|ballot| format!(", ballot {ballot}")).unwrap_or_default();
     let scanner = scanner.as_ref().map(|name| format!(", scanner {}", printable(name)));
     let difference = difference.map(|n| format!(" of {n:+} by hand")).unwrap_or_default();
@@ -195,8 +198,11 @@ pub(super) fn reconciliation(out: &mut dyn io::Write, report: &Reconciliation) -
     writeln!(out)?;
     writeln!(
         out,
-        "{:NAME$}{:>COUNT$}  {} are open",
-        "closed batches", counted.batches, counted.open
+        "{:NAME$}{:>COUNT$}  {} {} open",
+        "closed batches",
+        counted.batches,
+        counted.open,
+        if counted.open == 1 { "is" } else { "are" }
     )?;
     writeln!(out, "{:NAME$}{:>COUNT$}", "counted by hand", counted.counted)?;
     writeln!(out, "{:NAME$}{:>COUNT$}", "scanned in them", counted.envelopes)?;

@@ -137,6 +137,8 @@ pub enum RestoreError {
         lost: Loss,
         /// Why.
         why: String,
+        /// Row at which the backup ends.
+        events: i64,
     },
     /// Another number would be lost than was said.
     #[error("{} of the ledger in place would be lost, not {said}", .lost.words())]
@@ -292,7 +294,7 @@ fn agree(
                 InPlace::Broken { why } => why.clone(),
                 _ => format!("the backup ends at row {events}, or is of another chain"),
             });
-            Err(RestoreError::Worse { lost, why })
+            Err(RestoreError::Worse { lost, why, events })
         }
     }
 }

@@ -114,7 +114,15 @@ impl<'a> Why<'a> {
     }
 }
 
-/// In local time with offset; to the microsecond, in UTC, where there is a part of a second, so that it reads back as it was.
+/// Characters of a local time before its offset.
+const TIME_CHARACTERS: usize = "2026-11-02T12:00:00".len();
+
+/// In local time with offset; to the microsecond where there is a part of a second, so that it reads back as it was.
 fn exact(zone: &Zone, at: Micros) -> String {
-    if at.0 % 1_000_000 == 0 { zone.date_time(at) } else { at.rfc3339() }
+    let whole = zone.date_time(at);
+    let part = at.0.rem_euclid(1_000_000);
+    match whole.split_at_checked(TIME_CHARACTERS) {
+        Some((time, offset)) if part != 0 => format!("{time}.{part:06}{offset}"),
+        _ => whole,
+    }
 }

@@ -2,6 +2,7 @@
 
 use super::encoding::Encoding;
 use super::records::Fields;
+use super::refused::OWN_COLUMNS;
 use super::{Layout, LayoutError};
 use crate::event::printable;
 use std::collections::BTreeSet;
@@ -175,7 +176,10 @@ impl Header {
     fn find_unknown(&self, layout: &Layout, keys: &[String]) -> Vec<String> {
         let ignored: BTreeSet<String> = layout.ignored.iter().map(|name| key(name)).collect();
         let means_nothing = |(at, name): &(usize, &String)| {
-            !name.is_empty() && !self.is_known(*at) && !ignored.contains(*name)
+            !name.is_empty()
+                && !self.is_known(*at)
+                && !ignored.contains(*name)
+                && !OWN_COLUMNS.contains(&name.as_str())
         };
         let unknown = keys.iter().enumerate().filter(means_nothing);
         unknown.map(|(at, _)| self.name(at)).collect()

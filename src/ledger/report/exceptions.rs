@@ -1,7 +1,7 @@
 //! What somebody has to look at: envelopes that moved no ballot though they were meant to, and batches whose counts differ.
 //!
-//! Those that wait for a supervisor come first, the oldest of them first; then all others, the newest first. A page has a bound,
-//! and says where the next one begins.
+//! Envelopes that must be pulled come first; then what waits for a supervisor, the oldest first; then all others, the newest
+//! first. A page has a bound, and says where the next one begins.
 
 use super::{ReadError, Reader};
 use crate::clock::Micros;
@@ -30,7 +30,7 @@ pub struct Exception {
     pub seq: i64,
     /// The event's id.
     pub id: String,
-    /// The verdict of the scan, or `difference`.
+    /// The verdict of the scan, `difference`, or `to_pull`.
     pub what: String,
     /// When, in local time with offset.
     pub at: String,
@@ -53,6 +53,8 @@ pub struct Exception {
 /// Where a page begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum After {
+    /// Among those to pull, after this ballot's row.
+    ToPull(i64),
     /// Among those that wait, after this row.
     Waiting(i64),
     /// Among the others, before this row.
@@ -61,13 +63,14 @@ pub enum After {
 
 impl After {
     /// The first page.
-    pub const START: Self = Self::Waiting(0);
+    pub const START: Self = Self::ToPull(0);
 
     /// Reads what `next` said.
     pub fn parse(text: &str) -> Option<Self> {
         let (part, seq) = text.split_once('-')?;
         let seq = seq.parse().ok()?;
         match part {
+            "pull" => Some(Self::ToPull(seq)),
             "open" => Some(Self::Waiting(seq)),
             "other" => Some(Self::Other(seq)),
             _ => None,
@@ -76,6 +79,7 @@ impl After {
 
     fn text(self) -> String {
         match self {
+            Self::ToPull(key) => format!("pull-{key}"),
             Self::Waiting(seq) => format!("open-{seq}"),
             Self::Other(seq) => format!("other-{seq}"),
         }
@@ -95,20 +99,28 @@ impl Reader {
             // One more says whether there is a next page.
             let wanted = limit.saturating_add(1);
             let mut found = Vec::new();
-            if let After::Waiting(seq) = after {
-                found = self.waiting(&station, seq, wanted)?;
+            if let After::ToPull(key) = after {
+                let to_pull = self.to_pull(key, wanted)?;
+                found.extend(to_pull.into_iter().map(|(key, one)| (After::ToPull(key), one)));
+            }
+            let after_seq = match after {
+                After::ToPull(_) => 0,
+                After::Waiting(seq) => seq,
+                After::Other(_) => i64::MAX,
+            };
+            if found.len() < wanted {
+                let waiting = self.waiting(&station, after_seq, wanted - found.len())?;
+                found.extend(waiting.into_iter().map(|one| (After::Waiting(one.seq), one)));
             }
             if found.len() < wanted {
                 let before = if let After::Other(seq) = after { seq } else { i64::MAX };
-                found.extend(self.others(&station, before, wanted - found.len())?);
+                let others = self.others(&station, before, wanted - found.len())?;
+                found.extend(others.into_iter().map(|one| (After::Other(one.seq), one)));
             }
             let more = found.len() > limit;
             found.truncate(limit);
-            let next = found.last().filter(|_| more).map(|last| match last.settled {
-                Some(false) => After::Waiting(last.seq),
-                _ => After::Other(last.seq),
-            });
-            let next = next.map(After::text);
+            let next = found.last().filter(|_| more).map(|(at, _)| at.text());
+            let found = found.into_iter().map(|(_, one)| one).collect();
             Ok(Exceptions { as_of: self.zone.date_time(as_of), exceptions: found, next })
         })
     }

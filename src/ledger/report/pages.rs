@@ -161,16 +161,10 @@ impl Reader {
             let counts = states.map(|state| (state.name(), super::count(&counted, state.name())));
             let mut changes = Vec::new();
             let bounds = (after, super::rows_and_one(limit));
-            outbox::list(&self.conn, bounds, &mut |entry| changes.push(self.local(entry)))?;
+            outbox::list(&self.conn, &self.zone, bounds, &mut |entry| changes.push(entry))?;
             let next = super::cut(&mut changes, limit, |entry: &OutboxEntry| entry.seq);
             Ok(OutboxPage { counts: counts.into(), changes, next })
         })
-    }
-
-    fn local(&self, entry: OutboxEntry) -> OutboxEntry {
-        let at = local(&self.zone, &entry.at);
-        let due = local(&self.zone, &entry.due);
-        OutboxEntry { at, due, ..entry }
     }
 
     /// At most `limit` checkpoints before that row.
@@ -250,8 +244,4 @@ impl Reader {
         }
         Ok(kinds)
     }
-}
-
-fn local(zone: &Zone, rfc3339: &str) -> String {
-    Micros::parse_rfc3339(rfc3339).map_or_else(|| rfc3339.to_owned(), |at| zone.date_time(at))
 }

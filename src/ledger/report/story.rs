@@ -68,6 +68,17 @@ pub struct Chapter {
     pub relay: Option<&'static str>,
     /// What was proposed, and declined: the ballot stayed where it was.
     pub proposal: Option<Proposal>,
+    /// Of an import that made it another voter's, whose it was and became.
+    pub voter: Option<VoterChange>,
+}
+
+/// A ballot became another voter's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct VoterChange {
+    /// Whose it was.
+    pub before: String,
+    /// Whose it became.
+    pub after: String,
 }
 
 impl Reader {
@@ -155,10 +166,11 @@ impl Reader {
     /// The import that issued the ballot, and those that changed it.
     fn imports(&self, ballot: &BallotRow) -> rusqlite::Result<Vec<Chapter>> {
         let mut imports = self.conn.prepare(
-            "SELECT seq, ballot.issued_status, ballot.issued_reason, 'issued', NULL FROM import \
+            "SELECT seq, ballot.issued_status, ballot.issued_reason, 'issued', NULL, NULL, NULL FROM import \
              JOIN ballot ON ballot.since = import.number WHERE ballot.key = ?1 \
              UNION ALL \
-             SELECT seq, row ->> 'status', row ->> 'reason', 'imported', before ->> 'status' FROM import_change \
+             SELECT seq, row ->> 'status', row ->> 'reason', 'imported', before ->> 'status', before ->> 'voter', \
+                row ->> 'voter' FROM import_change \
              JOIN import ON import.number = import_change.import \
              WHERE import_change.ballot = ?1 AND import.number <> ?2 AND seq IS NOT NULL ORDER BY 1",
         )?;
@@ -167,12 +179,10 @@ impl Reader {
         while let Some(row) = rows.next()? {
             let seq = row.get(0)?;
             let event = rows::event(&self.conn, seq)?;
-            let (by, what) = match (&event.fact, row.get_ref(3)?.as_str()?) {
-                (Fact::Imported(imported), what) => {
-                    (imported.file.clone(), if what == "issued" { "issued" } else { "imported" })
-                }
-                _ => continue,
-            };
+            let Fact::Imported(imported) = event.fact else { continue };
+            let what = if row.get_ref(3)?.as_str()? == "issued" { "issued" } else { "imported" };
+            let is_overtaken =
+                what == "imported" && imported.overtook(&ballot.election, &ballot.ballot);
             let to = match row.get_ref(1)? {
                 rusqlite::types::ValueRef::Integer(number) => Status::from_number(number),
                 name => name.as_str().ok().and_then(Status::from_name),
@@ -181,6 +191,8 @@ impl Reader {
             let before = before.as_deref().and_then(Status::from_name);
             // What the file says of a status that the ballot has passed is old news.
             let to = to.filter(|to| before.is_none_or(|before| import_moves(before, *to)));
+            let to = to.filter(|_| !is_overtaken);
+            let keeps_voter = is_overtaken && before.is_some_and(Status::may_count);
             let (id, at) = (event.id, self.zone.date_time(event.at));
             chapters.push(Chapter {
                 seq,
@@ -189,7 +201,8 @@ impl Reader {
                 what,
                 to,
                 reason: row.get::<_, Option<String>>(2)?.filter(|_| to.is_some()),
-                by,
+                by: imported.file,
+                voter: voter_change(row.get(5)?, row.get(6)?).filter(|_| !keeps_voter),
                 ..Chapter::blank()
             });
         }
@@ -257,8 +270,14 @@ impl Chapter {
             corrects: None,
             relay: None,
             proposal: None,
+            voter: None,
         }
     }
+}
+
+fn voter_change(before: Option<String>, after: Option<String>) -> Option<VoterChange> {
+    let (before, after) = before.zip(after)?;
+    (before != after).then_some(VoterChange { before, after })
 }
 
 fn is_about(what: &TwoPersonAct, row: &BallotRow) -> bool {

@@ -4,7 +4,7 @@ use super::super::batches::BatchRequest;
 use super::super::correct::{Moved, NotMoved, SetRequest};
 use super::super::fact::{Counts, Who};
 use super::super::import::{
-    Compared, ImportRefused, ImportRow, ImportedFile, RefusedRow, Repeats, UnnamedPiece,
+    Compared, ImportRefused, ImportRow, ImportedFile, Repeats, UnnamedPiece,
 };
 use super::super::judge::ManualRequest;
 use super::super::operators::NotAllowed;
@@ -12,6 +12,7 @@ use super::super::proof::ProofRequest;
 use super::super::proposals::{Done, NotDone};
 use super::super::sheets::SheetRequest;
 use super::PeopleRequest;
+use crate::ballot::ElectionId;
 use crate::delivery::{Answer, Delivery};
 use crate::scan::{Judged, Scan};
 use tokio::sync::{mpsc, oneshot};
@@ -77,8 +78,8 @@ pub enum Request {
         import: i64,
         /// The rows.
         rows: Vec<ImportRow>,
-        /// Those that were refused.
-        reply: Reply<Result<Vec<RefusedRow>, ImportRefused>>,
+        /// Those that were refused, that change whose a ballot is, or that void or reject one whose envelope is in.
+        reply: Reply<Result<Compared, ImportRefused>>,
     },
     /// Say what is done with rows of it that say what an earlier one said.
     ImportRepeats {
@@ -109,6 +110,8 @@ pub enum Request {
     ImportUnnamed {
         /// Which import.
         import: i64,
+        /// An election that is meant, too: that of a file without rows.
+        election: Option<ElectionId>,
         /// The next of them.
         reply: Reply<Result<UnnamedPiece, ImportRefused>>,
     },

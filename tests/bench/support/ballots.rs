@@ -44,7 +44,7 @@ pub(crate) fn issue(settings: Settings, n: usize) -> anyhow::Result<()> {
     for start in (0..n).step_by(PIECE_ROWS) {
         let rows = (start..n.min(start + PIECE_ROWS)).map(row).collect::<anyhow::Result<_>>()?;
         match desk.ask(Command::ImportRows { import, rows })? {
-            Answer::ImportStaged { refused } if refused.is_empty() => {}
+            Answer::ImportCompared(staged) if staged.refused.is_empty() => {}
             answer => bail!("rows were not staged: {answer:?}"),
         }
     }
