@@ -672,9 +672,9 @@ mod tests {
             let real = config.ledger.clone();
             assert!(real.backup_dir.is_some() && real.log_dir.is_some() && config.relay.is_some());
             if practises {
-                config.practise()
+                config.practise();
             } else {
-                config.play_in(Path::new("/scratch"))
+                config.play_in(Path::new("/scratch"));
             }
             let own = config.ledger;
             assert_eq!(own.path.file_name().unwrap(), name);

@@ -44,7 +44,7 @@ pub struct Checkpoint {
     pub note: String,
     /// The station's public key, by which it is checked: 64 hexadecimal digits. Empty in what an older program said.
     #[serde(default)]
-    pub key: String,
+    pub key: Box<str>,
 }
 
 /// A checkpoint that was kept elsewhere, to hold a ledger against.
@@ -230,7 +230,7 @@ impl Note {
             hash: hex(&self.hash),
             paper: on_paper(self.seq, &self.hash),
             note: self.to_text(),
-            key: key.to_string(),
+            key: key.to_string().into(),
         }
     }
 }

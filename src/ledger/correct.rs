@@ -35,7 +35,7 @@ pub struct Moved {
     pub beside: Option<BallotId>,
     /// The scan that was taken back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub scan: Option<TakenBack>,
+    pub scan: Option<Box<TakenBack>>,
 }
 
 /// A scan that was taken back.
@@ -258,7 +258,7 @@ impl Book {
         let fact = self.set_fact(&row, from, Some(&(seq, event)))?;
         let fact = SetFact { reason: scan.from_reason, method: By::Manual, who, ..fact };
         let moved = self.moved_by(now, &row, fact)?;
-        Ok(Ok(Moved { scan: Some(taken_back), ..moved }))
+        Ok(Ok(Moved { scan: Some(Box::new(taken_back)), ..moved }))
     }
 
     /// Row number of the change by which a ballot stands where it stands. Where a correction put it back, that is the change
