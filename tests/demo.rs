@@ -100,8 +100,8 @@ fn the_demonstration_settles_everything_and_leaves_nothing() {
     let output = child.wait_with_output().unwrap();
     let text = text(&output);
     assert!(output.status.success(), "{text}");
-    let last: Vec<&str> = text.trim().lines().rev().take(6).collect();
-    let [further, numbers, _checkpoint, verified, _backup, batch] = last[..] else {
+    let last: Vec<&str> = text.trim().lines().rev().take(7).collect();
+    let [further, numbers, _checkpoint, _key, verified, _backup, batch] = last[..] else {
         panic!("{text}")
     };
     assert!(batch.starts_with("batch "), "{text}");

@@ -173,7 +173,7 @@ fn what_is_changed_by_hand_is_told_once_it_is_durable() {
     let mut told = || std::iter::from_fn(|| changes.try_recv().ok()).collect::<Vec<_>>();
     assert_eq!(told(), [Change::Batch, Change::Batch], "scans do what they did");
     open(&station, Mode::Accept, os_user()).unwrap();
-    assert_eq!(told(), [Change::Mode, Change::Batch]);
+    assert_eq!(told(), [Change::Batch, Change::Mode]);
     close(&station, 3, 0, os_user()).unwrap();
-    assert_eq!(told(), [Change::Mode, Change::Batch]);
+    assert_eq!(told(), [Change::Batch, Change::Mode]);
 }

@@ -4,7 +4,7 @@
 use super::batch::newest_checkpoint;
 use super::day::{DayReport, NamedScans};
 use super::{BallotStory, ReadError, Reader};
-use crate::clock::{Micros, Zone};
+use crate::clock::Micros;
 use crate::ledger::batches::BatchStory;
 use crate::ledger::checkpoint::on_paper;
 use crate::ledger::fact::Who;
