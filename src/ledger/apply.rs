@@ -74,7 +74,7 @@ impl Projection<'_> {
         row: Option<&BallotRow>,
     ) -> rusqlite::Result<()> {
         match &event.fact {
-            Fact::Opened(_) => Ok(()),
+            Fact::Opened(_) | Fact::Refused(_) => Ok(()),
             Fact::BatchOpened(batch) => self.batch_opened(seq, batch),
             Fact::Scan(scan) => self.scanned(seq, event.at, scan, row),
             Fact::Set(set) => self.set(seq, event.at, set, row),
@@ -94,7 +94,6 @@ impl Projection<'_> {
             Fact::BatchReversed(reversed) => self.batch_reversed(seq, reversed.batch),
             Fact::OperatorAdded(added) => self.operator_added(seq, added),
             Fact::OperatorDisabled { operator, .. } => self.operator_disabled(seq, operator),
-            Fact::Refused(_) => Ok(()),
             Fact::Proposed { .. } => self.proposed(seq),
             Fact::Decided(decided) => self.decided(seq, decided.proposal),
             Fact::Checkpointed(checkpoint) => self.checkpointed(seq, checkpoint),
