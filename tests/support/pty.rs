@@ -17,6 +17,19 @@ const WRITE_BYTES: usize = 4_095;
 #[derive(Debug)]
 pub(crate) struct Pty {
     master: OwnedFd,
+    /// Where it is plugged in, and what stands there.
+    link: (PathBuf, PathBuf),
+}
+
+impl Drop for Pty {
+    /// The kernel gives the name to the next pseudo terminal, which may be another station's.
+    fn drop(&mut self) {
+        let (link, name) = &self.link;
+        if fs::read_link(link).is_ok_and(|there| there == *name) {
+            // A folder that is gone took it along.
+            let _gone = fs::remove_file(link);
+        }
+    }
 }
 
 /// What is done first.
@@ -38,9 +51,10 @@ impl Pty {
         fcntl_setfl(&master, fcntl_getfl(&master).unwrap() | OFlags::NONBLOCK).unwrap();
         let name = ptsname(&master, Vec::new()).unwrap();
         let beside = link.with_extension("new");
-        symlink(PathBuf::from(name.to_str().unwrap()), &beside).unwrap();
+        let name = PathBuf::from(name.to_str().unwrap());
+        symlink(&name, &beside).unwrap();
         fs::rename(&beside, link).unwrap();
-        Self { master }
+        Self { master, link: (link.to_owned(), name) }
     }
 
     /// Writes everything; no answer is read.
