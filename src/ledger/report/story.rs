@@ -139,8 +139,8 @@ impl Reader {
     fn declined(&self, ballot: &BallotRow) -> rusqlite::Result<Vec<Chapter>> {
         let mut declined = self.conn.prepare(
             "SELECT decision.seq, decision.body, act.seq FROM proposal \
-             JOIN event AS act ON act.seq = proposal.seq \
-             JOIN event AS decision ON decision.seq = proposal.decided \
+             CROSS JOIN event AS act ON act.seq = proposal.seq \
+             CROSS JOIN event AS decision ON decision.seq = proposal.decided \
              WHERE act.body ->> 'election' = ? AND act.body ->> 'ballot' = ? \
              AND decision.body ->> 'decision' = 'declined'",
         )?;
@@ -172,7 +172,7 @@ impl Reader {
              SELECT seq, row ->> 'status', row ->> 'reason', 'imported', before ->> 'status', before ->> 'voter', \
                 row ->> 'voter' FROM import_change \
              JOIN import ON import.number = import_change.import \
-             WHERE import_change.ballot = ?1 AND import.number <> ?2 AND seq IS NOT NULL ORDER BY 1",
+             WHERE import_change.ballot = ?1 AND import.number <> ?2 AND seq IS NOT NULL",
         )?;
         let mut rows = imports.query([ballot.key, ballot.since])?;
         let mut chapters = Vec::new();
