@@ -16,6 +16,9 @@ use std::path::Path;
 /// What is walked. Fixtures are what they are.
 const FOLDERS: [&str; 6] = ["src", "tests", "relay", "deploy", "scanners", ".ci"];
 
+/// Folders that tools make.
+const NOT_OURS: [&str; 3] = ["target", "node_modules", ".schemathesis"];
+
 /// Every file of ours that is text, with its path from the root of the repository.
 fn sources() -> Vec<Source> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -31,7 +34,7 @@ fn collect(folder: &Path, root: &Path, sources: &mut Vec<Source>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            if !path.ends_with("target") {
+            if !NOT_OURS.iter().any(|name| path.ends_with(name)) {
                 collect(&path, root, sources);
             }
         } else if let Ok(text) = fs::read_to_string(&path) {
