@@ -27,24 +27,11 @@ fn station(page: &str) -> Station {
     station
 }
 
-fn add_operator(station: &Station, name: &str, role: &str) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ballot-intake"));
-    command.args(["operators", "add", name, "--role", role, "--config"]).arg(station.config());
-    let mut lines = format!("{name}-password\n");
-    if name != "root" {
-        command.args(["--operator", "root"]);
-        lines = format!("root-password\n{lines}");
-    }
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
-    child.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(0));
-}
-
 /// The same with operators.
 fn staffed(page: &str) -> Station {
     let station = station(page);
     for (name, role) in STAFF {
-        add_operator(&station, name, role);
+        station.add_operator(name, role);
     }
     station
 }
@@ -63,7 +50,7 @@ fn networked(staff: &[(&str, &str)]) -> Station {
         key.display()
     ));
     for (name, role) in staff {
-        add_operator(&station, name, role);
+        station.add_operator(name, role);
     }
     station
 }

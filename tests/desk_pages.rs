@@ -9,8 +9,6 @@ mod hostile;
 mod support;
 
 use ballot_intake::desk::{Access, Method, ROUTES};
-use std::io::Write as _;
-use std::process::{Command, Stdio};
 use support::relay::{Behavior, Relay, SECRET};
 use support::station::Station;
 use support::web::{Reply, Web};
@@ -25,19 +23,6 @@ const STAFF: [(&str, &str); 5] = [
     ("ada", "auditor"),
 ];
 
-fn add_operator(station: &Station, name: &str, role: &str) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ballot-intake"));
-    command.args(["operators", "add", name, "--role", role, "--config"]).arg(station.config());
-    let mut lines = format!("{name}-password\n");
-    if name != "root" {
-        command.args(["--operator", "root"]);
-        lines = format!("root-password\n{lines}");
-    }
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
-    child.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(0));
-}
-
 /// A station with pages, a scanner `left`, the ballots 0 to 9, and its staff.
 fn staffed() -> Station {
     let station = Station::with_scanners(&["left"], "");
@@ -45,7 +30,7 @@ fn staffed() -> Station {
     std::fs::write(station.config(), text.replace("page = 'off'", "page = '127.0.0.1:0'")).unwrap();
     station.import(10);
     for (name, role) in STAFF {
-        add_operator(&station, name, role);
+        station.add_operator(name, role);
     }
     station
 }

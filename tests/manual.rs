@@ -4,8 +4,6 @@
 mod support;
 
 use serde_json::Value;
-use std::io::Write as _;
-use std::process::{Command, Stdio};
 use support::station::Station;
 use support::{GOOD, NOTICE, payload, wrong_payload};
 
@@ -15,20 +13,7 @@ fn receive(station: &Station, arguments: &[&str], lines: &[&str]) -> (Option<i32
 }
 
 fn run(station: &Station, arguments: &[&str], lines: &[&str]) -> (Option<i32>, String) {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_ballot-intake"))
-        .args(arguments)
-        .arg("--config")
-        .arg(station.config())
-        .env_remove("RUST_LOG")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let text = [lines, &[""]].concat().join("\n");
-    // A command that needs no line may end before it is written.
-    drop(child.stdin.take().unwrap().write_all(text.as_bytes()));
-    let output = child.wait_with_output().unwrap();
+    let output = station.run_with(arguments, &[lines, &[""]].concat().join("\n"));
     let said = [&*output.stdout, &*output.stderr].concat();
     (output.status.code(), String::from_utf8_lossy(&said).into_owned())
 }

@@ -11,9 +11,7 @@ use ballot_intake::scan::Symbology;
 use ballot_intake::sheet::{Opening, Order, Place};
 use serde_json::Value;
 use std::fs;
-use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
-use std::process::{Command, Stdio};
 use support::daemon::Daemon;
 use support::pty::Pty;
 use support::station::{Station, files};
@@ -106,19 +104,7 @@ const RECEIVE: fn() -> Order = || open(Mode::Receive, ReceivedBy::DropBox);
 
 /// Runs a command with a line on its standard input; what it said, and its exit code.
 fn run(station: &Station, arguments: &[&str], input: &str) -> (Option<i32>, String) {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_ballot-intake"))
-        .args(arguments)
-        .arg("--config")
-        .arg(station.config())
-        .env_remove("RUST_LOG")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    // A command that needs no line may end before it is written.
-    drop(child.stdin.take().unwrap().write_all(input.as_bytes()));
-    let output = child.wait_with_output().unwrap();
+    let output = station.run_with(arguments, input);
     let said = [&*output.stdout, &*output.stderr].concat();
     (output.status.code(), String::from_utf8_lossy(&said).into_owned())
 }

@@ -13,8 +13,9 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 use tempfile::TempDir;
 
@@ -199,6 +200,31 @@ impl Station {
     /// Runs a command.
     pub(crate) fn run(&self, arguments: &[&str]) -> Output {
         self.command(arguments).output().unwrap()
+    }
+
+    /// Runs a command with this text on its standard input.
+    pub(crate) fn run_with(&self, arguments: &[&str], input: &str) -> Output {
+        let mut command = self.command(arguments);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        // A command that needs no line may end before it is written.
+        drop(child.stdin.take().unwrap().write_all(input.as_bytes()));
+        child.wait_with_output().unwrap()
+    }
+
+    /// Adds an operator whose password is `<name>-password`; `root` first, who adds the others.
+    #[track_caller]
+    pub(crate) fn add_operator(&self, name: &str, role: &str) {
+        let own = format!("{name}-password\n");
+        let add = ["operators", "add", name, "--role", role];
+        let output = match name {
+            "root" => self.run_with(&add, &own),
+            _ => self.run_with(
+                &[&add[..], &["--operator", "root"]].concat(),
+                &format!("root-password\n{own}"),
+            ),
+        };
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
     }
 
     /// Runs a command with `--json`; its lines.
