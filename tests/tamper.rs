@@ -42,6 +42,7 @@ const CONTENT: &[&str] = &[
     "SELECT * FROM tally WHERE n <> 0 AND scope <> 'working' ORDER BY scope, name",
     "SELECT election, ballot FROM ballot INDEXED BY ballot_id ORDER BY election, ballot",
     "SELECT code.election, kind, code, ballot.ballot FROM code LEFT JOIN ballot ON key = code.ballot ORDER BY 1, 2, 3, 4",
+    "SELECT * FROM voter_of_several ORDER BY election, voter",
     "SELECT import FROM import_change INDEXED BY import_change_ballot ORDER BY ballot, import",
     "SELECT number FROM batch INDEXED BY batch_open WHERE closed IS NULL ORDER BY number",
     "SELECT seq FROM exception INDEXED BY exception_ballot WHERE ballot IS NOT NULL ORDER BY ballot",
@@ -65,7 +66,7 @@ const CONTENT: &[&str] = &[
 ];
 
 /// Tables, with the key of their rows.
-const TABLES: [(&str, &str); 11] = [
+const TABLES: [(&str, &str); 12] = [
     ("event", "seq"),
     ("ballot", "key"),
     ("import", "number"),
@@ -77,6 +78,7 @@ const TABLES: [(&str, &str); 11] = [
     ("checkpoint", "seq"),
     ("outbox", "seq"),
     ("tally", "scope"),
+    ("voter_of_several", "voter"),
 ];
 
 /// The bytes of a page: small ones leave little room that holds nothing.

@@ -14,7 +14,8 @@ use super::tally::{Scope, Tally};
 use super::unanswered::{Answered, Unanswered};
 use super::writer::Change;
 use crate::ballot::{ElectionId, Mode, Status};
-use crate::clock::{Micros, Zone};
+use crate::clock::{Clock, Micros, Zone};
+use crate::scan::CodeKind;
 use rusqlite::{Connection, OptionalExtension as _, params};
 use sha2::{Digest as _, Sha256};
 use std::path::PathBuf;
@@ -25,6 +26,10 @@ const RANDOM_BYTES: usize = 2_560;
 
 /// The name under which it is counted how often the ledger was opened anew after a failed commit.
 const REOPENED: &str = "reopened";
+
+/// Ballots looked up when a ledger is opened, and the time that may take.
+const LOOKED_OVER: i64 = 1_024;
+const LOOK_OVER_MAX: Duration = Duration::from_millis(250);
 
 /// Pages that one event adds to the write-ahead log, about.
 const PAGES_PER_EVENT: i64 = 6;
@@ -237,6 +242,31 @@ impl Book {
             Checkpoints::read(&book.conn, &book.settings.zone).map_err(at.clone())?;
         book.next_due = book.first_due().map_err(at)?;
         Ok(book)
+    }
+
+    /// Looks ballots up from all over the ledger, at most for [`LOOK_OVER_MAX`]: the pages that lead to every ballot are in the
+    /// cache then, and the memory of the cache is there, before the first envelope waits for them. A page that cannot be read
+    /// is left to whoever needs it.
+    pub(super) fn look_over(&self, clock: &dyn Clock) {
+        let start = clock.elapsed();
+        let last = "SELECT max(key) FROM ballot";
+        let Ok(Some(last)) = self.conn.query_row(last, [], |row| row.get::<_, Option<i64>>(0))
+        else {
+            return;
+        };
+        let apart = (last / LOOKED_OVER).max(1);
+        let mut key = 1;
+        while let Ok(Some(row)) = rows::from_key(&self.conn, key)
+            && clock.elapsed().saturating_sub(start) < LOOK_OVER_MAX
+        {
+            for kind in [CodeKind::Ballot, CodeKind::Imb] {
+                let Some(code) = row.code(&kind) else { continue };
+                if rows::named(&self.conn, row.election.as_str(), &kind, code).is_err() {
+                    return;
+                }
+            }
+            key = row.key + apart;
+        }
     }
 
     /// Says what was answered. Nothing is written after this.

@@ -5,7 +5,7 @@ use crate::ballot::{BallotId, ElectionId, Status};
 use crate::clock::Micros;
 use crate::scan::CodeKind;
 use rusqlite::types::Type;
-use rusqlite::{Connection, Error, OptionalExtension as _, Row, params};
+use rusqlite::{Connection, Error, OptionalExtension as _, Row};
 use std::collections::BTreeMap;
 
 /// Ballots looked at for one code; a voter or a mail piece with more is a fault of the file.
@@ -129,6 +129,13 @@ pub(super) fn at_key(conn: &Connection, key: i64) -> rusqlite::Result<Option<Bal
     conn.prepare_cached(ballots!("key = ?"))?.query_row([key], BallotRow::read).optional()
 }
 
+/// The first ballot from that row on.
+pub(super) fn from_key(conn: &Connection, key: i64) -> rusqlite::Result<Option<BallotRow>> {
+    conn.prepare_cached(ballots!("key >= ? ORDER BY key LIMIT 1"))?
+        .query_row([key], BallotRow::read)
+        .optional()
+}
+
 /// The ballots that a code of that kind names.
 pub(super) fn named(
     conn: &Connection,
@@ -177,12 +184,10 @@ pub(super) fn by_voter(
     named(conn, election, &CodeKind::Voter, voter)
 }
 
-/// Whether the voter may have a ballot beside this one; most have none, and the index alone says so.
+/// Whether the voter may have a ballot beside this one; most have none.
 pub(super) fn has_another(conn: &Connection, row: &BallotRow) -> rusqlite::Result<bool> {
-    conn.prepare_cached(
-        "SELECT 1 FROM code WHERE election = ? AND kind = 'voter' AND code = ? AND ballot <> ?",
-    )?
-    .exists(params![row.election.as_str(), row.voter, row.key])
+    conn.prepare_cached("SELECT 1 FROM voter_of_several WHERE election = ? AND voter = ?")?
+        .exists([row.election.as_str(), &row.voter])
 }
 
 /// The event of that row.

@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, HashMap};
 /// Microseconds of a quarter of an hour. Every offset in use is a whole number of them, so a local day and hour is, too.
 pub(super) const QUARTER_MICROS: i64 = 15 * 60 * 1_000_000;
 
-/// What is counted together. Those that one scan changes stand side by side, so that it changes few pages.
+/// What is counted together. Those that one scan changes stand side by side in the order of their names, so that it changes one
+/// page: the newest quarter of an hour is the last before the ballots', the newest batch the first behind them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Scope {
     /// Ballots of an election, by status.
@@ -88,8 +89,8 @@ impl Scope {
             Self::Waiting(status, election) => format!("ballot_waiting/{status}/{election}"),
             Self::At(quarter, batch, scanner) => format!("at/{quarter:011}/{batch}/{scanner}"),
             Self::Counted => "counted".to_owned(),
-            Self::Batch(number) => format!("batch/{number}"),
-            Self::Outbox => "outbox".to_owned(),
+            Self::Batch(number) => format!("batch/{:010}", u32::MAX - number),
+            Self::Outbox => "ballot_outbox".to_owned(),
             Self::Working => "working".to_owned(),
         }
     }
@@ -209,10 +210,11 @@ pub(super) fn of_batches(
     let mut rows = counts.query([])?;
     let mut batches: HashMap<u32, BTreeMap<String, i64>> = HashMap::new();
     while let Some(row) = rows.next()? {
-        let number = row.get_ref(0)?.as_str()?.strip_prefix("batch/").and_then(|n| n.parse().ok());
-        let (Some(number), n) = (number, row.get(2)?) else { continue };
+        let scope = row.get_ref(0)?.as_str()?;
+        let before_last: Option<u32> = scope.strip_prefix("batch/").and_then(|n| n.parse().ok());
+        let (Some(before_last), n) = (before_last, row.get(2)?) else { continue };
         if n != 0 {
-            batches.entry(number).or_default().insert(row.get(1)?, n);
+            batches.entry(u32::MAX - before_last).or_default().insert(row.get(1)?, n);
         }
     }
     Ok(batches)

@@ -265,9 +265,13 @@ pub fn rebuild(settings: &Settings) -> Result<Rebuilt, VerifyError> {
         Err(Stop::Sqlite(source)) => return Err(read(source)),
     };
     anew.derive_codes().map_err(read)?;
-    let rows = anew.differing_codes().map_err(read)?;
-    if rows > 0 {
-        differed.push(Differed { table: "code", rows });
+    for (table, rows) in
+        [("code", anew.differing_codes()), ("voter_of_several", anew.differing_voters())]
+    {
+        let rows = rows.map_err(read)?;
+        if rows > 0 {
+            differed.push(Differed { table, rows });
+        }
     }
     anew.put_back().map_err(read)?;
     Ok(Rebuilt { verified: anew.verified(None), differed })
@@ -711,6 +715,7 @@ impl<'a> Anew<'a> {
                      SELECT 1 FROM old.import_change WHERE import = number AND done = 0) FROM main.import WHERE true
                  ON CONFLICT (number) DO UPDATE SET seq = excluded.seq;
              DELETE FROM old.code;
+             DELETE FROM old.voter_of_several;
              INSERT INTO old.code SELECT * FROM main.code;
              DELETE FROM old.batch;
              INSERT INTO old.batch SELECT * FROM main.batch;

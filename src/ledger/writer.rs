@@ -133,6 +133,7 @@ impl Ledger {
         scans_max: usize,
     ) -> Result<(Self, thread::JoinHandle<()>), StartError> {
         let book = Book::open(settings.clone(), None).map_err(StartError::Open)?;
+        book.look_over(&*clock);
         let (requests, inbox) = crossbeam_channel::bounded(scans_max.saturating_add(REQUESTS_MAX));
         let feed = broadcast::Sender::new(FEED_MAX);
         let changes = broadcast::Sender::new(CHANGES_MAX);

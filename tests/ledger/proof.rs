@@ -224,7 +224,7 @@ fn every_change_of_what_derives_from_events_is_found_and_named() {
         ("UPDATE outbox SET body = replace(body, 'received', 'accepted')", "table outbox"),
         ("DELETE FROM outbox WHERE state = 0", "table outbox"),
         ("UPDATE tally SET n = n + 1 WHERE scope LIKE 'batch/%'", "table tally"),
-        ("DELETE FROM tally WHERE scope = 'outbox'", "table tally"),
+        ("DELETE FROM tally WHERE scope = 'ballot_outbox'", "table tally"),
     ] {
         found(sql, None, what);
     }
@@ -263,8 +263,12 @@ fn a_rebuild_says_what_differed_and_repairs_it() {
         ("DELETE FROM checkpoint", "checkpoint", 1),
         ("UPDATE checkpoint SET witnessed = 3", "checkpoint", 1),
         ("UPDATE outbox SET state = 0, sequence = 9, prev = 0, body = 'x'", "outbox", 5),
-        ("DELETE FROM tally WHERE scope = 'outbox' AND name = 'set_aside'", "tally", 1),
-        ("UPDATE tally SET n = n + 5 WHERE scope = 'batch/1' AND name = 'received'", "tally", 1),
+        ("DELETE FROM tally WHERE scope = 'ballot_outbox' AND name = 'set_aside'", "tally", 1),
+        (
+            "UPDATE tally SET n = n + 5 WHERE scope = 'batch/4294967294' AND name = 'received'",
+            "tally",
+            1,
+        ),
         ("UPDATE event SET ballot_prev = 1 WHERE seq = 4", "event", 1),
     ] {
         let station = day();
@@ -277,6 +281,47 @@ fn a_rebuild_says_what_differed_and_repairs_it() {
         assert_eq!(tables(&station.path()), before, "{sql}");
         assert_eq!(rebuild(&station.settings).unwrap().differed, [], "{sql}");
     }
+}
+
+/// A voter who is missing there would have two ballots received.
+#[test]
+fn voters_of_several_ballots_are_held_against_the_codes() {
+    for sql in [
+        "DELETE FROM voter_of_several",
+        "UPDATE voter_of_several SET voter = 'V77'",
+        "INSERT INTO voter_of_several SELECT election, voter FROM ballot WHERE key = 1",
+        "INSERT INTO voter_of_several VALUES ('202611', 'V77')",
+    ] {
+        let mut station = Station::default();
+        station.import(&(1..=3).map(row).collect::<Vec<_>>());
+        station.import(&[ImportRow { voter: row(2).voter, ..row(4) }]);
+        station.close();
+        assert!(verify(&station.path()).unwrap().ok);
+        let fault = tampered(&station, sql).fault.unwrap().what;
+        assert!(fault.contains("table voter_of_several"), "{sql}: {fault}");
+        let differed = rebuild(&station.settings).unwrap().differed;
+        assert!(differed.iter().any(|differed| differed.table == "voter_of_several"), "{sql}");
+        assert!(verify(&station.path()).unwrap().ok, "{sql}");
+        station.reopen();
+        assert_eq!(station.scan_ballot("left", 4).verdict, Verdict::Held);
+        assert_eq!(station.scan_ballot("left", 1).verdict, Verdict::Received);
+    }
+}
+
+/// A voter who was given another ballot's by mistake, and then the right one, has one again.
+#[test]
+fn a_voter_whose_second_ballot_was_another_voters_has_one() {
+    let station = Station::default();
+    station.import(&[row(1), row(2)]);
+    station.import(&[ImportRow { voter: row(1).voter, ..row(2) }]);
+    let held = "SELECT count(*) FROM voter_of_several";
+    let count = || open(&station.path()).query_row(held, [], |row| row.get::<_, i64>(0)).unwrap();
+    assert_eq!(count(), 1);
+    assert_eq!(station.scan_ballot("left", 1).verdict, Verdict::Held);
+    station.import(&[row(2)]);
+    assert_eq!(station.scan_ballot("left", 2).verdict, Verdict::Received);
+    assert_eq!(count(), 0);
+    assert!(station.verify().ok);
 }
 
 /// What an import has yet to announce was once taken for done, and the ballots that it voids were received.

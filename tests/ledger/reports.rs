@@ -225,7 +225,7 @@ fn a_ledger_of_the_first_schema_gets_every_count() {
             })
             .unwrap();
         let known = if table == "tally" {
-            "scope = 'outbox' OR scope = 'working' OR scope LIKE 'ballots/%' OR scope LIKE 'batch/%'"
+            "scope = 'ballot_outbox' OR scope = 'working' OR scope LIKE 'ballots/%' OR scope LIKE 'batch/%'"
         } else {
             "true"
         };
@@ -234,7 +234,12 @@ fn a_ledger_of_the_first_schema_gets_every_count() {
         );
         conn.execute_batch(&copy).unwrap();
     }
-    conn.execute_batch("DETACH new; PRAGMA user_version = 1").unwrap();
+    conn.execute_batch(
+        "UPDATE tally SET scope = 'outbox' WHERE scope = 'ballot_outbox'; \
+         UPDATE tally SET scope = 'batch/' || (4294967295 - substr(scope, 7)) WHERE scope LIKE 'batch/%'; \
+         DETACH new; PRAGMA user_version = 1",
+    )
+    .unwrap();
     drop(conn);
     station.settings.path = old;
     station.reopen();

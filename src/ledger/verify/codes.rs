@@ -1,7 +1,8 @@
-//! The codes by which ballots are looked up: every code of every ballot, and none that no ballot has.
+//! The codes by which ballots are looked up: every code of every ballot, and none that no ballot has; and the voters whose code
+//! several ballots have.
 
 use super::{Anew, Stop, fault};
-use rusqlite::params;
+use rusqlite::{OptionalExtension as _, params};
 
 /// Ballots, or codes, looked at within one transaction.
 const PIECE_ROWS: i64 = 1_000;
@@ -16,6 +17,14 @@ const CODES: &str = "
     INSERT INTO main.code SELECT election, 'voter', voter, key FROM main.ballot ORDER BY 1, 3, 4;
     INSERT OR IGNORE INTO main.code SELECT election, other.key, other.value, ballot.key
         FROM main.ballot, json_each(codes) AS other WHERE codes IS NOT NULL ORDER BY 1, 2, 3, 4;";
+
+/// Whether another ballot than that of `c` has its voter's code.
+const IS_OF_SEVERAL: &str = "EXISTS (SELECT 1 FROM old.code AS o WHERE o.election = c.election AND o.kind = 'voter' \
+     AND o.code = c.code AND o.ballot <> c.ballot)";
+
+/// Voters who are said to have several ballots, and have not.
+const NOT_OF_SEVERAL: &str = "FROM old.voter_of_several AS v WHERE (SELECT count(*) FROM old.code AS c \
+     WHERE c.election = v.election AND c.kind = 'voter' AND c.code = v.voter) < 2";
 
 /// A code, in the order of their table.
 #[derive(Default)]
@@ -46,11 +55,21 @@ impl Anew<'_> {
         self.conn.prepare(&sql)?.query_row([], |row| row.get(0))
     }
 
+    /// How many voters were not derived to have several ballots, or the other way round, in what the codes say of them.
+    pub(super) fn differing_voters(&self) -> rusqlite::Result<i64> {
+        let sql = format!(
+            "SELECT (SELECT count(*) {NOT_OF_SEVERAL}) + (SELECT count(*) FROM (SELECT election, voter \
+             FROM main.voter_of_several EXCEPT SELECT election, voter FROM old.voter_of_several))"
+        );
+        self.conn.prepare(&sql)?.query_row([], |row| row.get(0))
+    }
+
     /// Holds the codes against the ballots, which were compared before.
     pub(super) fn compare_codes(&mut self) -> Result<(), Stop> {
         self.find_each_code()
             .and_then(|()| self.find_each_ballot())
-            .map_err(|stop| stop.in_table("code"))
+            .map_err(|stop| stop.in_table("code"))?;
+        self.find_each_voter().map_err(|stop| stop.in_table("voter_of_several"))
     }
 
     /// Every code of every ballot is there.
@@ -92,7 +111,9 @@ impl Anew<'_> {
         let piece = format!(
             "SELECT election, kind, code, ballot, NOT EXISTS (SELECT 1 FROM old.ballot AS b WHERE b.key = c.ballot \
              AND (NOT ({SETTLED}) OR b.election = c.election AND c.code = \
-             CASE c.kind WHEN 'voter' THEN b.voter WHEN 'imb' THEN b.imb ELSE b.codes ->> c.kind END)) \
+             CASE c.kind WHEN 'voter' THEN b.voter WHEN 'imb' THEN b.imb ELSE b.codes ->> c.kind END)), \
+             c.kind = 'voter' AND {IS_OF_SEVERAL} <> EXISTS (SELECT 1 FROM old.voter_of_several AS v \
+             WHERE v.election = c.election AND v.voter = c.code) \
              FROM old.code AS c WHERE (election, kind, code, ballot) > (?, ?, ?, ?) \
              ORDER BY election, kind, code, ballot LIMIT {PIECE_ROWS}"
         );
@@ -113,6 +134,9 @@ impl Anew<'_> {
                     if row.get(4)? {
                         return no_ballot_of("the ballot of code", &at.code);
                     }
+                    if row.get(5)? {
+                        return not_of_several(&at.code);
+                    }
                     last = Some(at);
                 }
                 Ok(last)
@@ -120,6 +144,26 @@ impl Anew<'_> {
         }
         Ok(())
     }
+
+    /// Every voter who is said to have several ballots has them.
+    fn find_each_voter(&mut self) -> Result<(), Stop> {
+        self.at_once(|anew| {
+            let other: Option<String> = anew
+                .conn
+                .prepare(&format!("SELECT v.voter {NOT_OF_SEVERAL} LIMIT 1"))?
+                .query_row([], |row| row.get(0))
+                .optional()?;
+            other.map_or(Ok(()), |voter| not_of_several(&voter))
+        })
+    }
+}
+
+fn not_of_several<T>(voter: &str) -> Result<T, Stop> {
+    let voter = crate::event::printable(voter);
+    fault(
+        None,
+        format!("table voter_of_several does not follow from the events: voter {voter} differs"),
+    )
 }
 
 fn no_ballot_of<T>(what: &str, name: &str) -> Result<T, Stop> {

@@ -71,7 +71,7 @@ const TABLES: &[Table] = &[
 
 /// Counts that derive from events; those of ballots only when no import is being rolled forward.
 const COUNTS: &str = "n <> 0 AND scope <> 'working' AND scope NOT LIKE 'staged/%' AND \
-     (scope IN ('outbox', 'counted') OR scope LIKE 'batch/%' OR scope LIKE 'at/%' \
+     (scope IN ('ballot_outbox', 'counted') OR scope LIKE 'batch/%' OR scope LIKE 'at/%' \
      OR NOT EXISTS (SELECT 1 FROM old.import WHERE seq IS NOT NULL AND applied = 0))";
 
 /// Ballots that an import has yet to change stand as it will find them: their rows by their own words, before it and now.

@@ -231,7 +231,7 @@ impl<'a> Build<'a> {
         count(format!("ballots/{ELECTION}"), "received", scans)?;
         count(format!("ballot_issued/{ELECTION}"), "mailed", ballots)?;
         count(format!("ballot_moves/scan/mailed/{ELECTION}"), "received", scans)?;
-        count("outbox".to_owned(), "delivered", scans)?;
+        count("ballot_outbox".to_owned(), "delivered", scans)?;
         for (name, n) in
             [("batches", i64::try_from(self.batches)?), ("counted", scans), ("envelopes", scans)]
         {
@@ -239,7 +239,8 @@ impl<'a> Build<'a> {
         }
         for number in 0..size.scans.div_ceil(BATCH) {
             let n = BATCH.min(size.scans - number * BATCH);
-            count(format!("batch/{}", number + 1), "received", i64::try_from(n)?)?;
+            let newest_first = u32::MAX - u32::try_from(number + 1)?;
+            count(format!("batch/{newest_first:010}"), "received", i64::try_from(n)?)?;
         }
         for (scope, n) in &self.at {
             count(scope.clone(), "received", *n)?;
