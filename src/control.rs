@@ -112,7 +112,11 @@ pub enum Command {
         reason: String,
     },
     /// `undo`.
-    Undo {},
+    Undo {
+        /// The id of the scan that was shown: no other is taken back.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        of: Option<String>,
+    },
     /// `outbox retry`.
     OutboxRetry {},
     /// `ledger checkpoint`.
@@ -478,9 +482,9 @@ fn asked(
         | Command::BatchReverse { .. }
         | Command::Decide { .. }
         | Command::OutboxDrop { .. } => of_people(command, party, reply),
-        Command::Undo {} => {
+        Command::Undo { of } => {
             let who = party.by.who.clone();
-            Asked::Ledger(Request::Undo { who, reply: read(reply, moved) })
+            Asked::Ledger(Request::Undo { who, of, reply: read(reply, moved) })
         }
         Command::Batch(command) => {
             Asked::Ledger(Request::Batch(command.asked(party.by.clone(), reply)))

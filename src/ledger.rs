@@ -73,7 +73,7 @@ pub use report::{
     After, BallotStory, BatchDay, BatchPage, BatchReport, BatchSheet, Chapter, CheckpointEntry,
     CheckpointPage, DayReport, DaySheet, Exception, Exceptions, FieldDifference, Flow, HandCounts,
     HourScans, ImportDifference, ImportEntry, ImportPage, ImportSheet, NamedScans, OutboxPage,
-    QuarterScans, ReadError, Reader, Reconciliation, Report, ScanSums, VoterChange,
+    QuarterScans, ReadError, Reader, Reconciliation, Report, ScanSums, Undoable, VoterChange,
 };
 pub use schema::SchemaError;
 pub use sheets::{Renewal, SheetCode, SheetCodes, SheetRequest};

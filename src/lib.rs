@@ -33,6 +33,7 @@
 //!   door to rxing. [`decode::unchanged`] tells a camera's picture that shows what the last one showed.
 //! - [`config`] turns a file into a configuration that cannot be wrong; [`control`] is the one way in which a command changes
 //!   something.
+//! - [`labels`] draws what a station prints: command sheets, badges, test envelopes.
 //! - [`pipeline`] joins the stages, [`desk`] serves the pages, [`daemon`] runs them, [`cli`] is what people type.
 //! - `relay/wire`, a package of its own: event types and signing, shared with the relay and nothing else.
 //!
@@ -86,6 +87,9 @@ pub mod forward;
 pub mod config;
 
 pub mod control;
+
+// What is printed, for people and pages alike.
+pub mod labels;
 
 // The pages, beside what joins the stages.
 pub mod desk;

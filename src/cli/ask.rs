@@ -158,7 +158,7 @@ pub(super) fn ballot_set(place: &Place, common: &Common, wanted: Wanted) -> Resu
 /// `ballot-intake undo`.
 pub(super) fn undo(place: &Place, common: &Common) -> Result<Exit, Failure> {
     let config = place.config(common)?;
-    match have_done(place, common, &config, Command::Undo {})? {
+    match have_done(place, common, &config, Command::Undo { of: None })? {
         Answer::Moved(moved) if !common.json => {
             write!(io::stdout().lock(), "took the last scan back: ")?;
             let scan = moved.scan.clone();

@@ -8,7 +8,7 @@ use super::{Answer, Asked, read, refused, refused_as};
 use crate::ballot::{BallotId, Status};
 use crate::envelope::Formats;
 use crate::ledger::{LookedUp, ManualRequest, NotMarked, Request, Typed};
-use crate::scan::{Capture, Face, Judged, Symbol, Verdict};
+use crate::scan::{Capture, Earlier, Face, Judged, Symbol, Verdict};
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
@@ -45,6 +45,9 @@ pub struct Marked {
     pub status: Option<Status>,
     /// Why, in words.
     pub reason: Option<String>,
+    /// Of a ballot that stands there already: when, where and in which batch that was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub earlier: Option<Earlier>,
     /// The number of its batch.
     pub batch: u32,
     /// Its position there, from 1.
@@ -112,8 +115,8 @@ fn no(why: &NotMarked) -> Answer {
 }
 
 fn marked(judged: Judged) -> Answer {
-    let Judged { verdict, ballot, status, reason, batch, position, .. } = judged;
-    Answer::Marked(Marked { verdict, ballot, status, reason, batch, position })
+    let Judged { verdict, ballot, status, reason, earlier, batch, position, .. } = judged;
+    Answer::Marked(Marked { verdict, ballot, status, reason, earlier, batch, position })
 }
 
 /// Without the spaces by which people group digits.

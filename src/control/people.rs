@@ -114,7 +114,7 @@ impl Command {
             Self::BatchReverse { .. } => "batch_reverse",
             Self::Decide { .. } => "decide",
             Self::OutboxDrop { .. } => "outbox_drop",
-            Self::Undo {} => "undo",
+            Self::Undo { .. } => "undo",
             Self::OutboxRetry {} => "outbox_retry",
             Self::LedgerCheckpoint {} => "ledger_checkpoint",
             Self::ImportBegin {} => "import",

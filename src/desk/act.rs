@@ -37,6 +37,7 @@ pub(super) fn needed<'v>(
 /// The key of what was done, for the page that follows.
 const fn done_key(answer: &Answer) -> &'static str {
     match answer {
+        Answer::Moved(moved) if moved.scan.is_some() => "taken_back",
         Answer::Moved(_) => "moved",
         Answer::Proposed { .. } => "proposed",
         Answer::Declined { .. } => "declined",

@@ -3,7 +3,7 @@
 use super::Shared;
 use super::refusal::{Refusal, answer};
 use super::routes::{Access, ROUTES};
-use super::view::{detail, said};
+use super::view::{detail, said, scanner};
 use super::visit::Visit;
 use super::words::{Lang, Words};
 use crate::config::Run;
@@ -12,8 +12,10 @@ use axum::body::Body;
 use axum::http::{Response, StatusCode};
 
 /// The pages in the order of their links.
-const LINKS: [(&str, &str); 12] = [
+const LINKS: [(&str, &str); 15] = [
     ("/", "title.clerk"),
+    ("/manual", "title.manual"),
+    ("/undo", "title.undo"),
     ("/day", "title.day"),
     ("/batches", "title.batches"),
     ("/exceptions", "title.exceptions"),
@@ -24,6 +26,7 @@ const LINKS: [(&str, &str); 12] = [
     ("/scanners", "title.scanners"),
     ("/proof", "title.proof"),
     ("/proposals", "title.proposals"),
+    ("/labels", "title.labels"),
     ("/operators", "title.operators"),
 ];
 
@@ -95,6 +98,11 @@ impl<'v> Frame<'v> {
     /// What the ledger says of a scan, in the language's own words as far as there are some.
     pub(super) fn detail(&self, said: &str) -> String {
         detail(said, self.words)
+    }
+
+    /// A scanner's name, or what stands for one.
+    pub(super) fn scanner(&self, name: &str) -> String {
+        scanner(name, self.words)
     }
 
     /// A text as part of an address.

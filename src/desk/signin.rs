@@ -4,10 +4,10 @@ use super::gate::{LANG_COOKIE, guests_at};
 use super::page::Frame;
 use super::refusal::Refusal;
 use super::server::Way;
-use super::sessions::{SESSION_MAX, Sign};
+use super::sessions::{SESSION_MAX, Sign, key_of};
 use super::visit::{Outcome, Visit};
 use super::words::Lang;
-use crate::control::{Answer, Command, Hand, PASSWORD_BYTES_MAX};
+use crate::control::{Answer, Command, Guests, Hand, PASSWORD_BYTES_MAX};
 use crate::event::LogEvent;
 use crate::ledger::{Role, Secret};
 use askama::Template;
@@ -47,7 +47,30 @@ fn cookie(name: &str, value: &str, (way, seconds): (Way, u64)) -> Option<HeaderV
     HeaderValue::from_str(&text).ok()
 }
 
-fn with_cookie(mut response: Response<Body>, cookie: Option<HeaderValue>) -> Response<Body> {
+/// Keeps who looked a number up until they confirm it, once; the cookie of the session that begins with it, where there was none.
+pub(super) fn put_by(visit: &Visit) -> Result<Option<HeaderValue>, Refusal> {
+    let (sessions, guests) = (&visit.desk.sessions, &visit.visitor.guests);
+    if let Some(session) = &visit.visitor.session {
+        sessions.put_by(session, guests.clone());
+        return Ok(None);
+    }
+    let begun = sessions.begin(guests.clone());
+    let token = begun.map_err(|error| Refusal::Failed(error.to_string()))?;
+    sessions.put_by(&key_of(&token), guests.clone());
+    let way = visit.peer.way;
+    Ok(cookie(cookie_name(way), &token, (way, SESSION_MAX.as_secs())))
+}
+
+/// Who looked a number up last in the visitor's session; nobody a second time.
+pub(super) fn take_up(visit: &Visit) -> Option<Guests> {
+    visit.visitor.session.and_then(|session| visit.desk.sessions.take_up(&session))
+}
+
+/// The answer with a cookie.
+pub(super) fn with_cookie(
+    mut response: Response<Body>,
+    cookie: Option<HeaderValue>,
+) -> Response<Body> {
     if let Some(cookie) = cookie {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }

@@ -5,6 +5,7 @@ use super::words::Words;
 use crate::clock::{Micros, Zone};
 use crate::config::Run;
 use crate::control::roster::Standing;
+use crate::ledger::BY_HAND;
 use crate::reason::Reason;
 use crate::scan::{Fill, Tone, Verdict};
 use axum::body::Bytes;
@@ -111,6 +112,17 @@ pub(super) struct News<'b> {
     pub(super) tell: &'b Tell,
 }
 
+impl ScanView {
+    /// What stands for its tone where there is no colour.
+    pub(super) fn mark(&self) -> &'static str {
+        match self.tone {
+            "good" => "\u{25cf}",
+            "notice" | "found" => "\u{25b2}",
+            _ => "\u{25a0}",
+        }
+    }
+}
+
 impl News<'_> {
     /// As an event of a stream of server-sent events.
     pub(super) fn as_sent(&self, words: Words<'_>) -> Bytes {
@@ -167,7 +179,7 @@ impl Tell {
             why: self.why(seen, words),
             todo: todo(seen, words),
             ballot: seen.ballot.clone(),
-            scanner: seen.scanner.clone(),
+            scanner: scanner(&seen.scanner, words),
             place,
             time: self.zone.date_time(seen.at),
             text: seen.text.clone(),
@@ -272,6 +284,11 @@ fn todo(seen: &Seen, words: Words<'_>) -> Option<String> {
     let full = if seen.fill == Fill::Full { words.of("verdict.batch_full") } else { "" };
     let said: Vec<_> = [own, full].into_iter().filter(|text| !text.is_empty()).collect();
     (!said.is_empty()).then(|| said.join(" "))
+}
+
+/// A scanner's name; of a number that was typed, that it was.
+pub(super) fn scanner(name: &str, words: Words<'_>) -> String {
+    if name == BY_HAND { words.of("scanner.by_hand").to_owned() } else { name.to_owned() }
 }
 
 /// What a person or a file says: a reason that is known in the language's own words, anything else as it was written.

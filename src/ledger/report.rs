@@ -9,6 +9,7 @@ mod pages;
 mod pulled;
 mod reconciliation;
 mod story;
+mod undoable;
 
 pub use self::batch::BatchSheet;
 pub use self::day::{DayReport, HourScans, NamedScans};
@@ -19,6 +20,7 @@ pub use self::pages::{
 };
 pub use self::reconciliation::{BatchDay, Flow, HandCounts, Reconciliation, ScanSums};
 pub use self::story::{BallotStory, Chapter, VoterChange};
+pub use self::undoable::Undoable;
 
 use super::apply::State;
 use super::fact::{Fact, Opened};

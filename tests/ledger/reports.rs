@@ -34,7 +34,7 @@ fn set(station: &Station, n: u32, status: Status) {
 
 fn undo(station: &Station) {
     let who = Who::os_user("clerk".to_owned());
-    station.ledger().ask(|reply| Request::Undo { who, reply }).unwrap().unwrap();
+    station.ledger().ask(|reply| Request::Undo { who, of: None, reply }).unwrap().unwrap();
 }
 
 /// Ballots 1 to 6; 4 was due yesterday, 5 and 6 are of one voter.

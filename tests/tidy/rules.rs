@@ -10,7 +10,7 @@ pub(crate) type Rule = fn(&Source) -> Vec<String>;
 const LAYERS: [&[&str]; 7] = [
     &["scan", "ballot", "reason", "imb", "clock", "event", "delivery", "sheet"],
     &["scanner", "decode", "envelope", "dedupe", "ledger", "forward", "facility"],
-    &["control", "config"],
+    &["control", "config", "labels"],
     &["pipeline", "desk"],
     &["daemon"],
     &["cli"],

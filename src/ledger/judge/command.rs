@@ -209,7 +209,7 @@ impl Book {
                 }
             },
             Order::Close => self.close_by_code(at, scanner, person, now)?,
-            Order::Undo => match self.undo(at, person.who.clone())? {
+            Order::Undo => match self.undo(at, person.who.clone(), None)? {
                 Ok(moved) => Ok((
                     format!("ballot {} is {} again", moved.ballot, moved.status),
                     Then::Nothing,
