@@ -28,7 +28,8 @@ use crate::ledger::{
     Checkpoint, Compared, Counts, Decision, Done, Dropped, ImportRefused, ImportRow, ImportedFile,
     Ledger, Lock, LockError, LookedUp, Moved, NotAllowed, NotDone, NotKnown, NotMoved, Party,
     PeopleRequest, ProofRequest, Renewal, Repeats, Reply, Request, Reversed, Role, Secret,
-    SetRequest, Settings, SheetCodes, SheetRequest, StartError, UnnamedPiece, Who, packed,
+    SetRequest, Settings, SheetCodes, SheetRequest, StartError, TokenAct, UnnamedPiece, Who,
+    packed,
 };
 use batch::{BatchAnswer, BatchCommand};
 use manual::{ManualCommand, Marked};
@@ -89,6 +90,13 @@ pub enum Command {
     OperatorDisable {
         /// Their name.
         operator: String,
+    },
+    /// `operators token`: before a token is made, and after they ended.
+    OperatorTokens {
+        /// Whose.
+        operator: String,
+        /// What is done.
+        act: TokenAct,
     },
     /// `batch reverse`.
     BatchReverse {
@@ -228,6 +236,11 @@ pub enum Answer {
     /// That operator may do nothing any more.
     OperatorDisabled {
         /// Their name.
+        operator: String,
+    },
+    /// What is done about their tokens stands in the ledger.
+    TokensNoted {
+        /// Whose they are.
         operator: String,
     },
     /// The rules do not allow it; nothing changed.
@@ -479,6 +492,7 @@ fn asked(
         }
         Command::BallotSet { .. }
         | Command::OperatorDisable { .. }
+        | Command::OperatorTokens { .. }
         | Command::BatchReverse { .. }
         | Command::Decide { .. }
         | Command::OutboxDrop { .. } => of_people(command, party, reply),
@@ -568,6 +582,14 @@ fn of_people(command: Command, party: &Party, reply: oneshot::Sender<Answer>) ->
                 Err(why) => refused(&why),
             });
             PeopleRequest::Disable { operator, by, reply }
+        }
+        Command::OperatorTokens { operator, act } => {
+            let name = operator.clone();
+            let reply = read(reply, |noted| match noted {
+                Ok(()) => Answer::TokensNoted { operator: name },
+                Err(why) => refused(&why),
+            });
+            PeopleRequest::Tokens { operator, act, by, reply }
         }
         Command::BatchReverse { batch, reason } => {
             let (party, reply) = (party.clone(), read(reply, decided));

@@ -51,7 +51,7 @@ pub use cell::write_csv_row;
 pub use checkpoint::{Checkpoint, Held, HeldError};
 pub use correct::{Moved, NotMoved, SetRequest, TakenBack};
 pub use export::{Export, ExportError, Exported};
-pub use fact::{Counts, Decision, Person, Refusal, Role, TwoPersonAct, Who, Why};
+pub use fact::{Counts, Decision, Person, Refusal, Role, TokenAct, TwoPersonAct, Who, Why};
 pub(crate) use import::packed;
 pub use import::{
     Changed, Compared, ImportRefused, ImportRow, ImportedFile, NotPacked, RefusedRow, Repeats,

@@ -111,6 +111,7 @@ impl Command {
             Self::Batch(_) => "batch",
             Self::OperatorAdd { .. } => "operator_add",
             Self::OperatorDisable { .. } => "operator_disable",
+            Self::OperatorTokens { .. } => "operator_tokens",
             Self::BatchReverse { .. } => "batch_reverse",
             Self::Decide { .. } => "decide",
             Self::OutboxDrop { .. } => "outbox_drop",

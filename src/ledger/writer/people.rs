@@ -1,7 +1,7 @@
 //! What the ledger's thread is asked by and about people: signing in, operators, and what takes two of them.
 
 use super::super::book::{Book, WriteError};
-use super::super::fact::{Decision, Person, Refusal, Role};
+use super::super::fact::{Decision, Person, Refusal, Role, TokenAct};
 use super::super::operators::{Challenge, Claim, NewOperator, NotAllowed};
 use super::super::outbox::Dropped;
 use super::super::proposals::{Done, NotDone, Party};
@@ -37,6 +37,17 @@ pub enum PeopleRequest {
     Disable {
         /// Whom.
         operator: String,
+        /// Who asks.
+        by: Person,
+        /// What came of it.
+        reply: Reply<Result<(), NotAllowed>>,
+    },
+    /// Write down what is done about an operator's tokens.
+    Tokens {
+        /// Whose.
+        operator: String,
+        /// What.
+        act: TokenAct,
         /// Who asks.
         by: Person,
         /// What came of it.
@@ -98,6 +109,9 @@ impl Desk<'_> {
             }
             PeopleRequest::Disable { operator, by, reply } => {
                 with(book, reply, |book| book.disable_operator(now, operator, &by))
+            }
+            PeopleRequest::Tokens { operator, act, by, reply } => {
+                with(book, reply, |book| book.note_tokens(now, operator, act, &by))
             }
             PeopleRequest::ReverseBatch { batch, reason, party, reply } => {
                 with(book, reply, |book| book.reverse(now, batch, reason, &party))
