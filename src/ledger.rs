@@ -42,6 +42,7 @@ mod unanswered;
 mod verify;
 mod writer;
 
+pub use at_scanners::SignedInAt;
 pub use batches::{
     BatchCount, BatchRequest, BatchReversal, BatchScan, BatchStory, ClosedBatch, Closing, Contents,
     Difference, LeftAlone, NewBatch, NotBatched, NotReversed, OpenBatch, Reversed,
@@ -71,9 +72,10 @@ pub use proof::ProofRequest;
 pub use proposals::{Done, NotDone, Party, Proposal};
 pub use report::{
     After, BallotStory, BatchDay, BatchPage, BatchReport, BatchSheet, Chapter, CheckpointEntry,
-    CheckpointPage, DayReport, DaySheet, Exception, Exceptions, FieldDifference, Flow, HandCounts,
-    HourScans, ImportDifference, ImportEntry, ImportPage, ImportSheet, NamedScans, OutboxPage,
-    QuarterScans, ReadError, Reader, Reconciliation, Report, ScanSums, Undoable, VoterChange,
+    CheckpointPage, ClerkScans, DayReport, DaySheet, Exception, Exceptions, FieldDifference, Flow,
+    HandCounts, HourScans, ImportDifference, ImportEntry, ImportPage, ImportSheet, NamedScans,
+    OutboxPage, QuarterScans, ReadError, Reader, Reconciliation, Report, ScanSums, Undoable,
+    VoterChange,
 };
 pub use schema::SchemaError;
 pub use sheets::{Renewal, SheetCode, SheetCodes, SheetRequest};

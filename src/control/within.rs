@@ -4,7 +4,7 @@ use super::people::{self, Guests, Slow, note};
 use super::roster::Roster;
 use super::{Answer, Asked, Command, OfScanners, asked, failed};
 use crate::envelope::Formats;
-use crate::ledger::{Ledger, Request, Unsent, Who};
+use crate::ledger::{Ledger, NotKnown, PeopleRequest, Reply, Request, SignedInAt, Unsent, Who};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Semaphore, oneshot};
@@ -14,6 +14,9 @@ const HASHES_MAX: usize = 1;
 
 /// Between two attempts to hand the ledger a command that found its queue full.
 const SEND_AGAIN: Duration = Duration::from_millis(5);
+
+/// How long a page waits for what the ledger's thread alone knows: what is shown beside it must not wait for a slow disk.
+const LOOK_MAX: Duration = Duration::from_secs(2);
 
 /// What a running daemon has, for commands.
 #[derive(Debug, Clone)]
@@ -42,6 +45,20 @@ impl Within {
             self.refused(what, why, who).await;
         }
         answer
+    }
+
+    /// Who is signed in at which scanner; none where the ledger does not say so in time.
+    pub async fn signed_in_at_scanners(&self) -> Option<Vec<SignedInAt>> {
+        let (sender, answer) = oneshot::channel();
+        let reply = Reply::new(move |said: Result<Vec<SignedInAt>, NotKnown>| {
+            // Whoever asked may be gone.
+            drop(sender.send(said));
+        });
+        let asked = async {
+            self.send(Request::People(PeopleRequest::AtScanners(reply))).await?;
+            answer.await.ok()?.ok()
+        };
+        tokio::time::timeout(LOOK_MAX, asked).await.ok().flatten()
     }
 
     /// Writes down that somebody was refused.

@@ -190,7 +190,7 @@ pub static ROUTES: &[Route] = &[
     get("/proof", READS, |visit| Box::pin(proof::page(visit))),
     post("/proof/verify", READS, |visit| done(proof::begin(&visit))),
     post("/proof/checkpoint", SUPERVISOR, |visit| Box::pin(proof::checkpoint(visit))),
-    get("/scanners", READS, |visit| done(station::scanners(&visit))),
+    get("/scanners", READS, |visit| Box::pin(station::scanners(visit))),
     post("/scanners/acknowledge", CLERK, |visit| Box::pin(station::acknowledge(visit))),
     get("/outbox", READS, |visit| Box::pin(station::outbox(visit))),
     post("/outbox/retry", CLERK, |visit| Box::pin(station::retry(visit))),
@@ -273,7 +273,7 @@ pub static ROUTES: &[Route] = &[
     post("/api/v1/proof/verify", READS, |visit| done(proof::begin(&visit))).gives("Proving"),
     post("/api/v1/proof/checkpoint", SUPERVISOR, |visit| Box::pin(proof::checkpoint(visit)))
         .gives("Answer"),
-    get("/api/v1/scanners", READS, |visit| done(station::scanners(&visit))).gives("Scanners"),
+    get("/api/v1/scanners", READS, |visit| Box::pin(station::scanners(visit))).gives("Scanners"),
     post("/api/v1/scanners/acknowledge", CLERK, |visit| Box::pin(station::acknowledge(visit)))
         .takes(SCANNER)
         .gives("Answer"),

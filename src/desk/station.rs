@@ -3,7 +3,6 @@
 use super::act::{answered, needed, second};
 use super::page::Frame;
 use super::refusal::Refusal;
-use super::routes::done as again;
 use super::story;
 use super::visit::{Outcome, Visit};
 use crate::control::roster::{ScannerState, Standing};
@@ -19,7 +18,7 @@ const PAGE: usize = 50;
 #[template(path = "scanners.html")]
 struct Scanners<'v> {
     frame: Frame<'v>,
-    scanners: &'v [Scanner],
+    list: &'v ScannerList,
 }
 
 /// How a scanner is, with its time as people read it.
@@ -35,6 +34,8 @@ struct Scanner {
     last_scan: Option<String>,
     /// Scans since the daemon began.
     scans: u64,
+    /// Who is signed in there by their badge.
+    operator: Option<String>,
 }
 
 impl Scanner {
@@ -50,11 +51,18 @@ impl Scanner {
 #[derive(Debug, Serialize)]
 struct ScannerList {
     scanners: Vec<Scanner>,
+    /// Whether it is known who is signed in there.
+    knows_operators: bool,
 }
 
 /// `GET /scanners` and `GET /api/v1/scanners`.
-pub(super) fn scanners(visit: &Visit) -> Outcome {
+pub(super) async fn scanners(visit: Visit) -> Outcome {
+    let known = visit.desk.within.signed_in_at_scanners().await;
+    let (knows_operators, there) = (known.is_some(), known.unwrap_or_default());
+    let operator =
+        |name: &str| there.iter().find(|at| at.scanner == name).map(|at| at.operator.clone());
     let scanner = |state: ScannerState| Scanner {
+        operator: operator(&state.scanner),
         name: state.scanner,
         state: state.state,
         locked: state.is_locked,
@@ -64,18 +72,18 @@ pub(super) fn scanners(visit: &Visit) -> Outcome {
         scans: state.scans,
     };
     let scanners = visit.desk.within.scanners.states().into_iter().map(scanner).collect();
-    let list = ScannerList { scanners };
+    let list = ScannerList { scanners, knows_operators };
     if visit.is_api() {
         return Visit::json(&list);
     }
-    visit.page(&Scanners { frame: visit.frame("title.scanners"), scanners: &list.scanners })
+    visit.page(&Scanners { frame: visit.frame("title.scanners"), list: &list })
 }
 
 /// `POST /scanners/acknowledge` and the same of the API.
 pub(super) async fn acknowledge(mut visit: Visit) -> Outcome {
     let scanner = visit.field("scanner").map(str::to_owned);
     let done = visit.command(Command::Acknowledge { scanner }).await;
-    answered(visit, done, "/scanners", |visit| again(scanners(&visit))).await
+    answered(visit, done, "/scanners", |visit| Box::pin(scanners(visit))).await
 }
 
 #[derive(Template)]

@@ -188,7 +188,8 @@ impl Projection<'_> {
         row: Option<&BallotRow>,
     ) -> rusqlite::Result<()> {
         self.tally.add(Scope::Batch(scan.batch), scan.verdict.name(), 1);
-        self.tally.add(Scope::at(at, scan.batch, &scan.scanner), scan.verdict.name(), 1);
+        let at_scanner = Scope::at(at, scan.batch, &scan.scanner, scan.operator());
+        self.tally.add(at_scanner, scan.verdict.name(), 1);
         if scan.verdict.is_exception() {
             self.excepted(seq, scan, row)?;
         }

@@ -238,6 +238,13 @@ pub(super) struct ScanFact {
     pub os_user: Option<String>,
 }
 
+impl ScanFact {
+    /// The operator who had signed in at the scanner, or typed the number; none where a user of the operating system did.
+    pub(super) fn operator(&self) -> Option<&str> {
+        self.os_user.as_ref().and(self.by.as_deref())
+    }
+}
+
 /// The body of a scan with its fields in the order of RFC 8785. Integers and strings look the same in all JSON of ours.
 #[derive(Serialize)]
 struct ScanBody<'a> {

@@ -16,7 +16,7 @@ pub use self::day::{DayReport, HourScans, NamedScans};
 pub use self::exceptions::{After, Exception, Exceptions};
 pub use self::imports::{FieldDifference, ImportDifference, ImportEntry, ImportPage, ImportSheet};
 pub use self::pages::{
-    BatchPage, CheckpointEntry, CheckpointPage, DaySheet, OutboxPage, QuarterScans,
+    BatchPage, CheckpointEntry, CheckpointPage, ClerkScans, DaySheet, OutboxPage, QuarterScans,
 };
 pub use self::reconciliation::{BatchDay, Flow, HandCounts, Reconciliation, ScanSums};
 pub use self::story::{BallotStory, Chapter, VoterChange};

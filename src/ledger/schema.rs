@@ -31,7 +31,8 @@ const LOG_PIECE_BYTES: usize = 256 * 1024;
 const BUSY: Duration = Duration::from_secs(5);
 
 /// One step per schema version; the file's `user_version` says how many it has taken.
-const MIGRATIONS: &[&str] = &[include_str!("schema/v1.sql"), include_str!("schema/v2.sql")];
+const MIGRATIONS: &[&str] =
+    &[include_str!("schema/v1.sql"), include_str!("schema/v2.sql"), include_str!("schema/v3.sql")];
 
 /// Why the ledger's file cannot be used.
 #[derive(Debug, thiserror::Error)]

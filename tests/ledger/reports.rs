@@ -4,9 +4,10 @@ use crate::station::{NOON, Station, ballot_code, capture, row};
 use ballot_intake::ballot::{ElectionId, Mode, Status};
 use ballot_intake::clock::{Clock as _, Micros};
 use ballot_intake::ledger::{
-    After, Exception, ImportRow, Party, Person, Reconciliation, Request, SetRequest, Who,
+    After, Exception, ImportRow, NewOperator, Party, PeopleRequest, Person, Proof, Reconciliation,
+    Request, Role, Secret, SetRequest, Who,
 };
-use ballot_intake::scan::{CodeKind, Face, Verdict};
+use ballot_intake::scan::{CodeKind, Face, Payload, Verdict};
 use rusqlite::Connection;
 use std::time::Duration;
 
@@ -243,6 +244,46 @@ fn a_ledger_of_the_first_schema_gets_every_count() {
     assert_eq!(reconciled(&station), before);
     assert_eq!(exceptions(&station), exceptions_before);
     assert!(station.clock.now() > NOON);
+}
+
+/// A ledger of the second schema counted the scans of whoever had signed in with everybody's: they are told apart anew.
+#[test]
+fn a_ledger_of_the_second_schema_tells_operators_apart() {
+    let mut station = Station::default();
+    station.import(&(1..=4).map(row).collect::<Vec<_>>());
+    let badge = Secret::badge([7; 16]);
+    let (operator, proof) = ("root".to_owned(), Proof::Badge(badge.clone()));
+    let new = NewOperator { operator, role: Role::Administrator, proof };
+    let by = Person::os_user("clerk".to_owned());
+    let add = |reply| Request::People(PeopleRequest::Add { new, by, reply });
+    station.ledger().ask(add).unwrap().unwrap();
+    station.scan_ballot("left", 1);
+    let face = Face::Command(Payload(badge.as_str().as_bytes().to_vec()));
+    station.scan("left", face, badge.as_str());
+    station.scan_ballot("left", 2);
+    station.scan_ballot("right", 3);
+    let clerks = |station: &Station| {
+        let (reader, zone) = (station.reader(), station.settings.zone.clone());
+        reader.day_sheet(&zone.date(NOON), NOON).unwrap().unwrap().clerks
+    };
+    let before = clerks(&station);
+    let received: Vec<_> =
+        before.iter().map(|of| (of.operator.as_deref(), of.scans["received"])).collect();
+    assert_eq!(received, [(None, 2), (Some("root"), 1)]);
+    station.close();
+    let conn = Connection::open(station.path()).unwrap();
+    conn.execute_batch(
+        "CREATE TEMP TABLE together AS SELECT CASE instr(scope, char(9)) WHEN 0 THEN scope \
+             ELSE substr(scope, 1, instr(scope, char(9)) - 1) END AS scope, name, sum(n) AS n \
+         FROM tally WHERE scope LIKE 'at/%' GROUP BY 1, 2; \
+         DELETE FROM tally WHERE scope LIKE 'at/%'; \
+         INSERT INTO tally SELECT scope, name, n FROM temp.together; PRAGMA user_version = 2",
+    )
+    .unwrap();
+    drop(conn);
+    station.reopen();
+    assert_eq!(clerks(&station), before);
+    assert_eq!(station.verify().fault, None);
 }
 
 /// Whoever voids or rejects a ballot whose envelope is in leaves an envelope in the building that must not be counted.

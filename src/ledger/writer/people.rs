@@ -1,5 +1,6 @@
 //! What the ledger's thread is asked by and about people: signing in, operators, and what takes two of them.
 
+use super::super::at_scanners::SignedInAt;
 use super::super::book::{Book, WriteError};
 use super::super::fact::{Decision, Person, Refusal, Role, TokenAct};
 use super::super::operators::{Challenge, Claim, NewOperator, NotAllowed};
@@ -24,6 +25,8 @@ pub enum PeopleRequest {
         /// Their role, if they still are one.
         reply: Reply<Option<Role>>,
     },
+    /// Say who is signed in at which scanner.
+    AtScanners(Reply<Vec<SignedInAt>>),
     /// Add an operator.
     Add {
         /// Whom.
@@ -103,6 +106,9 @@ impl Desk<'_> {
             }
             PeopleRequest::SignedIn { operator, reply } => {
                 with(book, reply, |book| Ok(book.signed_in(&operator, attempts)?))
+            }
+            PeopleRequest::AtScanners(reply) => {
+                with(book, reply, |book| book.signed_in_at(elapsed))
             }
             PeopleRequest::Add { new, by, reply } => {
                 with(book, reply, |book| book.add_operator(now, new, &by))
