@@ -32,6 +32,7 @@ mod operators;
 mod outbox;
 mod proof;
 mod proposals;
+mod refusals;
 mod report;
 mod rows;
 mod schema;

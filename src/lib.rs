@@ -20,7 +20,7 @@
 //!
 //! # Code map
 //!
-//! - Words: [`scan`], [`ballot`], [`reason`], [`imb`], [`clock`], [`event`], [`delivery`],
+//! - Words: [`scan`], [`ballot`], [`reason`], [`imb`], [`clock`], [`event`], [`delivery`], [`coded`] (refusals in every language),
 //!   [`sheet`] (what the codes of a command sheet spell): values and pure rules. The table of
 //!   all moves of a ballot is in [`ballot`], the verdicts are in [`scan`], why a ballot stands where it stands is in [`reason`].
 //! - Stages: [`scanner`] (profiles, dialogs, lines, cameras, folders, what is plugged in), [`decode`] (pictures to symbols), [`envelope`] (payload to ballot),
@@ -63,6 +63,7 @@
 // Words: values and pure rules.
 pub mod ballot;
 pub mod clock;
+pub mod coded;
 pub mod delivery;
 pub mod event;
 pub mod imb;

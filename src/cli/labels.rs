@@ -83,7 +83,7 @@ pub(super) fn labels(
             let renewal = if renew { Renewal::Renew } else { Renewal::Keep };
             let codes = match have_done(place, common, &config, Command::Sheet { renewal })? {
                 Answer::Sheet(codes) => codes,
-                Answer::Refused { why } => return Err(Failure::new(Exit::No, anyhow!(why))),
+                Answer::Refused { why, .. } => return Err(Failure::new(Exit::No, anyhow!(why))),
                 other => return Err(unexpected(&other)),
             };
             let mode = config.station.mode;

@@ -241,7 +241,7 @@ pub(super) fn proposals_list(place: &Place, common: &Common) -> Result<Exit, Fai
 
 /// A proposal as a sentence.
 pub(super) fn in_words(proposal: &Proposal) -> String {
-    let Proposal { proposal: number, at, who, what, batch_name, void_because } = proposal;
+    let Proposal { proposal: number, at, who, what, batch_name, void_because, .. } = proposal;
     let what = match what {
         TwoPersonAct::SetBallot { election, ballot, from, to, reason, beside } => {
             let beside = beside.as_ref().map_or_else(String::new, |other| {
@@ -408,7 +408,7 @@ fn print_moved(moved: &Moved) -> Result<(), Failure> {
 
 fn refusal(answer: &Answer) -> Failure {
     match answer {
-        Answer::Refused { why } => Failure::new(Exit::No, anyhow!("{why}")),
+        Answer::Refused { why, .. } => Failure::new(Exit::No, anyhow!("{why}")),
         Answer::Failed { why } => Failure::new(Exit::Ledger, anyhow!("{why}")),
         other => unexpected(other),
     }

@@ -2,7 +2,7 @@
 
 use super::people::{self, Guests, Slow, note};
 use super::roster::Roster;
-use super::{Answer, Asked, Command, OfScanners, asked, failed};
+use super::{Answer, Asked, Command, NotAsked, OfScanners, asked, failed, refused};
 use crate::envelope::Formats;
 use crate::ledger::{Ledger, NotKnown, PeopleRequest, Reply, Request, SignedInAt, Unsent, Who};
 use std::sync::Arc;
@@ -41,7 +41,7 @@ impl Within {
     pub async fn carry_out(&self, command: Command, guests: &mut Guests) -> Answer {
         let noted = command.noted().map(|what| (what, guests.party().by.who.clone()));
         let answer = self.carried_out(command, guests).await;
-        if let (Some((what, who)), Answer::Refused { why }) = (noted, &answer) {
+        if let (Some((what, who)), Answer::Refused { why, .. }) = (noted, &answer) {
             self.refused(what, why, who).await;
         }
         answer
@@ -84,7 +84,7 @@ impl Within {
             Asked::Ledger(request) => request,
             Asked::Slow(slow) => return self.slowly(slow, guests).await,
             Asked::Scanners(what) => return of_scanners(&self.scanners, what),
-            Asked::Refused(why) => return Answer::Refused { why },
+            Asked::Refused(answer) => return answer,
         };
         match self.send(request).await {
             Some(()) => answer.await.unwrap_or_else(|_closed| failed()),
@@ -116,7 +116,7 @@ fn of_scanners(roster: &Roster, what: OfScanners) -> Answer {
         OfScanners::States => Answer::Scanners { scanners: roster.states() },
         OfScanners::Acknowledge(scanner) => match roster.acknowledge(scanner.as_deref()) {
             Some(n) => Answer::Acknowledged { n },
-            None => Answer::Refused { why: "there is no scanner of that name".to_owned() },
+            None => refused(&NotAsked::NoScanner),
         },
     }
 }

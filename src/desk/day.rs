@@ -104,7 +104,7 @@ pub(super) async fn day(visit: Visit) -> Outcome {
     let now = visit.now();
     let day = visit.query("day").map_or_else(|| visit.settings().zone.date(now), str::to_owned);
     let sheet = visit.read(move |reader| reader.day_sheet(&day, now)).await?;
-    let sheet = sheet.ok_or(Refusal::Malformed("the day is no date such as 2026-11-03"))?;
+    let sheet = sheet.ok_or(Refusal::Malformed("day"))?;
     if visit.is_api() {
         return Visit::json(&sheet);
     }

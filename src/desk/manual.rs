@@ -37,7 +37,7 @@ pub(super) fn form(visit: &Visit) -> Outcome {
 pub(super) async fn entered(mut visit: Visit) -> Outcome {
     let outcome = match visit.field("act") {
         Some("confirm") => confirmed(&mut visit).await.map(|view| shown(&visit, None, Some(view))),
-        _ => looked_up(&mut visit).await.and_then(|found| with_session(&visit, found)),
+        _ => looked_up(&mut visit).await.and_then(|found| with_session(&visit, &found)),
     };
     match outcome {
         Ok(page) => page,
@@ -49,9 +49,9 @@ pub(super) async fn entered(mut visit: Visit) -> Outcome {
     }
 }
 
-fn with_session(visit: &Visit, found: LookedUp) -> Result<Outcome, Refusal> {
+fn with_session(visit: &Visit, found: &LookedUp) -> Result<Outcome, Refusal> {
     let cookie = signin::put_by(visit)?;
-    Ok(shown(visit, Some(&found), None).map(|page| signin::with_cookie(page, cookie)))
+    Ok(shown(visit, Some(found), None).map(|page| signin::with_cookie(page, cookie)))
 }
 
 /// `POST /api/v1/manual/look-up`.
@@ -67,23 +67,23 @@ pub(super) async fn confirm(mut visit: Visit) -> Outcome {
 }
 
 async fn looked_up(visit: &mut Visit) -> Result<LookedUp, Refusal> {
-    let number = needed(visit, "number", "type the number that is printed on the envelope")?;
+    let number = needed(visit, "number", "number_missing")?;
     let (number, again) = (number.to_owned(), visit.field("again").map(str::to_owned));
     match visit.command(Command::Manual(ManualCommand::LookUp { number, again })).await? {
         Answer::LookedUp(found) => Ok(found),
-        _ => Err(Refusal::Malformed("this is no look-up")),
+        _ => Err(Refusal::Malformed("no_look_up")),
     }
 }
 
 async fn confirmed(visit: &mut Visit) -> Result<ScanView, Refusal> {
-    let number = needed(visit, "number", "type the number that is printed on the envelope")?;
+    let number = needed(visit, "number", "number_missing")?;
     let number = number.to_owned();
     if let Some(guests) = signin::take_up(visit) {
         visit.visitor.guests = guests;
     }
     match visit.command(Command::Manual(ManualCommand::Confirm { number })).await? {
         Answer::Marked(marked) => Ok(view(visit, marked)),
-        _ => Err(Refusal::Malformed("this is no look-up")),
+        _ => Err(Refusal::Malformed("no_look_up")),
     }
 }
 

@@ -124,8 +124,8 @@ impl<'v> Frame<'v> {
     }
 
     /// Why a form is shown once more.
-    pub(super) fn refused(&self) -> Option<&'v str> {
-        self.visit?.refused.as_ref()?.detail()
+    pub(super) fn refused(&self) -> Option<String> {
+        self.visit?.refused.as_ref()?.detail(self.words)
     }
 
     /// What was done before the page was led to.
@@ -200,7 +200,7 @@ impl<'v> Frame<'v> {
 struct Message<'v> {
     frame: Frame<'v>,
     says: &'v str,
-    detail: Option<&'v str>,
+    detail: Option<String>,
 }
 
 /// The page that says why there is none.
@@ -216,7 +216,7 @@ pub(super) fn message(desk: &Shared, lang: Lang, refusal: &Refusal) -> Response<
         target: "/",
         visit: None,
     };
-    let page = Message { frame, says: words.of(&key), detail: refusal.detail() };
+    let page = Message { frame, says: words.of(&key), detail: refusal.detail(words) };
     match page.render() {
         Ok(text) => answer(refusal.status(), "text/html; charset=utf-8", text),
         Err(_unrendered) => answer(StatusCode::INTERNAL_SERVER_ERROR, "text/plain", ""),

@@ -71,7 +71,7 @@ pub(super) async fn commands(mut visit: Visit) -> Outcome {
 pub(super) async fn renew(mut visit: Visit) -> Outcome {
     let drawn = match visit.field("sure") {
         Some(_) => sheet(&mut visit, Renewal::Renew).await,
-        None => Err(Refusal::Malformed("say that all earlier sheets shall become stale")),
+        None => Err(Refusal::Malformed("not_sure")),
     };
     answered(visit, drawn, Asks::WhetherToRenew)
 }
@@ -101,7 +101,7 @@ pub(super) async fn renewed_codes(mut visit: Visit) -> Outcome {
 async fn asked(visit: &mut Visit, renewal: Renewal) -> Result<SheetCodes, Refusal> {
     match visit.command(Command::Sheet { renewal }).await? {
         Answer::Sheet(codes) => Ok(codes),
-        _ => Err(Refusal::Malformed("these are no sheets")),
+        _ => Err(Refusal::Malformed("no_sheets")),
     }
 }
 
@@ -112,9 +112,9 @@ async fn sheet(visit: &mut Visit, renewal: Renewal) -> Result<Printed, Refusal> 
 }
 
 async fn new_badge(visit: &mut Visit) -> Result<Printed, Refusal> {
-    let operator = needed(visit, "operator", "say the operator's name")?.to_owned();
-    let role = needed(visit, "role", "say the operator's role")?;
-    let role = Role::from_name(role).ok_or(Refusal::Malformed("there is no such role"))?;
+    let operator = needed(visit, "operator", "operator_missing")?.to_owned();
+    let role = needed(visit, "role", "role_missing")?;
+    let role = Role::from_name(role).ok_or(Refusal::Malformed("no_role"))?;
     let mut random = [0; BADGE_BYTES];
     getrandom::fill(&mut random).map_err(|error| Refusal::Failed(error.to_string()))?;
     let (name, secret) = (operator.clone(), Secret::badge(random));
@@ -127,7 +127,7 @@ async fn new_badge(visit: &mut Visit) -> Result<Printed, Refusal> {
 async fn test_envelopes(visit: &Visit) -> Result<Printed, Refusal> {
     let payloads = visit.lines("payloads");
     if payloads.is_empty() || payloads.len() > ENVELOPES_MAX {
-        return Err(Refusal::Malformed("give 1 to 500 payloads, one a line"));
+        return Err(Refusal::Malformed("payloads"));
     }
     let settings = visit.settings();
     let (formats, symbologies) = (Arc::clone(&settings.formats), settings.symbologies.clone());
@@ -140,7 +140,7 @@ async fn drawn(
     draw: impl FnOnce() -> Result<Printed, DrawError> + Send + 'static,
 ) -> Result<Printed, Refusal> {
     // What cannot be drawn is what somebody typed: its error may hold it, and is not told on.
-    let cannot = |_why| Refusal::Malformed("this cannot be drawn as a symbol");
+    let cannot = |_why| Refusal::Malformed("no_symbol");
     visit.desk.beside(draw).await?.map_err(cannot)
 }
 

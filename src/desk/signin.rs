@@ -7,7 +7,7 @@ use super::server::Way;
 use super::sessions::{SESSION_MAX, Sign, key_of};
 use super::visit::{Outcome, Visit};
 use super::words::Lang;
-use crate::control::{Answer, Command, Guests, Hand, PASSWORD_BYTES_MAX};
+use crate::control::{Answer, Command, Guests, Hand, PASSWORD_BYTES_MAX, SIGN_IN_LOCKED};
 use crate::event::LogEvent;
 use crate::ledger::{Role, Secret};
 use askama::Template;
@@ -18,9 +18,6 @@ use serde::Serialize;
 
 /// How long a language is remembered, in seconds: a year.
 const LANG_SECONDS: u32 = 31_536_000;
-
-/// How the control layer begins to say that it was tried too often.
-const TOO_OFTEN: &str = "too many failures";
 
 /// The page on which somebody signs in.
 #[derive(Template)]
@@ -111,7 +108,7 @@ pub(super) fn form(visit: &Visit) -> Outcome {
 pub(super) async fn sign_in(mut visit: Visit) -> Outcome {
     let secret = visit.field("secret").unwrap_or_default().to_owned();
     if secret.is_empty() || secret.len() > PASSWORD_BYTES_MAX {
-        return Err(Refusal::Malformed("no password and no badge"));
+        return Err(Refusal::Malformed("no_secret"));
     }
     let secret = Secret::new(secret);
     let operator = visit.field("operator").filter(|_| !secret.is_badge()).map(str::to_owned);
@@ -144,8 +141,8 @@ pub(super) async fn sign_in(mut visit: Visit) -> Outcome {
             }
             Ok(with_cookie(Visit::see_other(place(visit.field("next")))?, cookie))
         }
-        Ok(_) => Err(Refusal::Malformed("this is no sign-in")),
-        Err(Refusal::Rules(why)) if visit.is_api() => Err(if why.starts_with(TOO_OFTEN) {
+        Ok(_) => Err(Refusal::Malformed("no_sign_in")),
+        Err(Refusal::Rules(why)) if visit.is_api() => Err(if why.code() == Some(SIGN_IN_LOCKED) {
             Refusal::TooOften(why)
         } else {
             Refusal::Rules(why)
@@ -201,7 +198,7 @@ pub(super) fn sign_out(visit: &Visit) -> Outcome {
 /// `POST /language`.
 pub(super) fn language(visit: &Visit) -> Outcome {
     let chosen = visit.field("lang").and_then(Lang::from_name);
-    let lang = chosen.ok_or(Refusal::Malformed("there is no such language"))?;
+    let lang = chosen.ok_or(Refusal::Malformed("no_language"))?;
     let cookie = cookie(LANG_COOKIE, lang.name(), (visit.peer.way, u64::from(LANG_SECONDS)));
     Ok(with_cookie(Visit::see_other(place(visit.field("next")))?, cookie))
 }

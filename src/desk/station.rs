@@ -114,7 +114,7 @@ pub(super) async fn retry(mut visit: Visit) -> Outcome {
 /// `POST /outbox/{n}/drop` and the same of the API.
 pub(super) async fn give_up(mut visit: Visit) -> Outcome {
     let change = visit.param("n")?.parse().map_err(|_none| Refusal::NotFound)?;
-    let done = match needed(&visit, "reason", "say why").map(str::to_owned) {
+    let done = match needed(&visit, "reason", "reason_missing").map(str::to_owned) {
         Ok(reason) => visit.command(Command::OutboxDrop { change, reason }).await,
         Err(why) => Err(why),
     };
@@ -154,19 +154,19 @@ pub(super) async fn add_operator(mut visit: Visit) -> Outcome {
 }
 
 async fn add_as(visit: &mut Visit) -> Result<Answer, Refusal> {
-    let operator = needed(visit, "operator", "say the operator's name")?.to_owned();
-    let role = needed(visit, "role", "say the operator's role")?;
-    let role = Role::from_name(role).ok_or(Refusal::Malformed("there is no such role"))?;
-    let secret = needed(visit, "secret", "give a password or a badge")?.to_owned();
+    let operator = needed(visit, "operator", "operator_missing")?.to_owned();
+    let role = needed(visit, "role", "role_missing")?;
+    let role = Role::from_name(role).ok_or(Refusal::Malformed("no_role"))?;
+    let secret = needed(visit, "secret", "secret_missing")?.to_owned();
     if visit.field("secret_again").is_some_and(|again| again != secret) {
-        return Err(Refusal::Malformed("the two passwords differ"));
+        return Err(Refusal::Malformed("passwords_differ"));
     }
     visit.command(Command::OperatorAdd { operator, role, secret: Secret::new(secret) }).await
 }
 
 /// `POST /operators/disable` and the same of the API.
 pub(super) async fn disable_operator(mut visit: Visit) -> Outcome {
-    let done = match needed(&visit, "operator", "say the operator's name").map(str::to_owned) {
+    let done = match needed(&visit, "operator", "operator_missing").map(str::to_owned) {
         Ok(operator) => visit.command(Command::OperatorDisable { operator }).await,
         Err(why) => Err(why),
     };

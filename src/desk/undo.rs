@@ -41,7 +41,7 @@ async fn take_back_as(visit: &mut Visit) -> Result<Answer, Refusal> {
     // A page never takes back what it did not show.
     let of = visit.field("of").map(str::to_owned);
     if of.is_none() && !visit.is_api() {
-        return Err(Refusal::Malformed("say which scan is taken back"));
+        return Err(Refusal::Malformed("no_scan"));
     }
     visit.command(Command::Undo { of }).await
 }

@@ -16,10 +16,10 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 /// Longest name of an operator, in bytes.
-const OPERATOR_BYTES_MAX: usize = 64;
+pub(super) const OPERATOR_BYTES_MAX: usize = 64;
 
 /// Longest reason that a person gives, in bytes.
-const REASON_BYTES_MAX: usize = 500;
+pub(super) const REASON_BYTES_MAX: usize = 500;
 
 /// Failed attempts to sign in as an operator, after which nobody may for a while.
 const FAILURES_MAX: u32 = 5;

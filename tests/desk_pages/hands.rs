@@ -46,16 +46,17 @@ fn a_torn_envelope_is_recorded_once_its_number_was_looked_up_and_typed_again() {
     let mut kim = signed_in(&station, "kim");
     for (number, why) in [
         ("", "type the number"),
-        (&*wrong_payload(1), "the check of county fails"),
+        (&*wrong_payload(1), "the check digit of county does not hold"),
         ("2024110000000179", "another election"),
         (&payload(77), "no ballot with this number"),
-        ("=1+1", "matches no envelope format"),
+        ("=1+1", "the code fits no envelope of this office"),
         ("BIS1:4Q7K:1:U:0123456789ABCDEF", "scanned and not typed"),
     ] {
         refused(&mut kim, "/manual", &look_up(number), why);
     }
     let number = payload(3);
-    let page = looks_up(&mut kim, &format!("{} {}", &number[..6], &number[6..]));
+    let (election, rest) = number.split_at(6);
+    let page = looks_up(&mut kim, &format!("{election} {rest}"));
     assert!(page.body.contains("<bdi>000000003</bdi>") && page.body.contains("mailed"));
     assert!(!page.body.contains(&number), "the number is typed from the envelope");
     assert!(station.look().scans().is_empty());
@@ -152,9 +153,9 @@ fn the_scan_that_was_shown_is_taken_back_and_no_other() {
     done(&mut kim, "/undo", &[("of", &first)]);
     refused(&mut kim, "/undo", &[("of", &first)], "no scan to take back");
     assert!(kim.get("/undo").body.contains("There is no scan to take back."));
-    assert!(kim.get("/").body.contains("href=\"/undo\""));
+    assert!(kim.get("/").body.contains("<p class=\"acts\"><a href=\"/undo\">"));
     let mut ada = signed_in(&station, "ada");
-    assert!(!ada.get("/").body.contains("href=\"/undo\""));
+    assert!(!ada.get("/").body.contains("class=\"acts\""));
     assert_eq!(ada.post("/undo", &[("of", &first)]).status, 403);
     daemon.stop();
     station.verify();
@@ -326,4 +327,84 @@ fn test_envelopes_are_drawn_as_they_are_typed_or_not_at_all() {
         refused(&mut kim, "/labels/envelopes", &[("payloads", payloads)], why);
     }
     daemon.stop();
+}
+
+/// Whoever opened the batch is not whoever scans: a scan is theirs who had signed in by badge where it was scanned.
+#[test]
+fn the_days_figures_by_clerk_are_theirs_who_had_signed_in_at_the_scanner() {
+    let station = staffed();
+    let scanner = station.plug("left");
+    let daemon = station.start();
+    let mut root = signed_in(&station, "root");
+    let badge = root.post("/labels/badge", &[("operator", "ann"), ("role", "clerk")]);
+    let code = symbols_of(&badge.body).pop().unwrap();
+    done(&mut signed_in(&station, "kim"), "/batches", &[]);
+    assert_eq!(scanner.ask(payload(1).as_bytes()), GOOD);
+    assert_eq!(scanner.ask(code.as_bytes()), NOTICE);
+    for ballot in [2, 3] {
+        assert_eq!(scanner.ask(payload(ballot).as_bytes()), GOOD);
+    }
+    let json = |web: &mut Web, path: &str| -> serde_json::Value {
+        serde_json::from_str(&web.get(path).body).unwrap()
+    };
+    let there = json(&mut root, "/api/v1/scanners")["scanners"][0]["operator"].clone();
+    assert_eq!(there, "ann");
+    assert!(root.get("/scanners").body.contains("<bdi>ann</bdi>"));
+    assert_eq!(scanner.ask(code.as_bytes()), NOTICE);
+    assert!(json(&mut root, "/api/v1/scanners")["scanners"][0]["operator"].is_null());
+    assert_eq!(scanner.ask(payload(4).as_bytes()), GOOD);
+    let clerks = json(&mut root, "/api/v1/day")["clerks"].clone();
+    let received = |operator: Option<&str>| {
+        let mut of = clerks.as_array().unwrap().iter();
+        of.find(|clerk| clerk["operator"].as_str() == operator).unwrap()["scans"]["received"]
+            .clone()
+    };
+    assert_eq!((received(Some("ann")), received(None)), (2.into(), 2.into()), "{clerks}");
+    assert!(!clerks.to_string().contains("kim"), "{clerks}");
+    let page = root.get("/day").body;
+    assert!(page.contains("<bdi>ann</bdi>") && page.contains("nobody had signed in"), "{page}");
+    daemon.stop();
+    station.verify();
+    assert_eq!(station.run(&["ledger", "rebuild"]).status.code(), Some(0));
+    station.verify();
+}
+
+#[test]
+fn what_is_refused_is_said_in_spanish_by_its_code() {
+    let station = staffed();
+    let scanner = station.plug("left");
+    let daemon = station.start();
+    let spanish = |name: &str| {
+        let mut web = signed_in(&station, name);
+        web.cookies.push(("lang".to_owned(), "es".to_owned()));
+        web
+    };
+    let (mut kim, mut sue, mut root) = (spanish("kim"), spanish("sue"), spanish("root"));
+    assert_eq!(scanner.ask(payload(1).as_bytes()), GOOD);
+    let set = "/ballots/202611/000000001/set";
+    refused(&mut kim, "/batches/1/close", &[("counted", "3")], "se contaron 3 sobres");
+    refused(&mut kim, "/batches/1/close", &[], "Diga cu\u{e1}ntos sobres se contaron.");
+    refused(&mut kim, "/manual", &look_up(&wrong_payload(1)), "el d\u{ed}gito de control");
+    refused(&mut kim, "/undo", &[("of", "another")], "se escane\u{f3} despu\u{e9}s");
+    let same = [("status", "received"), ("reason", "x")];
+    refused(&mut sue, set, &same, "ya est\u{e1} en: recibida");
+    refused(&mut sue, "/proposals/99/confirm", &[], "no hay ninguna propuesta 99");
+    refused(&mut sue, "/outbox/99/drop", &[("reason", "x")], "no hay ning\u{fa}n cambio 99");
+    refused(&mut root, "/operators/disable", &[("operator", "root")], "\u{fa}ltima persona");
+    let short = [("operator", "ann"), ("role", "clerk"), ("secret", "short")];
+    refused(&mut root, "/operators", &short, "al menos 8 caracteres");
+    // The API says the code, too, whatever the language.
+    let session: serde_json::Value =
+        serde_json::from_str(&sue.get("/api/v1/session").body).unwrap();
+    let more = format!(
+        "content-type: application/json\r\nx-csrf-token: {}\r\n",
+        session["csrf"].as_str().unwrap()
+    );
+    let body = r#"{"status": "received", "reason": "x"}"#;
+    let problem = sue.ask(&format!("POST /api/v1{set}"), &more, body);
+    let problem: serde_json::Value = serde_json::from_str(&problem.body).unwrap();
+    assert_eq!(problem["code"], "ballot_stands_there", "{problem}");
+    assert!(problem["detail"].as_str().unwrap().contains("recibida"), "{problem}");
+    daemon.stop();
+    station.verify();
 }
