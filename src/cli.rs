@@ -2,7 +2,6 @@
 
 pub mod faces;
 pub mod import;
-pub mod labels;
 pub mod loopback;
 pub mod read;
 
@@ -14,6 +13,7 @@ mod deck;
 mod demo;
 mod devices;
 mod export;
+mod labels;
 mod layouts;
 mod machine;
 mod manual;

@@ -17,18 +17,20 @@ mod socket;
 mod within;
 
 pub use password::PASSWORD_BYTES_MAX;
-pub use people::{Guests, Hand};
+pub use people::{Guests, Hand, SIGN_IN_LOCKED};
 pub use socket::Socket;
 pub use within::Within;
 
 use crate::ballot::{BallotId, ElectionId, Status};
 use crate::clock::Clock;
+use crate::coded::{Coded, Refuses, coded};
 use crate::envelope::Formats;
 use crate::ledger::{
     Checkpoint, Compared, Counts, Decision, Done, Dropped, ImportRefused, ImportRow, ImportedFile,
     Ledger, Lock, LockError, LookedUp, Moved, NotAllowed, NotDone, NotKnown, NotMoved, Party,
     PeopleRequest, ProofRequest, Renewal, Repeats, Reply, Request, Reversed, Role, Secret,
-    SetRequest, Settings, SheetCodes, SheetRequest, StartError, UnnamedPiece, Who, packed,
+    SetRequest, Settings, SheetCodes, SheetRequest, StartError, TokenAct, UnnamedPiece, Who,
+    packed,
 };
 use batch::{BatchAnswer, BatchCommand};
 use manual::{ManualCommand, Marked};
@@ -90,6 +92,13 @@ pub enum Command {
         /// Their name.
         operator: String,
     },
+    /// `operators token`: before a token is made, and after they ended.
+    OperatorTokens {
+        /// Whose.
+        operator: String,
+        /// What is done.
+        act: TokenAct,
+    },
     /// `batch reverse`.
     BatchReverse {
         /// The batch's number.
@@ -112,7 +121,11 @@ pub enum Command {
         reason: String,
     },
     /// `undo`.
-    Undo {},
+    Undo {
+        /// The id of the scan that was shown: no other is taken back.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        of: Option<String>,
+    },
     /// `outbox retry`.
     OutboxRetry {},
     /// `ledger checkpoint`.
@@ -226,10 +239,18 @@ pub enum Answer {
         /// Their name.
         operator: String,
     },
+    /// What is done about their tokens stands in the ledger.
+    TokensNoted {
+        /// Whose they are.
+        operator: String,
+    },
     /// The rules do not allow it; nothing changed.
     Refused {
         /// Why.
         why: String,
+        /// The same by its code, of what people are refused.
+        #[serde(flatten)]
+        coded: Option<Coded>,
     },
     /// A batch was opened or closed.
     Batch(BatchAnswer),
@@ -435,8 +456,8 @@ enum Asked {
     Slow(Slow),
     /// Whoever has the scanners.
     Scanners(OfScanners),
-    /// Nobody.
-    Refused(String),
+    /// Nobody: this is the answer.
+    Refused(Answer),
 }
 
 /// What is asked about scanners.
@@ -459,7 +480,7 @@ fn asked(
             Asked::Slow(Slow::SignIn { operator, secret, hand })
         }
         _ if party.by.role == Some(Role::Auditor) => {
-            refused_as("an auditor reads everything and changes nothing")
+            Asked::Refused(refused(&NotAsked::AuditorReads))
         }
         Command::Manual(command) => command.asked(guests, formats, reply),
         Command::Sheet { renewal } => {
@@ -475,12 +496,13 @@ fn asked(
         }
         Command::BallotSet { .. }
         | Command::OperatorDisable { .. }
+        | Command::OperatorTokens { .. }
         | Command::BatchReverse { .. }
         | Command::Decide { .. }
         | Command::OutboxDrop { .. } => of_people(command, party, reply),
-        Command::Undo {} => {
+        Command::Undo { of } => {
             let who = party.by.who.clone();
-            Asked::Ledger(Request::Undo { who, reply: read(reply, moved) })
+            Asked::Ledger(Request::Undo { who, of, reply: read(reply, moved) })
         }
         Command::Batch(command) => {
             Asked::Ledger(Request::Batch(command.asked(party.by.clone(), reply)))
@@ -503,8 +525,28 @@ fn asked(
     }
 }
 
-fn refused_as(why: &str) -> Asked {
-    Asked::Refused(why.to_owned())
+/// Why a command is asked of nobody.
+#[derive(Debug, thiserror::Error)]
+enum NotAsked {
+    #[error("an auditor reads everything and changes nothing")]
+    AuditorReads,
+    #[error("there is no scanner of that name")]
+    NoScanner,
+    #[error("no daemon runs")]
+    NoDaemon,
+    #[error("this is no command of that kind")]
+    AnotherKind,
+}
+
+impl Refuses for NotAsked {
+    fn coded(&self) -> Coded {
+        match self {
+            Self::AuditorReads => coded("auditor_reads", &[]),
+            Self::NoScanner => coded("no_scanner", &[]),
+            Self::NoDaemon => coded("no_daemon", &[]),
+            Self::AnotherKind => coded("another_kind", &[]),
+        }
+    }
 }
 
 /// What an import asks of the ledger.
@@ -513,7 +555,7 @@ fn of_import(command: Command, who: &Who, reply: oneshot::Sender<Answer>) -> Ask
         Command::ImportBegin {} => Request::ImportBegin(read(reply, |begun| match begun {
             Ok(import) => Answer::ImportBegun { import },
             Err(ImportRefused::Busy) => Answer::ImportBusy {},
-            Err(why) => Answer::Refused { why: why.to_string() },
+            Err(why) => refused_import(&why),
         })),
         Command::ImportRows { import, rows } => {
             let reply = read(reply, |done| unless_refused(done, Answer::ImportCompared));
@@ -544,7 +586,7 @@ fn of_import(command: Command, who: &Who, reply: oneshot::Sender<Answer>) -> Ask
         Command::ImportAbandon { import, refused } => {
             Request::ImportAbandon { import, refused, reply: read(reply, done) }
         }
-        _ => return refused_as("this is no command of an import"),
+        _ => return Asked::Refused(refused(&NotAsked::AnotherKind)),
     })
 }
 
@@ -565,6 +607,14 @@ fn of_people(command: Command, party: &Party, reply: oneshot::Sender<Answer>) ->
             });
             PeopleRequest::Disable { operator, by, reply }
         }
+        Command::OperatorTokens { operator, act } => {
+            let name = operator.clone();
+            let reply = read(reply, |noted| match noted {
+                Ok(()) => Answer::TokensNoted { operator: name },
+                Err(why) => refused(&why),
+            });
+            PeopleRequest::Tokens { operator, act, by, reply }
+        }
         Command::BatchReverse { batch, reason } => {
             let (party, reply) = (party.clone(), read(reply, decided));
             PeopleRequest::ReverseBatch { batch, reason, party, reply }
@@ -579,7 +629,7 @@ fn of_people(command: Command, party: &Party, reply: oneshot::Sender<Answer>) ->
             });
             PeopleRequest::Drop { change, reason, by, reply }
         }
-        _ => return refused_as("this is no command of people"),
+        _ => return Asked::Refused(refused(&NotAsked::AnotherKind)),
     }))
 }
 
@@ -603,7 +653,7 @@ fn retried(n: Result<usize, NotAllowed>) -> Answer {
 fn moved(moved: Result<Moved, NotMoved>) -> Answer {
     match moved {
         Ok(moved) => Answer::Moved(moved),
-        Err(why) => Answer::Refused { why: why.to_string() },
+        Err(why) => refused(&why),
     }
 }
 
@@ -617,8 +667,13 @@ fn decided(done: Result<Done, NotDone>) -> Answer {
     }
 }
 
-fn refused<E: std::error::Error>(why: &E) -> Answer {
-    Answer::Refused { why: why.to_string() }
+fn refused<E: Refuses>(why: &E) -> Answer {
+    Answer::Refused { why: why.to_string(), coded: Some(why.coded()) }
+}
+
+/// Imports are for the command line alone, in English.
+fn refused_import(why: &ImportRefused) -> Answer {
+    Answer::Refused { why: why.to_string(), coded: None }
 }
 
 fn done(done: Result<Counts, ImportRefused>) -> Answer {
@@ -628,7 +683,7 @@ fn done(done: Result<Counts, ImportRefused>) -> Answer {
 fn unless_refused<T>(done: Result<T, ImportRefused>, answer: impl FnOnce(T) -> Answer) -> Answer {
     match done {
         Ok(done) => answer(done),
-        Err(why) => Answer::Refused { why: why.to_string() },
+        Err(why) => refused_import(&why),
     }
 }
 
@@ -646,10 +701,10 @@ fn blocking(ledger: &Ledger, command: Command, guests: &mut Guests, formats: &Fo
             None => failed(),
         },
         Asked::Slow(slow) => people::carry_out(ledger, slow, guests),
-        Asked::Scanners(_) => return Answer::Refused { why: "no daemon runs".to_owned() },
-        Asked::Refused(why) => Answer::Refused { why },
+        Asked::Scanners(_) => return refused(&NotAsked::NoDaemon),
+        Asked::Refused(answer) => answer,
     };
-    if let (Some((what, who)), Answer::Refused { why }) = (noted, &answer)
+    if let (Some((what, who)), Answer::Refused { why, .. }) = (noted, &answer)
         && ledger.send(people::note(what, why, who)).is_none()
     {
         return failed();

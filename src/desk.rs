@@ -36,8 +36,10 @@ mod day;
 mod events;
 mod fields;
 mod gate;
+mod manual;
 mod openapi;
 mod page;
+mod printing;
 mod proof;
 mod records;
 mod refusal;
@@ -49,18 +51,21 @@ mod station;
 mod story;
 mod tls;
 pub mod tokens;
+mod undo;
 mod view;
 mod visit;
 mod words;
 
-use crate::ballot::ElectionId;
+use crate::ballot::{ElectionId, Mode};
 use crate::clock::{Clock, Zone};
 use crate::config::{Config, Page, Run, Tls};
 use crate::control::Within;
 use crate::envelope::Formats;
 use crate::event::often::Often;
 use crate::event::{LogEvent, chain};
+use crate::labels;
 use crate::ledger::{OperatorEntry, ReadError, Reader, Role};
+use crate::scan::Symbology;
 use assets::Assets;
 use board::{Board, Frame, Looker, Standing};
 use proof::Proving;
@@ -79,7 +84,7 @@ pub use routes::{Access, Method, ROUTES, Route};
 /// Frames that a stream may lag behind before it is dropped.
 const FRAMES_MAX: usize = 128;
 
-/// Connections to the ledger that read at a time.
+/// Connections to the ledger that read, and sheets that are drawn, at a time.
 const READERS_MAX: usize = 2;
 
 /// Event streams at a time.
@@ -105,6 +110,10 @@ pub struct Settings {
     formats: Arc<Formats>,
     /// Scans from which on the clerk is warned, 0 for never.
     batch_cap: u32,
+    /// What a batch's scans do where nothing else is said.
+    mode: Mode,
+    /// In which labels are printed.
+    symbologies: Vec<Symbology>,
 }
 
 impl Settings {
@@ -127,6 +136,8 @@ impl Settings {
                 config.envelopes.clone(),
             )),
             batch_cap: config.station.batch_cap,
+            mode: config.station.mode,
+            symbologies: labels::symbologies(&config.envelopes),
         })
     }
 
@@ -343,18 +354,23 @@ impl State {
         &self,
         ask: impl FnOnce(&Reader) -> Result<T, ReadError> + Send + 'static,
     ) -> Result<T, refusal::Refusal> {
+        let (path, zone) = (self.settings.ledger.clone(), self.settings.zone.clone());
+        let read = move || Reader::open(&path, zone).and_then(|reader| ask(&reader));
+        self.beside(read).await?.map_err(|error| refusal::Refusal::Failed(chain(&error)))
+    }
+
+    /// Does what takes its time on a thread that may block; so many at a time.
+    async fn beside<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, refusal::Refusal> {
         let busy = |_closed| refusal::Refusal::Busy;
         let turn = Arc::clone(&self.readers).acquire_owned().await.map_err(busy)?;
-        let (path, zone) = (self.settings.ledger.clone(), self.settings.zone.clone());
-        let read = tokio::task::spawn_blocking(move || {
-            let answer = Reader::open(&path, zone).and_then(|reader| ask(&reader));
+        let done = tokio::task::spawn_blocking(move || {
+            let done = work();
             drop(turn);
-            answer
+            done
         });
-        match read.await {
-            Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(error)) => Err(refusal::Refusal::Failed(chain(&error))),
-            Err(panicked) => Err(refusal::Refusal::Failed(chain(&panicked))),
-        }
+        done.await.map_err(|panicked| refusal::Refusal::Failed(chain(&panicked)))
     }
 }

@@ -128,6 +128,18 @@ pub fn printable(text: &str) -> String {
     text.chars().take(200).flat_map(char::escape_debug).collect()
 }
 
+/// The same where it stands in no quotes: those in it stay as they are.
+pub fn legible(text: &str) -> String {
+    let mut shown = String::new();
+    for c in text.chars().take(200) {
+        match c {
+            '\'' | '"' => shown.push(c),
+            _ => shown.extend(c.escape_debug()),
+        }
+    }
+    shown
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -146,5 +158,8 @@ mod tests {
     fn printable_text_steers_no_terminal() {
         assert_eq!(printable("a\u{1b}[2J\n"), "a\\u{1b}[2J\\n");
         assert_eq!(printable(&"x".repeat(300)).len(), 200);
+        assert_eq!(printable("it's \"it\""), "it\\'s \\\"it\\\"");
+        assert_eq!(legible("it's \"it\"\u{1b}[2J"), "it's \"it\"\\u{1b}[2J");
+        assert_eq!(legible(&"x".repeat(300)).len(), 200);
     }
 }

@@ -32,6 +32,7 @@ mod operators;
 mod outbox;
 mod proof;
 mod proposals;
+mod refusals;
 mod report;
 mod rows;
 mod schema;
@@ -42,6 +43,7 @@ mod unanswered;
 mod verify;
 mod writer;
 
+pub use at_scanners::SignedInAt;
 pub use batches::{
     BatchCount, BatchRequest, BatchReversal, BatchScan, BatchStory, ClosedBatch, Closing, Contents,
     Difference, LeftAlone, NewBatch, NotBatched, NotReversed, OpenBatch, Reversed,
@@ -51,7 +53,7 @@ pub use cell::write_csv_row;
 pub use checkpoint::{Checkpoint, Held, HeldError};
 pub use correct::{Moved, NotMoved, SetRequest, TakenBack};
 pub use export::{Export, ExportError, Exported};
-pub use fact::{Counts, Decision, Person, Refusal, Role, TwoPersonAct, Who, Why};
+pub use fact::{Counts, Decision, Person, Refusal, Role, TokenAct, TwoPersonAct, Who, Why};
 pub(crate) use import::packed;
 pub use import::{
     Changed, Compared, ImportRefused, ImportRow, ImportedFile, NotPacked, RefusedRow, Repeats,
@@ -71,9 +73,10 @@ pub use proof::ProofRequest;
 pub use proposals::{Done, NotDone, Party, Proposal};
 pub use report::{
     After, BallotStory, BatchDay, BatchPage, BatchReport, BatchSheet, Chapter, CheckpointEntry,
-    CheckpointPage, DayReport, DaySheet, Exception, Exceptions, FieldDifference, Flow, HandCounts,
-    HourScans, ImportDifference, ImportEntry, ImportPage, ImportSheet, NamedScans, OutboxPage,
-    QuarterScans, ReadError, Reader, Reconciliation, Report, ScanSums, VoterChange,
+    CheckpointPage, ClerkScans, DayReport, DaySheet, Exception, Exceptions, FieldDifference, Flow,
+    HandCounts, HourScans, ImportDifference, ImportEntry, ImportPage, ImportSheet, NamedScans,
+    OutboxPage, QuarterScans, ReadError, Reader, Reconciliation, Report, ScanSums, Undoable,
+    VoterChange,
 };
 pub use schema::SchemaError;
 pub use sheets::{Renewal, SheetCode, SheetCodes, SheetRequest};

@@ -20,7 +20,7 @@
 //!
 //! # Code map
 //!
-//! - Words: [`scan`], [`ballot`], [`reason`], [`imb`], [`clock`], [`event`], [`delivery`],
+//! - Words: [`scan`], [`ballot`], [`reason`], [`imb`], [`clock`], [`event`], [`delivery`], [`coded`] (refusals in every language),
 //!   [`sheet`] (what the codes of a command sheet spell): values and pure rules. The table of
 //!   all moves of a ballot is in [`ballot`], the verdicts are in [`scan`], why a ballot stands where it stands is in [`reason`].
 //! - Stages: [`scanner`] (profiles, dialogs, lines, cameras, folders, what is plugged in), [`decode`] (pictures to symbols), [`envelope`] (payload to ballot),
@@ -33,6 +33,7 @@
 //!   door to rxing. [`decode::unchanged`] tells a camera's picture that shows what the last one showed.
 //! - [`config`] turns a file into a configuration that cannot be wrong; [`control`] is the one way in which a command changes
 //!   something.
+//! - [`labels`] draws what a station prints: command sheets, badges, test envelopes.
 //! - [`pipeline`] joins the stages, [`desk`] serves the pages, [`daemon`] runs them, [`cli`] is what people type.
 //! - `relay/wire`, a package of its own: event types and signing, shared with the relay and nothing else.
 //!
@@ -62,6 +63,7 @@
 // Words: values and pure rules.
 pub mod ballot;
 pub mod clock;
+pub mod coded;
 pub mod delivery;
 pub mod event;
 pub mod imb;
@@ -86,6 +88,9 @@ pub mod forward;
 pub mod config;
 
 pub mod control;
+
+// What is printed, for people and pages alike.
+pub mod labels;
 
 // The pages, beside what joins the stages.
 pub mod desk;

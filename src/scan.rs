@@ -404,7 +404,7 @@ impl Judged {
 }
 
 /// The event that put a ballot where it stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Earlier {
     /// When.
     pub at: Micros,

@@ -4,6 +4,8 @@
 
 #[path = "desk_pages/api.rs"]
 mod api;
+#[path = "desk_pages/hands.rs"]
+mod hands;
 #[path = "desk_pages/hostile.rs"]
 mod hostile;
 mod support;
@@ -112,9 +114,17 @@ fn every_field_has_a_label_and_every_form_its_token() {
     let station = staffed();
     let daemon = station.start();
     let mut web = signed_in(&station, "root");
-    for path in
-        ["/batches", "/ballots/202611/000000001", "/operators", "/outbox", "/proof", "/ballots"]
-    {
+    for path in [
+        "/batches",
+        "/ballots/202611/000000001",
+        "/operators",
+        "/outbox",
+        "/proof",
+        "/ballots",
+        "/manual",
+        "/labels",
+        "/labels/renew",
+    ] {
         let body = web.get(path).body;
         for form in body.split("<form").skip(1).map(|rest| rest.split("</form>").next().unwrap()) {
             assert!(form.contains("<button"), "{path}: {form}");

@@ -148,7 +148,7 @@ fn only_what_was_looked_up_is_confirmed() {
     let look_up =
         |ballot| Asked::Manual(ManualCommand::LookUp { number: payload(ballot), again: None });
     let mut desk = session();
-    let is_refused = |answer: &Answer| matches!(answer, Answer::Refused { why } if why.contains("look the number up"));
+    let is_refused = |answer: &Answer| matches!(answer, Answer::Refused { why, .. } if why.contains("look the number up"));
     assert!(is_refused(&desk.ask(confirm(1)).unwrap()));
     let found = desk.ask(look_up(1)).unwrap();
     assert!(matches!(&found, Answer::LookedUp(found) if found.ballot.as_str() == "000000001"));

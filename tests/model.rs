@@ -133,7 +133,7 @@ impl Both {
             }
             Action::Undo => {
                 let who = sue().who;
-                let undo = |reply| Request::Undo { who, reply };
+                let undo = |reply| Request::Undo { who, of: None, reply };
                 let undone = self.station.ledger().ask(undo).unwrap();
                 assert_eq!(undone.is_ok(), self.model.undo(now), "{undone:?}");
             }

@@ -193,7 +193,7 @@ fn exported(station: &own_ledger::Station, what: Export) -> Vec<Vec<String>> {
 fn a_ballot_came_back_when_the_station_or_else_a_file_says() {
     const BY_FILE: Micros = Micros(NOON.0 - 3_600_000_000);
     let station = own_ledger::Station::default();
-    let undo = |reply| Request::Undo { who: Who::os_user("clerk".to_owned()), reply };
+    let undo = |reply| Request::Undo { who: Who::os_user("clerk".to_owned()), of: None, reply };
     station.import(&(1..=7).map(row).collect::<Vec<_>>());
     for ballot in [3, 6] {
         station.scan_ballot("left", ballot);

@@ -158,7 +158,7 @@ pub(super) fn ballot_set(place: &Place, common: &Common, wanted: Wanted) -> Resu
 /// `ballot-intake undo`.
 pub(super) fn undo(place: &Place, common: &Common) -> Result<Exit, Failure> {
     let config = place.config(common)?;
-    match have_done(place, common, &config, Command::Undo {})? {
+    match have_done(place, common, &config, Command::Undo { of: None })? {
         Answer::Moved(moved) if !common.json => {
             write!(io::stdout().lock(), "took the last scan back: ")?;
             let scan = moved.scan.clone();
@@ -200,7 +200,7 @@ pub(super) fn acknowledge(
             print_json(&serde_json::json!({ "acknowledged": n }))?;
         }
         Answer::Acknowledged { n } => writeln!(io::stdout().lock(), "{n} scanners were locked")?,
-        Answer::Refused { why } => return Err(Failure::new(Exit::No, anyhow!(why))),
+        Answer::Refused { why, .. } => return Err(Failure::new(Exit::No, anyhow!(why))),
         other => return Err(unexpected(&other)),
     }
     Ok(Exit::Done)
@@ -214,7 +214,7 @@ pub(super) fn outbox_retry(place: &Place, common: &Common) -> Result<Exit, Failu
         Answer::Retried { n } => {
             writeln!(io::stdout().lock(), "{n} changes are owed again; the relay is asked now")?;
         }
-        Answer::Refused { why } => return Err(Failure::new(Exit::No, anyhow!(why))),
+        Answer::Refused { why, .. } => return Err(Failure::new(Exit::No, anyhow!(why))),
         other => return Err(unexpected(&other)),
     }
     Ok(Exit::Done)

@@ -184,7 +184,7 @@ fn open(place: &Place, config: &Config, common: &Common, wanted: Open) -> Result
         Answer::Batch(BatchAnswer::Opened(open)) => {
             writeln!(io::stdout().lock(), "{}", open.batch)?;
         }
-        Answer::Refused { why } => return Err(Failure::new(Exit::No, anyhow!(why))),
+        Answer::Refused { why, .. } => return Err(Failure::new(Exit::No, anyhow!(why))),
         other => return Err(unexpected(&other)),
     }
     Ok(Exit::Done)
@@ -215,7 +215,7 @@ fn close(
                 closed.counted
             )?;
         }
-        Answer::Refused { why } => return Err(Failure::new(Exit::No, anyhow!(why))),
+        Answer::Refused { why, .. } => return Err(Failure::new(Exit::No, anyhow!(why))),
         other => return Err(unexpected(&other)),
     }
     Ok(Exit::Done)

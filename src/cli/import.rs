@@ -241,7 +241,7 @@ fn begin(desk: &mut Desk) -> Result<i64, ImportError> {
 
 fn unexpected(answer: Answer) -> ImportError {
     ImportError::Ledger(match answer {
-        Answer::Refused { why } | Answer::Failed { why } => why,
+        Answer::Refused { why, .. } | Answer::Failed { why } => why,
         other => format!("it answered {other:?}"),
     })
 }

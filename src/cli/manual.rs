@@ -81,7 +81,7 @@ fn looked_up(answer: Answer) -> Result<LookedUp, Failure> {
 
 fn refusal(answer: &Answer) -> Failure {
     match answer {
-        Answer::Refused { why } => Failure::new(Exit::No, anyhow!("{why}")),
+        Answer::Refused { why, .. } => Failure::new(Exit::No, anyhow!("{why}")),
         Answer::Failed { why } => Failure::new(Exit::Ledger, anyhow!("{why}")),
         other => unexpected(other),
     }

@@ -8,7 +8,8 @@ use crate::control::{Answer, Command, Desk, Hand, PASSWORD_BYTES_MAX};
 use crate::desk::tokens;
 use crate::event::printable;
 use crate::ledger::{
-    Decision, LeftAlone, Moved, OperatorEntry, Proposal, Reversed, Role, Secret, TwoPersonAct,
+    Decision, LeftAlone, Moved, OperatorEntry, Proposal, Reversed, Role, Secret, TokenAct,
+    TwoPersonAct,
 };
 use anyhow::anyhow;
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
@@ -165,13 +166,10 @@ pub(super) fn operators_list(place: &Place, common: &Common) -> Result<Exit, Fai
     Ok(Exit::Done)
 }
 
-/// `ballot-intake operators token`.
+/// `ballot-intake operators token`. The event comes first: no token is ever made that the ledger does not know of.
 pub(super) fn operators_token(place: &Place, common: &Common, name: &str) -> Result<Exit, Failure> {
     let config = place.config(common)?;
-    let operators = open_reader(&config)?.operators().map_err(|e| Failure::new(Exit::Ledger, e))?;
-    if !operators.iter().any(|entry| entry.operator == name && entry.disabled.is_none()) {
-        return Err(Failure::new(Exit::No, anyhow!("there is no operator {name:?}")));
-    }
+    note_tokens(place, common, &config, name, TokenAct::Made)?;
     let token =
         tokens::issue(&config.ledger.path, name).map_err(|e| Failure::new(Exit::Ledger, e))?;
     if common.json {
@@ -182,7 +180,7 @@ pub(super) fn operators_token(place: &Place, common: &Common, name: &str) -> Res
     Ok(Exit::Done)
 }
 
-/// `ballot-intake operators token --revoke`.
+/// `ballot-intake operators token --revoke`. They end first: what the ledger says has ended has.
 pub(super) fn operators_revoke(
     place: &Place,
     common: &Common,
@@ -190,12 +188,30 @@ pub(super) fn operators_revoke(
 ) -> Result<Exit, Failure> {
     let config = place.config(common)?;
     let n = tokens::revoke(&config.ledger.path, name).map_err(|e| Failure::new(Exit::Ledger, e))?;
+    if n > 0 {
+        let n = u32::try_from(n).unwrap_or(u32::MAX);
+        note_tokens(place, common, &config, name, TokenAct::Revoked { n })?;
+    }
     if common.json {
         print_json(&serde_json::json!({ "operator": name, "revoked": n }))?;
     } else {
         writeln!(io::stdout().lock(), "{n} tokens of {name} are none any more")?;
     }
     Ok(Exit::Done)
+}
+
+fn note_tokens(
+    place: &Place,
+    common: &Common,
+    config: &Config,
+    name: &str,
+    act: TokenAct,
+) -> Result<(), Failure> {
+    let command = Command::OperatorTokens { operator: name.to_owned(), act };
+    match have_done(place, common, config, command)? {
+        Answer::TokensNoted { .. } => Ok(()),
+        answer => Err(refusal(&answer)),
+    }
 }
 
 fn print_operator(entry: &OperatorEntry) -> Result<(), Failure> {
@@ -225,7 +241,7 @@ pub(super) fn proposals_list(place: &Place, common: &Common) -> Result<Exit, Fai
 
 /// A proposal as a sentence.
 pub(super) fn in_words(proposal: &Proposal) -> String {
-    let Proposal { proposal: number, at, who, what, batch_name, void_because } = proposal;
+    let Proposal { proposal: number, at, who, what, batch_name, void_because, .. } = proposal;
     let what = match what {
         TwoPersonAct::SetBallot { election, ballot, from, to, reason, beside } => {
             let beside = beside.as_ref().map_or_else(String::new, |other| {
@@ -392,7 +408,7 @@ fn print_moved(moved: &Moved) -> Result<(), Failure> {
 
 fn refusal(answer: &Answer) -> Failure {
     match answer {
-        Answer::Refused { why } => Failure::new(Exit::No, anyhow!("{why}")),
+        Answer::Refused { why, .. } => Failure::new(Exit::No, anyhow!("{why}")),
         Answer::Failed { why } => Failure::new(Exit::Ledger, anyhow!("{why}")),
         other => unexpected(other),
     }

@@ -28,7 +28,7 @@ pub(super) fn checkpoint(
     }
     let made = match have_done(place, common, &config, Command::LedgerCheckpoint {})? {
         Answer::Checkpointed(made) => made,
-        Answer::Refused { why } => return Err(Failure::new(Exit::No, anyhow!(why))),
+        Answer::Refused { why, .. } => return Err(Failure::new(Exit::No, anyhow!(why))),
         other => return Err(unexpected(&other)),
     };
     if let Some(path) = out {

@@ -1,6 +1,6 @@
 //! Commands about batches.
 
-use super::{Answer, read};
+use super::{Answer, read, refused};
 use crate::ledger::{BatchRequest, ClosedBatch, Closing, NewBatch, NotBatched, OpenBatch, Person};
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
@@ -44,6 +44,6 @@ impl BatchCommand {
 fn answer<T>(outcome: Result<T, NotBatched>, done: impl FnOnce(T) -> BatchAnswer) -> Answer {
     match outcome {
         Ok(batch) => Answer::Batch(done(batch)),
-        Err(why) => Answer::Refused { why: why.to_string() },
+        Err(why) => refused(&why),
     }
 }

@@ -4,11 +4,12 @@
 //! is typed twice. Only the number that was looked up last, by the same person in the same session, can be confirmed, once.
 
 use super::people::Guests;
-use super::{Answer, Asked, read, refused, refused_as};
+use super::{Answer, Asked, read, refused};
 use crate::ballot::{BallotId, Status};
+use crate::coded::{Coded, Refuses, coded};
 use crate::envelope::Formats;
 use crate::ledger::{LookedUp, ManualRequest, NotMarked, Request, Typed};
-use crate::scan::{Capture, Face, Judged, Symbol, Verdict};
+use crate::scan::{Capture, Earlier, Face, Judged, Symbol, Verdict};
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
@@ -45,6 +46,9 @@ pub struct Marked {
     pub status: Option<Status>,
     /// Why, in words.
     pub reason: Option<String>,
+    /// Of a ballot that stands there already: when, where and in which batch that was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub earlier: Option<Earlier>,
     /// The number of its batch.
     pub batch: u32,
     /// Its position there, from 1.
@@ -70,6 +74,19 @@ enum NoNumber {
     NotLookedUp,
 }
 
+impl Refuses for NoNumber {
+    fn coded(&self) -> Coded {
+        match self {
+            Self::Unreadable(why) => coded("number_unreadable", &[("why", why)]),
+            Self::WrongElection(format) => coded("number_of_another", &[("format", format)]),
+            Self::Command => coded("number_is_command", &[]),
+            Self::Once => coded("number_once", &[]),
+            Self::Differ => coded("numbers_differ", &[]),
+            Self::NotLookedUp => coded("number_not_looked_up", &[]),
+        }
+    }
+}
+
 impl ManualCommand {
     /// What it asks of the ledger, whose answer goes to `reply`.
     pub(super) fn asked(
@@ -85,35 +102,31 @@ impl ManualCommand {
                 let (number, again) = (plain(&number), again.as_deref().map(plain));
                 let typed = match typed(&number, again.as_deref(), formats) {
                     Ok(typed) => typed,
-                    Err(why) => return refused_as(&why.to_string()),
+                    Err(why) => return Asked::Refused(refused(&why)),
                 };
                 guests.looked_up = Some((number, typed.clone()));
                 let reply = read(reply, |found: Result<LookedUp, _>| {
-                    found.map_or_else(|why| no(&why), Answer::LookedUp)
+                    found.map_or_else(|why: NotMarked| refused(&why), Answer::LookedUp)
                 });
                 ManualRequest::LookUp { typed, person, reply }
             }
             Self::Confirm { number } => match looked_up {
                 Some((known, typed)) if known == plain(&number) => {
                     let reply = read(reply, |done: Result<Judged, _>| {
-                        done.map_or_else(|why| no(&why), marked)
+                        done.map_or_else(|why: NotMarked| refused(&why), marked)
                     });
                     ManualRequest::Mark { typed, person, reply }
                 }
-                _ => return refused_as(&NoNumber::NotLookedUp.to_string()),
+                _ => return Asked::Refused(refused(&NoNumber::NotLookedUp)),
             },
         };
         Asked::Ledger(Request::Manual(request))
     }
 }
 
-fn no(why: &NotMarked) -> Answer {
-    refused(why)
-}
-
 fn marked(judged: Judged) -> Answer {
-    let Judged { verdict, ballot, status, reason, batch, position, .. } = judged;
-    Answer::Marked(Marked { verdict, ballot, status, reason, batch, position })
+    let Judged { verdict, ballot, status, reason, earlier, batch, position, .. } = judged;
+    Answer::Marked(Marked { verdict, ballot, status, reason, earlier, batch, position })
 }
 
 /// Without the spaces by which people group digits.

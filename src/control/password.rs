@@ -1,5 +1,6 @@
 //! Passwords of operators: what is accepted as one, and the one door to Argon2.
 
+use crate::coded::{Coded, Refuses, coded};
 use crate::ledger::Secret;
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _, phc::PasswordHash};
 use argon2::{Algorithm, Argon2, Params, Version};
@@ -17,14 +18,25 @@ const LANES: u32 = 1;
 
 const SALT_BYTES: usize = 16;
 
+/// What was given is no password: it is too short or too long.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "a password has at least {CHARACTERS_MIN} characters and at most {PASSWORD_BYTES_MAX} bytes"
+)]
+pub(super) struct NoPassword;
+
+impl Refuses for NoPassword {
+    fn coded(&self) -> Coded {
+        coded("password", &[("least", &CHARACTERS_MIN), ("most", &PASSWORD_BYTES_MAX)])
+    }
+}
+
 /// Why there is no hash of a password.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum PasswordError {
     /// It is too short or too long.
-    #[error(
-        "a password has at least {CHARACTERS_MIN} characters and at most {PASSWORD_BYTES_MAX} bytes"
-    )]
-    Length,
+    #[error(transparent)]
+    Length(NoPassword),
     /// The operating system gave no random bytes.
     #[error("no random bytes for a salt")]
     Random(#[source] getrandom::Error),
@@ -37,7 +49,7 @@ pub(super) enum PasswordError {
 pub(super) fn hash(password: &Secret) -> Result<Secret, PasswordError> {
     let text = password.as_str();
     if text.chars().count() < CHARACTERS_MIN || text.len() > PASSWORD_BYTES_MAX {
-        return Err(PasswordError::Length);
+        return Err(PasswordError::Length(NoPassword));
     }
     let mut salt = [0; SALT_BYTES];
     getrandom::fill(&mut salt).map_err(PasswordError::Random)?;
@@ -93,7 +105,7 @@ mod tests {
     fn a_password_is_not_too_short_and_not_too_long() {
         for text in ["", "1234567", &"x".repeat(PASSWORD_BYTES_MAX + 1)] {
             let error = hash(&secret(text)).unwrap_err();
-            assert!(matches!(error, PasswordError::Length), "{error}");
+            assert!(matches!(error, PasswordError::Length(NoPassword)), "{error}");
             assert!(!is_of(&secret(text), None));
         }
     }

@@ -1,7 +1,8 @@
 //! Signing in and adding operators: what takes a password's hash, and so is not done on the ledger's thread.
 
 use super::password::{self, PasswordError};
-use super::{Answer, Command, failed};
+use super::{Answer, Command, failed, refused};
+use crate::coded::{Coded, Refuses, coded};
 use crate::event::LogEvent;
 use crate::ledger::{
     Challenge, Claim, Ledger, NewOperator, NotKnown, Party, PeopleRequest, Person, Proof, Refusal,
@@ -9,6 +10,9 @@ use crate::ledger::{
 };
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
+
+/// The code of having tried too often to sign in.
+pub const SIGN_IN_LOCKED: &str = "sign_in_locked";
 
 /// As whom somebody signs in.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,7 +96,7 @@ pub(super) fn carry_out(ledger: &Ledger, slow: Slow, guests: &mut Guests) -> Ans
                     guests.admit(person, hand);
                     Answer::SignedIn { operator, role }
                 }
-                Err(why) => Answer::Refused { why: why.to_string() },
+                Err(why) => refused(&why),
             })
         }
         Slow::Add { operator, role, secret } => {
@@ -111,10 +115,11 @@ impl Command {
             Self::Batch(_) => "batch",
             Self::OperatorAdd { .. } => "operator_add",
             Self::OperatorDisable { .. } => "operator_disable",
+            Self::OperatorTokens { .. } => "operator_tokens",
             Self::BatchReverse { .. } => "batch_reverse",
             Self::Decide { .. } => "decide",
             Self::OutboxDrop { .. } => "outbox_drop",
-            Self::Undo {} => "undo",
+            Self::Undo { .. } => "undo",
             Self::OutboxRetry {} => "outbox_retry",
             Self::LedgerCheckpoint {} => "ledger_checkpoint",
             Self::ImportBegin {} => "import",
@@ -147,6 +152,15 @@ enum NotSignedIn {
     Wrong,
     #[error("too many failures to sign in: nobody can as that operator for {} minutes", minutes(.0))]
     Locked(Duration),
+}
+
+impl Refuses for NotSignedIn {
+    fn coded(&self) -> Coded {
+        match self {
+            Self::Wrong => coded("sign_in_wrong", &[]),
+            Self::Locked(left) => coded(SIGN_IN_LOCKED, &[("minutes", &minutes(left))]),
+        }
+    }
 }
 
 fn minutes(left: &Duration) -> u64 {
@@ -215,13 +229,13 @@ fn add(
     };
     let proof = match proof {
         Ok(proof) => proof,
-        Err(why @ PasswordError::Length) => return Ok(Answer::Refused { why: why.to_string() }),
+        Err(PasswordError::Length(why)) => return Ok(refused(&why)),
         Err(why) => return Ok(Answer::Failed { why: crate::event::chain(&why) }),
     };
     let new = NewOperator { operator: operator.clone(), role, proof };
     let added = ledger.ask(|reply| Request::People(PeopleRequest::Add { new, by, reply }))?;
     Ok(match added {
         Ok(()) => Answer::OperatorAdded { operator, role },
-        Err(why) => Answer::Refused { why: why.to_string() },
+        Err(why) => refused(&why),
     })
 }

@@ -2,9 +2,9 @@
 
 use super::people::{self, Guests, Slow, note};
 use super::roster::Roster;
-use super::{Answer, Asked, Command, OfScanners, asked, failed};
+use super::{Answer, Asked, Command, NotAsked, OfScanners, asked, failed, refused};
 use crate::envelope::Formats;
-use crate::ledger::{Ledger, Request, Unsent, Who};
+use crate::ledger::{Ledger, NotKnown, PeopleRequest, Reply, Request, SignedInAt, Unsent, Who};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Semaphore, oneshot};
@@ -14,6 +14,9 @@ const HASHES_MAX: usize = 1;
 
 /// Between two attempts to hand the ledger a command that found its queue full.
 const SEND_AGAIN: Duration = Duration::from_millis(5);
+
+/// How long a page waits for what the ledger's thread alone knows: what is shown beside it must not wait for a slow disk.
+const LOOK_MAX: Duration = Duration::from_secs(2);
 
 /// What a running daemon has, for commands.
 #[derive(Debug, Clone)]
@@ -38,10 +41,24 @@ impl Within {
     pub async fn carry_out(&self, command: Command, guests: &mut Guests) -> Answer {
         let noted = command.noted().map(|what| (what, guests.party().by.who.clone()));
         let answer = self.carried_out(command, guests).await;
-        if let (Some((what, who)), Answer::Refused { why }) = (noted, &answer) {
+        if let (Some((what, who)), Answer::Refused { why, .. }) = (noted, &answer) {
             self.refused(what, why, who).await;
         }
         answer
+    }
+
+    /// Who is signed in at which scanner; none where the ledger does not say so in time.
+    pub async fn signed_in_at_scanners(&self) -> Option<Vec<SignedInAt>> {
+        let (sender, answer) = oneshot::channel();
+        let reply = Reply::new(move |said: Result<Vec<SignedInAt>, NotKnown>| {
+            // Whoever asked may be gone.
+            drop(sender.send(said));
+        });
+        let asked = async {
+            self.send(Request::People(PeopleRequest::AtScanners(reply))).await?;
+            answer.await.ok()?.ok()
+        };
+        tokio::time::timeout(LOOK_MAX, asked).await.ok().flatten()
     }
 
     /// Writes down that somebody was refused.
@@ -67,7 +84,7 @@ impl Within {
             Asked::Ledger(request) => request,
             Asked::Slow(slow) => return self.slowly(slow, guests).await,
             Asked::Scanners(what) => return of_scanners(&self.scanners, what),
-            Asked::Refused(why) => return Answer::Refused { why },
+            Asked::Refused(answer) => return answer,
         };
         match self.send(request).await {
             Some(()) => answer.await.unwrap_or_else(|_closed| failed()),
@@ -99,7 +116,7 @@ fn of_scanners(roster: &Roster, what: OfScanners) -> Answer {
         OfScanners::States => Answer::Scanners { scanners: roster.states() },
         OfScanners::Acknowledge(scanner) => match roster.acknowledge(scanner.as_deref()) {
             Some(n) => Answer::Acknowledged { n },
-            None => Answer::Refused { why: "there is no scanner of that name".to_owned() },
+            None => refused(&NotAsked::NoScanner),
         },
     }
 }

@@ -16,7 +16,7 @@ pub(super) const SECOND_SECRET: Field = may("second_secret", Kind::Secret);
 pub(super) async fn second(visit: &mut Visit) -> Result<(), Refusal> {
     let Some(secret) = visit.field("second_secret") else {
         return match visit.field("second_operator") {
-            Some(_) => Err(Refusal::Malformed("the second person's password or badge is missing")),
+            Some(_) => Err(Refusal::Malformed("second_secret")),
             None => Ok(()),
         };
     };
@@ -37,6 +37,7 @@ pub(super) fn needed<'v>(
 /// The key of what was done, for the page that follows.
 const fn done_key(answer: &Answer) -> &'static str {
     match answer {
+        Answer::Moved(moved) if moved.scan.is_some() => "taken_back",
         Answer::Moved(_) => "moved",
         Answer::Proposed { .. } => "proposed",
         Answer::Declined { .. } => "declined",

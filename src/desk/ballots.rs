@@ -45,7 +45,7 @@ struct One<'v> {
 pub(super) async fn search(visit: Visit) -> Outcome {
     let number = visit.query("number").unwrap_or_default().trim().to_owned();
     if number.len() > NUMBER_BYTES_MAX {
-        return Err(Refusal::Malformed("no number is that long"));
+        return Err(Refusal::Malformed("number_length"));
     }
     let own = visit.settings().election.as_ref().map_or("", ElectionId::as_str);
     let election = visit.query("election").unwrap_or(own).trim().to_owned();
@@ -110,9 +110,9 @@ pub(super) async fn set(mut visit: Visit) -> Outcome {
 async fn set_as(visit: &mut Visit) -> Result<Answer, Refusal> {
     let election = ElectionId::new(visit.param("election")?).map_err(|_none| Refusal::NotFound)?;
     let ballot = BallotId::new(visit.param("ballot")?).map_err(|_none| Refusal::NotFound)?;
-    let status = needed(visit, "status", "say where the ballot shall stand")?;
-    let status = Status::from_name(status).ok_or(Refusal::Malformed("there is no such status"))?;
-    let reason = needed(visit, "reason", "say why")?.to_owned();
+    let status = needed(visit, "status", "status_missing")?;
+    let status = Status::from_name(status).ok_or(Refusal::Malformed("no_status"))?;
+    let reason = needed(visit, "reason", "reason_missing")?.to_owned();
     second(visit).await?;
     visit.command(Command::BallotSet { election, ballot, status, reason }).await
 }

@@ -2,10 +2,11 @@
 
 use super::act::{answered, needed, second};
 use super::page::Frame;
-use super::refusal::Refusal;
+use super::refusal::{Refusal, Why};
 use super::visit::{Outcome, Visit};
 use crate::ballot::{Mode, ReceivedBy};
 use crate::clock::Micros;
+use crate::coded::coded;
 use crate::control::batch::BatchCommand;
 use crate::control::{Answer, Command};
 use crate::ledger::{BatchPage, BatchSheet, Closing, NewBatch, ReadError, Reader};
@@ -107,11 +108,11 @@ async fn open_as(visit: &mut Visit) -> Result<Answer, Refusal> {
     let way = visit.field("received_by").map(|name| ReceivedBy::from_name(name).ok_or(()));
     let cap = match visit.field("cap") {
         None => visit.settings().batch_cap,
-        Some(cap) => cap.parse().map_err(|_no| Refusal::Malformed("the cap is no number"))?,
+        Some(cap) => cap.parse().map_err(|_no| Refusal::Malformed("cap"))?,
     };
     let wanted = NewBatch {
-        mode: mode.transpose().map_err(none("there is no such mode"))?,
-        received_by: way.transpose().map_err(none("there is no such way"))?.unwrap_or_default(),
+        mode: mode.transpose().map_err(none("no_mode"))?,
+        received_by: way.transpose().map_err(none("no_way"))?.unwrap_or_default(),
         received_at: visit.field("received_at").map(|text| instant(visit, text)).transpose()?,
         reason: text("reason"),
         postmarked: visit.field("postmarked").is_some(),
@@ -126,7 +127,10 @@ async fn open_as(visit: &mut Visit) -> Result<Answer, Refusal> {
 fn instant(visit: &Visit, text: &str) -> Result<Micros, Refusal> {
     let zone = &visit.settings().zone;
     let instant = Micros::parse_rfc3339(text).map_or_else(|| zone.exact(text), Ok);
-    instant.map_err(|why| Refusal::Rules(format!("{text}: {}", crate::event::chain(&why))))
+    instant.map_err(|error| {
+        let why = format!("{text}: {}", crate::event::chain(&error));
+        Refusal::Rules(Why { why, coded: Some(coded("no_time", &[("text", &text)])) })
+    })
 }
 
 /// `POST /batches/{n}/close` and the same of the API.
@@ -137,8 +141,8 @@ pub(super) async fn close(mut visit: Visit) -> Outcome {
 }
 
 async fn close_as(visit: &mut Visit, batch: u32) -> Result<Answer, Refusal> {
-    let counted = needed(visit, "counted", "say how many envelopes were counted")?;
-    let counted = counted.parse().map_err(|_no| Refusal::Malformed("the count is no number"))?;
+    let counted = needed(visit, "counted", "counted_missing")?;
+    let counted = counted.parse().map_err(|_no| Refusal::Malformed("count"))?;
     let explanation = visit.field("explanation").map(str::to_owned);
     let closing = Closing { batch, counted, explanation };
     visit.command(Command::Batch(BatchCommand::Close(closing))).await
@@ -152,7 +156,7 @@ pub(super) async fn reverse(mut visit: Visit) -> Outcome {
 }
 
 async fn reverse_as(visit: &mut Visit, batch: u32) -> Result<Answer, Refusal> {
-    let reason = needed(visit, "reason", "say why")?.to_owned();
+    let reason = needed(visit, "reason", "reason_missing")?.to_owned();
     second(visit).await?;
     visit.command(Command::BatchReverse { batch, reason }).await
 }

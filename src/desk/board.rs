@@ -10,7 +10,7 @@ use super::{Sessions, Settings};
 use crate::clock::{Clock, Micros};
 use crate::control::Within;
 use crate::control::roster::{Roster, ScannerState};
-use crate::event::{LogEvent, chain, printable};
+use crate::event::{LogEvent, chain, legible};
 use crate::ledger::{Change, Now, OpenNow, ReadError, Reader, Role, ScanNow, Told};
 use crate::scan::{Earlier, Fill, Judged, Symbol, Verdict};
 use axum::body::Bytes;
@@ -412,9 +412,7 @@ fn numbered(scans: Vec<ScanNow>, newest: u64) -> VecDeque<Seen> {
 fn seen(at: Micros, scanner: &str, judged: Judged, symbols: &[Symbol]) -> Seen {
     let text = match judged.ballot {
         Some(_) => None,
-        None => {
-            symbols.first().map(|symbol| printable(&String::from_utf8_lossy(&symbol.payload.0)))
-        }
+        None => symbols.first().map(|symbol| legible(&String::from_utf8_lossy(&symbol.payload.0))),
     };
     Seen {
         number: 0,

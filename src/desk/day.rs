@@ -4,16 +4,21 @@ use super::page::Frame;
 use super::refusal::Refusal;
 use super::view::tone_of;
 use super::visit::{Outcome, Visit};
+use crate::clock::{Micros, Zone};
 use crate::ledger::{DaySheet, NamedScans};
 use crate::scan::Verdict;
 use askama::Template;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// Minutes that one bar stands for.
 const BAR_MINUTES: i64 = 15;
 
 /// A day without a time change, in minutes.
 const DAY_MINUTES: i64 = 1_440;
+
+/// Between two times on the plot's axis, in minutes.
+const MARK_MINUTES: i64 = 180;
 
 /// The plot's size within its axes, in its own units.
 const WIDTH: i64 = 960;
@@ -25,7 +30,7 @@ struct Day<'v> {
     frame: Frame<'v>,
     sheet: &'v DaySheet,
     plot: Plot,
-    groups: [(&'static str, &'v [NamedScans]); 3],
+    groups: [(&'static str, &'v [NamedScans]); 2],
 }
 
 /// The bars of a day.
@@ -33,8 +38,8 @@ struct Plot {
     bars: Vec<Bar>,
     /// Scans a minute at the top.
     most: String,
-    /// Where each third hour begins, and its name.
-    hours: Vec<(i64, i64)>,
+    /// Where each third hour begins, and what the clocks say then.
+    hours: Vec<(i64, String)>,
 }
 
 /// The scans of a quarter of an hour with one tone.
@@ -61,8 +66,15 @@ fn bar_tone(verdict: Verdict) -> &'static str {
     }
 }
 
+/// What the clocks say so many times three hours after the day began, hours and minutes: on the day of a time change they jump.
+fn clock(zone: &Zone, begins: Micros, mark: i64) -> String {
+    let after = Duration::from_mins(u64::try_from(mark * MARK_MINUTES).unwrap_or(0));
+    let text = zone.date_time(begins.plus(after));
+    text.get(11..16).unwrap_or_default().to_owned()
+}
+
 impl Plot {
-    fn of(sheet: &DaySheet) -> Self {
+    fn of(sheet: &DaySheet, zone: &Zone) -> Self {
         let last = sheet.quarters.last().map_or(0, |quarter| quarter.minute + BAR_MINUTES);
         let minutes = last.max(DAY_MINUTES);
         let sums = sheet.quarters.iter().map(|quarter| quarter.scans.values().sum::<i64>());
@@ -79,7 +91,9 @@ impl Plot {
             }
         }
         bars.retain(|bar| bar.height > 0);
-        let hours = (0..8).map(|third| (x(third * 180), third * 3)).collect();
+        let begins = Micros::parse_rfc3339(&sheet.report.from).unwrap_or(Micros(0));
+        let hours = (0..8).map(|mark| (x(mark * MARK_MINUTES), mark));
+        let hours = hours.map(|(x, mark)| (x, clock(zone, begins, mark))).collect();
         let tenths = top * 10 / BAR_MINUTES;
         Self { bars, most: format!("{}.{}", tenths / 10, tenths % 10), hours }
     }
@@ -90,7 +104,7 @@ pub(super) async fn day(visit: Visit) -> Outcome {
     let now = visit.now();
     let day = visit.query("day").map_or_else(|| visit.settings().zone.date(now), str::to_owned);
     let sheet = visit.read(move |reader| reader.day_sheet(&day, now)).await?;
-    let sheet = sheet.ok_or(Refusal::Malformed("the day is no date such as 2026-11-03"))?;
+    let sheet = sheet.ok_or(Refusal::Malformed("day"))?;
     if visit.is_api() {
         return Visit::json(&sheet);
     }
@@ -98,11 +112,20 @@ pub(super) async fn day(visit: Visit) -> Outcome {
     visit.page(&Day {
         frame: visit.frame("title.day"),
         sheet: &sheet,
-        plot: Plot::of(&sheet),
-        groups: [
-            ("day.by_scanner", &report.scanners),
-            ("day.by_clerk", &sheet.clerks),
-            ("day.by_batch", &report.batches),
-        ],
+        plot: Plot::of(&sheet, &visit.settings().zone),
+        groups: [("day.by_scanner", &report.scanners), ("day.by_batch", &report.batches)],
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_axis_says_what_the_clocks_say() {
+        let zone = Zone::named("America/Denver").unwrap();
+        let begins = Micros::parse_rfc3339("2026-11-01T00:00:00-06:00").unwrap();
+        let marks: Vec<_> = (0..8).map(|mark| clock(&zone, begins, mark)).collect();
+        assert_eq!(marks, ["00:00", "02:00", "05:00", "08:00", "11:00", "14:00", "17:00", "20:00"]);
+    }
 }

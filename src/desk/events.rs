@@ -52,7 +52,8 @@ pub(super) fn stream(visit: &Visit) -> Outcome {
     let pump = Pump {
         desk: visit.desk.clone(),
         lang: visit.lang,
-        session: visit.visitor.session,
+        // A session of nobody ends without anybody having gone.
+        session: visit.visitor.session.filter(|_| visit.visitor.guests.operator().is_some()),
         frames,
         sender,
     };

@@ -132,7 +132,7 @@ pub(super) fn read(fields: &[Field], body: &[u8]) -> Result<Vec<(String, String)
         Map::new()
     } else {
         let value: Value =
-            serde_json::from_slice(body).map_err(|_why| Refusal::Malformed("this is no JSON"))?;
+            serde_json::from_slice(body).map_err(|_why| Refusal::Malformed("no_json"))?;
         match value {
             Value::Object(object) => object,
             _ => return Err(Refusal::Invalid("this is no object".to_owned())),

@@ -182,7 +182,7 @@ async fn pass(visit: &mut Visit, parts: &Parts, body: Body) -> Result<(), Refusa
         Err(_late) => return Err(Refusal::TooSlow),
     };
     if is_form(&parts.headers) {
-        let text = std::str::from_utf8(&body).map_err(|_e| Refusal::Malformed("no UTF-8"))?;
+        let text = std::str::from_utf8(&body).map_err(|_e| Refusal::Malformed("no_utf8"))?;
         visit.form = fields(text)?;
     }
     let sent = parts.headers.get(CSRF_HEADER).and_then(|value| value.to_str().ok());
@@ -329,13 +329,13 @@ fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
 fn fields(text: &str) -> Result<Vec<(String, String)>, Refusal> {
     let pairs: Vec<_> = text.split('&').filter(|pair| !pair.is_empty()).collect();
     if pairs.len() > FIELDS_MAX {
-        return Err(Refusal::Malformed("too many fields"));
+        return Err(Refusal::Malformed("too_many_fields"));
     }
     let decoded = pairs.into_iter().map(|pair| {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         Some((decoded(name)?, decoded(value)?))
     });
-    decoded.collect::<Option<_>>().ok_or(Refusal::Malformed("a field is not as URLs have it"))
+    decoded.collect::<Option<_>>().ok_or(Refusal::Malformed("field_encoding"))
 }
 
 fn decoded(text: &str) -> Option<String> {

@@ -3,7 +3,7 @@
 use super::Shared;
 use super::refusal::{Refusal, answer};
 use super::routes::{Access, ROUTES};
-use super::view::{detail, said};
+use super::view::{detail, said, scanner};
 use super::visit::Visit;
 use super::words::{Lang, Words};
 use crate::config::Run;
@@ -12,8 +12,10 @@ use axum::body::Body;
 use axum::http::{Response, StatusCode};
 
 /// The pages in the order of their links.
-const LINKS: [(&str, &str); 12] = [
+const LINKS: [(&str, &str); 15] = [
     ("/", "title.clerk"),
+    ("/manual", "title.manual"),
+    ("/undo", "title.undo"),
     ("/day", "title.day"),
     ("/batches", "title.batches"),
     ("/exceptions", "title.exceptions"),
@@ -24,6 +26,7 @@ const LINKS: [(&str, &str); 12] = [
     ("/scanners", "title.scanners"),
     ("/proof", "title.proof"),
     ("/proposals", "title.proposals"),
+    ("/labels", "title.labels"),
     ("/operators", "title.operators"),
 ];
 
@@ -97,6 +100,11 @@ impl<'v> Frame<'v> {
         detail(said, self.words)
     }
 
+    /// A scanner's name, or what stands for one.
+    pub(super) fn scanner(&self, name: &str) -> String {
+        scanner(name, self.words)
+    }
+
     /// A text as part of an address.
     #[expect(clippy::unused_self, reason = "templates have the frame")]
     pub(super) fn encoded(&self, text: &str) -> String {
@@ -116,8 +124,8 @@ impl<'v> Frame<'v> {
     }
 
     /// Why a form is shown once more.
-    pub(super) fn refused(&self) -> Option<&'v str> {
-        self.visit?.refused.as_ref()?.detail()
+    pub(super) fn refused(&self) -> Option<String> {
+        self.visit?.refused.as_ref()?.detail(self.words)
     }
 
     /// What was done before the page was led to.
@@ -192,7 +200,7 @@ impl<'v> Frame<'v> {
 struct Message<'v> {
     frame: Frame<'v>,
     says: &'v str,
-    detail: Option<&'v str>,
+    detail: Option<String>,
 }
 
 /// The page that says why there is none.
@@ -208,7 +216,7 @@ pub(super) fn message(desk: &Shared, lang: Lang, refusal: &Refusal) -> Response<
         target: "/",
         visit: None,
     };
-    let page = Message { frame, says: words.of(&key), detail: refusal.detail() };
+    let page = Message { frame, says: words.of(&key), detail: refusal.detail(words) };
     match page.render() {
         Ok(text) => answer(refusal.status(), "text/html; charset=utf-8", text),
         Err(_unrendered) => answer(StatusCode::INTERNAL_SERVER_ERROR, "text/plain", ""),

@@ -22,7 +22,7 @@ struct Work<'v> {
 /// `GET /exceptions` and `GET /api/v1/exceptions`.
 pub(super) async fn exceptions(visit: Visit) -> Outcome {
     let after = visit.query("after").map_or(Some(After::START), After::parse);
-    let after = after.ok_or(Refusal::Malformed("no page begins there"))?;
+    let after = after.ok_or(Refusal::Malformed("no_page"))?;
     let now = visit.now();
     let page = visit.read(move |reader| reader.exceptions(after, PAGE, now)).await?;
     if visit.is_api() {
@@ -100,7 +100,7 @@ struct Reconciled<'v> {
 /// `GET /reconciliation`, `GET /reconciliation/print` and `GET /api/v1/reconciliation`.
 pub(super) async fn reconciliation(visit: Visit) -> Outcome {
     let named = visit.query("election").map(ElectionId::new).transpose();
-    let named = named.map_err(|_none| Refusal::Malformed("this is no election's id"))?;
+    let named = named.map_err(|_none| Refusal::Malformed("no_election"))?;
     let (election, now) = (named.or_else(|| visit.settings().election.clone()), visit.now());
     let account = match election {
         None => None,

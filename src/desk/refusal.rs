@@ -1,7 +1,9 @@
 //! What is answered when a request is not done, and the headers that every answer has.
 
 use super::server::Way;
+use super::view::refused;
 use super::words::Words;
+use crate::coded::Coded;
 use axum::body::Body;
 use axum::http::header::{self, HeaderName, HeaderValue};
 use axum::http::{Response, StatusCode};
@@ -43,6 +45,28 @@ pub(super) fn secured(mut response: Response<Body>, way: Way) -> Response<Body> 
     response
 }
 
+/// Why the rules do not allow something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Why {
+    /// In English.
+    pub(super) why: String,
+    /// By its code, for every language.
+    pub(super) coded: Option<Coded>,
+}
+
+impl Why {
+    /// The code, where it has one.
+    pub(super) fn code(&self) -> Option<&str> {
+        self.coded.as_ref().map(|coded| coded.code.as_str())
+    }
+
+    /// In the words of a language; what has none says that it is English.
+    pub(super) fn told(&self, words: Words<'_>) -> String {
+        let told = self.coded.as_ref().and_then(|coded| refused(coded, words));
+        told.unwrap_or_else(|| words.with("refused.in_english", &[("why", &self.why)]))
+    }
+}
+
 /// Why a request is not done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Refusal {
@@ -58,16 +82,16 @@ pub(super) enum Refusal {
     NotFound,
     /// The page is not asked in that way.
     WrongMethod,
-    /// The form or the query cannot be read: what is wrong.
+    /// The form or the query cannot be read: the key of what is wrong.
     Malformed(&'static str),
     /// The rules do not allow it; nothing changed: why.
-    Rules(String),
+    Rules(Why),
     /// What was sent is none of what the API takes: what is wrong.
     Invalid(String),
     /// What was sent is of another type.
     WrongType,
     /// It was tried too often: why it waits.
-    TooOften(String),
+    TooOften(Why),
     /// The form is too long.
     TooLong,
     /// The form did not come in time.
@@ -83,8 +107,11 @@ pub(super) enum Refusal {
 struct Problem<'a> {
     title: &'a str,
     status: u16,
+    /// Which refusal it is, in whatever language it is told.
     #[serde(skip_serializing_if = "Option::is_none")]
-    detail: Option<&'a str>,
+    code: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
 }
 
 impl Refusal {
@@ -128,10 +155,20 @@ impl Refusal {
     }
 
     /// What may be told of it.
-    pub(super) fn detail(&self) -> Option<&str> {
+    pub(super) fn detail(&self, words: Words<'_>) -> Option<String> {
+        match self {
+            Self::Malformed(what) => Some(words.of(&format!("malformed.{what}")).to_owned()),
+            Self::Rules(why) | Self::TooOften(why) => Some(why.told(words)),
+            Self::Invalid(what) => Some(what.clone()),
+            _ => None,
+        }
+    }
+
+    /// The code of what the rules do not allow, or of what is malformed.
+    fn code(&self) -> Option<&str> {
         match self {
             Self::Malformed(what) => Some(what),
-            Self::Rules(why) | Self::Invalid(why) | Self::TooOften(why) => Some(why),
+            Self::Rules(why) | Self::TooOften(why) => why.code(),
             _ => None,
         }
     }
@@ -147,7 +184,8 @@ impl Refusal {
         let problem = Problem {
             title: words.of(&key),
             status: self.status().as_u16(),
-            detail: self.detail(),
+            code: self.code(),
+            detail: self.detail(words),
         };
         let text = serde_json::to_string(&problem).unwrap_or_default();
         answer(self.status(), "application/problem+json", text)

@@ -5,8 +5,8 @@ use super::fields::{Field, Kind, may, must};
 use super::refusal::Refusal;
 use super::visit::{Outcome, Visit};
 use super::{
-    Shared, assets, ballots, batches, clerk, day, events, gate, openapi, proof, records, signin,
-    station,
+    Shared, assets, ballots, batches, clerk, day, events, gate, manual, openapi, printing, proof,
+    records, signin, station, undo,
 };
 use crate::ledger::Role;
 use axum::Router;
@@ -148,6 +148,9 @@ const ADDING: &[Field] = &[
 ];
 const OPERATOR: &[Field] = &[must("operator", Kind::Text)];
 const SIGNING: &[Field] = &[may("operator", Kind::Text), must("secret", Kind::Secret)];
+const NUMBER: &[Field] = &[must("number", Kind::Text)];
+const NUMBERS: &[Field] = &[must("number", Kind::Text), may("again", Kind::Text)];
+const UNDOING: &[Field] = &[may("of", Kind::Text)];
 const SCANNER: &[Field] = &[may("scanner", Kind::Text)];
 
 /// What a handler that waits for nothing says; one that waits is put into `Box::pin`.
@@ -164,6 +167,10 @@ pub static ROUTES: &[Route] = &[
     post("/signout", Access::Anyone, |visit| done(signin::sign_out(&visit))),
     post("/language", Access::Anyone, |visit| done(signin::language(&visit))),
     get("/assets/{name}", Access::Anyone, |visit| done(assets::asset(&visit))),
+    get("/manual", READS, |visit| done(manual::form(&visit))),
+    post("/manual", CLERK, |visit| Box::pin(manual::entered(visit))),
+    get("/undo", READS, |visit| Box::pin(undo::page(visit))),
+    post("/undo", CLERK, |visit| Box::pin(undo::take_back(visit))),
     get("/day", READS, |visit| Box::pin(day::day(visit))),
     get("/day/print", READS, |visit| Box::pin(day::day(visit))),
     get("/batches", READS, |visit| Box::pin(batches::list(visit))),
@@ -183,7 +190,7 @@ pub static ROUTES: &[Route] = &[
     get("/proof", READS, |visit| Box::pin(proof::page(visit))),
     post("/proof/verify", READS, |visit| done(proof::begin(&visit))),
     post("/proof/checkpoint", SUPERVISOR, |visit| Box::pin(proof::checkpoint(visit))),
-    get("/scanners", READS, |visit| done(station::scanners(&visit))),
+    get("/scanners", READS, |visit| Box::pin(station::scanners(visit))),
     post("/scanners/acknowledge", CLERK, |visit| Box::pin(station::acknowledge(visit))),
     get("/outbox", READS, |visit| Box::pin(station::outbox(visit))),
     post("/outbox/retry", CLERK, |visit| Box::pin(station::retry(visit))),
@@ -194,6 +201,12 @@ pub static ROUTES: &[Route] = &[
     get("/proposals", READS, |visit| Box::pin(station::proposals(visit))),
     post("/proposals/{n}/confirm", SUPERVISOR, |visit| Box::pin(station::confirm(visit))),
     post("/proposals/{n}/decline", SUPERVISOR, |visit| Box::pin(station::decline(visit))),
+    get("/labels", READS, |visit| done(printing::page(&visit))),
+    get("/labels/renew", READS, |visit| done(printing::renew_page(&visit))),
+    post("/labels/commands", CLERK, |visit| Box::pin(printing::commands(visit))),
+    post("/labels/renew", SUPERVISOR, |visit| Box::pin(printing::renew(visit))),
+    post("/labels/badge", ADMINISTRATOR, |visit| Box::pin(printing::badge(visit))),
+    post("/labels/envelopes", CLERK, |visit| Box::pin(printing::envelopes(visit))),
     get("/api/v1/openapi.json", Access::Anyone, |_visit| done(openapi::document()))
         .gives("OpenApi"),
     get("/api/v1/session", Access::Anyone, |visit| done(signin::session(&visit))).gives("Session"),
@@ -203,6 +216,19 @@ pub static ROUTES: &[Route] = &[
     post("/api/v1/session/end", Access::Anyone, |visit| done(signin::sign_out(&visit)))
         .gives("Session"),
     get("/api/v1/now", READS, |visit| done(clerk::now(&visit))).gives("Now"),
+    post("/api/v1/manual/look-up", CLERK, |visit| Box::pin(manual::look_up(visit)))
+        .takes(NUMBERS)
+        .gives("LookedUp"),
+    post("/api/v1/manual/confirm", CLERK, |visit| Box::pin(manual::confirm(visit)))
+        .takes(NUMBER)
+        .gives("ScanView"),
+    get("/api/v1/undo", READS, |visit| Box::pin(undo::page(visit))).gives("Undo"),
+    post("/api/v1/undo", CLERK, |visit| Box::pin(undo::take_back(visit)))
+        .takes(UNDOING)
+        .gives("Answer"),
+    post("/api/v1/sheets", CLERK, |visit| Box::pin(printing::codes(visit))).gives("Sheet"),
+    post("/api/v1/sheets/renew", SUPERVISOR, |visit| Box::pin(printing::renewed_codes(visit)))
+        .gives("Sheet"),
     get("/api/v1/proof/checkpoint", READS, |visit| Box::pin(proof::newest(visit)))
         .gives("CheckpointEntry"),
     get("/api/v1/day", READS, |visit| Box::pin(day::day(visit)))
@@ -247,7 +273,7 @@ pub static ROUTES: &[Route] = &[
     post("/api/v1/proof/verify", READS, |visit| done(proof::begin(&visit))).gives("Proving"),
     post("/api/v1/proof/checkpoint", SUPERVISOR, |visit| Box::pin(proof::checkpoint(visit)))
         .gives("Answer"),
-    get("/api/v1/scanners", READS, |visit| done(station::scanners(&visit))).gives("Scanners"),
+    get("/api/v1/scanners", READS, |visit| Box::pin(station::scanners(visit))).gives("Scanners"),
     post("/api/v1/scanners/acknowledge", CLERK, |visit| Box::pin(station::acknowledge(visit)))
         .takes(SCANNER)
         .gives("Answer"),

@@ -44,6 +44,8 @@ pub(super) struct Found {
 #[derive(Debug, Clone)]
 struct Session {
     guests: Guests,
+    /// Who looked a number up in it, and may confirm that.
+    looking: Option<Guests>,
     csrf: String,
     began: Duration,
     used: Duration,
@@ -69,11 +71,12 @@ impl Sessions {
         &self.csrf
     }
 
-    /// Begins one; its token, which nobody sees again.
+    /// Begins one; its token, which nobody sees again. Of whoever is not signed in, the forms stay what they were.
     pub(super) fn begin(&self, guests: Guests) -> Result<String, getrandom::Error> {
-        let (token, csrf) = (random()?, random()?);
-        let now = self.clock.elapsed();
-        let session = Session { guests, csrf, began: now, used: now };
+        let is_signed_in = guests.operator().is_some();
+        let csrf = if is_signed_in { random()? } else { self.csrf.to_string() };
+        let (token, now) = (random()?, self.clock.elapsed());
+        let session = Session { guests, looking: None, csrf, began: now, used: now };
         self.table.send_modify(|table| {
             table.retain(|_, session| session.lasts(now));
             if table.len() >= SESSIONS_MAX {
@@ -113,6 +116,26 @@ impl Sessions {
         self.table.borrow().get(key).is_some_and(|session| session.lasts(now))
     }
 
+    /// Keeps who looked a number up in it.
+    pub(super) fn put_by(&self, key: &SessionKey, looking: Guests) {
+        self.table.send_if_modified(|table| {
+            if let Some(session) = table.get_mut(key) {
+                session.looking = Some(looking);
+            }
+            false
+        });
+    }
+
+    /// Who looked a number up in it last: nobody, the next time.
+    pub(super) fn take_up(&self, key: &SessionKey) -> Option<Guests> {
+        let mut looking = None;
+        self.table.send_if_modified(|table| {
+            looking = table.get_mut(key).and_then(|session| session.looking.take());
+            false
+        });
+        looking
+    }
+
     /// Ends one.
     pub(super) fn end(&self, key: &SessionKey) {
         self.table.send_if_modified(|table| table.remove(key).is_some());
@@ -123,7 +146,7 @@ impl Sessions {
         self.table.send_if_modified(|table| {
             let before = table.len();
             table.retain(|_, session| {
-                session.guests.operator().is_some_and(|(name, role)| may(name, role))
+                session.guests.operator().is_none_or(|(name, role)| may(name, role))
             });
             table.len() != before
         });
@@ -157,7 +180,8 @@ impl Session {
     }
 }
 
-fn key_of(token: &str) -> SessionKey {
+/// What the session of a token is found by.
+pub(super) fn key_of(token: &str) -> SessionKey {
     Sha256::digest(token).into()
 }
 
@@ -216,7 +240,21 @@ mod tests {
         assert!(sessions.find(sessions.csrf(), Sign::OfLife).is_none());
         let last = sessions.begin(guests("sue", Role::Supervisor)).unwrap();
         assert!(sessions.find(&first, Sign::OfNothing).is_none());
+        let nobody = sessions.begin(Guests::os_user("page".to_owned())).unwrap();
         sessions.keep(|name, _| name == "kim");
         assert!(sessions.find(&last, Sign::OfNothing).is_none());
+        assert_eq!(sessions.find(&nobody, Sign::OfNothing).unwrap().csrf, sessions.csrf());
+    }
+
+    #[test]
+    fn whoever_looked_something_up_is_found_once_and_in_that_session_only() {
+        let (sessions, _clock) = sessions();
+        let [ours, theirs] =
+            ["kim", "lee"].map(|name| key_of(&sessions.begin(guests(name, Role::Clerk)).unwrap()));
+        sessions.put_by(&ours, guests("kim", Role::Clerk));
+        assert!(sessions.take_up(&theirs).is_none());
+        let found = sessions.take_up(&ours).unwrap();
+        assert_eq!(found.operator(), Some(("kim", Role::Clerk)));
+        assert!(sessions.take_up(&ours).is_none());
     }
 }

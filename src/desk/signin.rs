@@ -4,10 +4,10 @@ use super::gate::{LANG_COOKIE, guests_at};
 use super::page::Frame;
 use super::refusal::Refusal;
 use super::server::Way;
-use super::sessions::{SESSION_MAX, Sign};
+use super::sessions::{SESSION_MAX, Sign, key_of};
 use super::visit::{Outcome, Visit};
 use super::words::Lang;
-use crate::control::{Answer, Command, Hand, PASSWORD_BYTES_MAX};
+use crate::control::{Answer, Command, Guests, Hand, PASSWORD_BYTES_MAX, SIGN_IN_LOCKED};
 use crate::event::LogEvent;
 use crate::ledger::{Role, Secret};
 use askama::Template;
@@ -18,9 +18,6 @@ use serde::Serialize;
 
 /// How long a language is remembered, in seconds: a year.
 const LANG_SECONDS: u32 = 31_536_000;
-
-/// How the control layer begins to say that it was tried too often.
-const TOO_OFTEN: &str = "too many failures";
 
 /// The page on which somebody signs in.
 #[derive(Template)]
@@ -47,7 +44,30 @@ fn cookie(name: &str, value: &str, (way, seconds): (Way, u64)) -> Option<HeaderV
     HeaderValue::from_str(&text).ok()
 }
 
-fn with_cookie(mut response: Response<Body>, cookie: Option<HeaderValue>) -> Response<Body> {
+/// Keeps who looked a number up until they confirm it, once; the cookie of the session that begins with it, where there was none.
+pub(super) fn put_by(visit: &Visit) -> Result<Option<HeaderValue>, Refusal> {
+    let (sessions, guests) = (&visit.desk.sessions, &visit.visitor.guests);
+    if let Some(session) = &visit.visitor.session {
+        sessions.put_by(session, guests.clone());
+        return Ok(None);
+    }
+    let begun = sessions.begin(guests.clone());
+    let token = begun.map_err(|error| Refusal::Failed(error.to_string()))?;
+    sessions.put_by(&key_of(&token), guests.clone());
+    let way = visit.peer.way;
+    Ok(cookie(cookie_name(way), &token, (way, SESSION_MAX.as_secs())))
+}
+
+/// Who looked a number up last in the visitor's session; nobody a second time.
+pub(super) fn take_up(visit: &Visit) -> Option<Guests> {
+    visit.visitor.session.and_then(|session| visit.desk.sessions.take_up(&session))
+}
+
+/// The answer with a cookie.
+pub(super) fn with_cookie(
+    mut response: Response<Body>,
+    cookie: Option<HeaderValue>,
+) -> Response<Body> {
     if let Some(cookie) = cookie {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
@@ -88,7 +108,7 @@ pub(super) fn form(visit: &Visit) -> Outcome {
 pub(super) async fn sign_in(mut visit: Visit) -> Outcome {
     let secret = visit.field("secret").unwrap_or_default().to_owned();
     if secret.is_empty() || secret.len() > PASSWORD_BYTES_MAX {
-        return Err(Refusal::Malformed("no password and no badge"));
+        return Err(Refusal::Malformed("no_secret"));
     }
     let secret = Secret::new(secret);
     let operator = visit.field("operator").filter(|_| !secret.is_badge()).map(str::to_owned);
@@ -121,8 +141,8 @@ pub(super) async fn sign_in(mut visit: Visit) -> Outcome {
             }
             Ok(with_cookie(Visit::see_other(place(visit.field("next")))?, cookie))
         }
-        Ok(_) => Err(Refusal::Malformed("this is no sign-in")),
-        Err(Refusal::Rules(why)) if visit.is_api() => Err(if why.starts_with(TOO_OFTEN) {
+        Ok(_) => Err(Refusal::Malformed("no_sign_in")),
+        Err(Refusal::Rules(why)) if visit.is_api() => Err(if why.code() == Some(SIGN_IN_LOCKED) {
             Refusal::TooOften(why)
         } else {
             Refusal::Rules(why)
@@ -178,7 +198,7 @@ pub(super) fn sign_out(visit: &Visit) -> Outcome {
 /// `POST /language`.
 pub(super) fn language(visit: &Visit) -> Outcome {
     let chosen = visit.field("lang").and_then(Lang::from_name);
-    let lang = chosen.ok_or(Refusal::Malformed("there is no such language"))?;
+    let lang = chosen.ok_or(Refusal::Malformed("no_language"))?;
     let cookie = cookie(LANG_COOKIE, lang.name(), (visit.peer.way, u64::from(LANG_SECONDS)));
     Ok(with_cookie(Visit::see_other(place(visit.field("next")))?, cookie))
 }

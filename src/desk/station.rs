@@ -3,7 +3,6 @@
 use super::act::{answered, needed, second};
 use super::page::Frame;
 use super::refusal::Refusal;
-use super::routes::done as again;
 use super::story;
 use super::visit::{Outcome, Visit};
 use crate::control::roster::{ScannerState, Standing};
@@ -19,7 +18,7 @@ const PAGE: usize = 50;
 #[template(path = "scanners.html")]
 struct Scanners<'v> {
     frame: Frame<'v>,
-    scanners: &'v [Scanner],
+    list: &'v ScannerList,
 }
 
 /// How a scanner is, with its time as people read it.
@@ -35,6 +34,8 @@ struct Scanner {
     last_scan: Option<String>,
     /// Scans since the daemon began.
     scans: u64,
+    /// Who is signed in there by their badge.
+    operator: Option<String>,
 }
 
 impl Scanner {
@@ -50,11 +51,18 @@ impl Scanner {
 #[derive(Debug, Serialize)]
 struct ScannerList {
     scanners: Vec<Scanner>,
+    /// Whether it is known who is signed in there.
+    knows_operators: bool,
 }
 
 /// `GET /scanners` and `GET /api/v1/scanners`.
-pub(super) fn scanners(visit: &Visit) -> Outcome {
+pub(super) async fn scanners(visit: Visit) -> Outcome {
+    let known = visit.desk.within.signed_in_at_scanners().await;
+    let (knows_operators, there) = (known.is_some(), known.unwrap_or_default());
+    let operator =
+        |name: &str| there.iter().find(|at| at.scanner == name).map(|at| at.operator.clone());
     let scanner = |state: ScannerState| Scanner {
+        operator: operator(&state.scanner),
         name: state.scanner,
         state: state.state,
         locked: state.is_locked,
@@ -64,18 +72,18 @@ pub(super) fn scanners(visit: &Visit) -> Outcome {
         scans: state.scans,
     };
     let scanners = visit.desk.within.scanners.states().into_iter().map(scanner).collect();
-    let list = ScannerList { scanners };
+    let list = ScannerList { scanners, knows_operators };
     if visit.is_api() {
         return Visit::json(&list);
     }
-    visit.page(&Scanners { frame: visit.frame("title.scanners"), scanners: &list.scanners })
+    visit.page(&Scanners { frame: visit.frame("title.scanners"), list: &list })
 }
 
 /// `POST /scanners/acknowledge` and the same of the API.
 pub(super) async fn acknowledge(mut visit: Visit) -> Outcome {
     let scanner = visit.field("scanner").map(str::to_owned);
     let done = visit.command(Command::Acknowledge { scanner }).await;
-    answered(visit, done, "/scanners", |visit| again(scanners(&visit))).await
+    answered(visit, done, "/scanners", |visit| Box::pin(scanners(visit))).await
 }
 
 #[derive(Template)]
@@ -106,7 +114,7 @@ pub(super) async fn retry(mut visit: Visit) -> Outcome {
 /// `POST /outbox/{n}/drop` and the same of the API.
 pub(super) async fn give_up(mut visit: Visit) -> Outcome {
     let change = visit.param("n")?.parse().map_err(|_none| Refusal::NotFound)?;
-    let done = match needed(&visit, "reason", "say why").map(str::to_owned) {
+    let done = match needed(&visit, "reason", "reason_missing").map(str::to_owned) {
         Ok(reason) => visit.command(Command::OutboxDrop { change, reason }).await,
         Err(why) => Err(why),
     };
@@ -146,19 +154,19 @@ pub(super) async fn add_operator(mut visit: Visit) -> Outcome {
 }
 
 async fn add_as(visit: &mut Visit) -> Result<Answer, Refusal> {
-    let operator = needed(visit, "operator", "say the operator's name")?.to_owned();
-    let role = needed(visit, "role", "say the operator's role")?;
-    let role = Role::from_name(role).ok_or(Refusal::Malformed("there is no such role"))?;
-    let secret = needed(visit, "secret", "give a password or a badge")?.to_owned();
+    let operator = needed(visit, "operator", "operator_missing")?.to_owned();
+    let role = needed(visit, "role", "role_missing")?;
+    let role = Role::from_name(role).ok_or(Refusal::Malformed("no_role"))?;
+    let secret = needed(visit, "secret", "secret_missing")?.to_owned();
     if visit.field("secret_again").is_some_and(|again| again != secret) {
-        return Err(Refusal::Malformed("the two passwords differ"));
+        return Err(Refusal::Malformed("passwords_differ"));
     }
     visit.command(Command::OperatorAdd { operator, role, secret: Secret::new(secret) }).await
 }
 
 /// `POST /operators/disable` and the same of the API.
 pub(super) async fn disable_operator(mut visit: Visit) -> Outcome {
-    let done = match needed(&visit, "operator", "say the operator's name").map(str::to_owned) {
+    let done = match needed(&visit, "operator", "operator_missing").map(str::to_owned) {
         Ok(operator) => visit.command(Command::OperatorDisable { operator }).await,
         Err(why) => Err(why),
     };

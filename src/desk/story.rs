@@ -1,5 +1,6 @@
 //! A ballot's story in plain words of one language: one sentence for each event.
 
+use super::refusal::Why;
 use super::view::{detail, said};
 use super::words::Words;
 use crate::ballot::Status;
@@ -93,8 +94,9 @@ pub(super) fn proposal(proposal: &Proposal, words: Words<'_>) -> String {
         text.push_str(&words.with("story.beside", &[("ballot", other.as_str())]));
     }
     if let Some(why) = &proposal.void_because {
+        let why = Why { why: why.clone(), coded: proposal.void_coded.clone() };
         text.push(' ');
-        text.push_str(&words.with("story.void", &[("why", why)]));
+        text.push_str(&words.with("story.void", &[("why", &why.told(words))]));
     }
     text
 }

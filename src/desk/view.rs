@@ -3,8 +3,10 @@
 use super::board::{Board, Seen, Works};
 use super::words::Words;
 use crate::clock::{Micros, Zone};
+use crate::coded::Coded;
 use crate::config::Run;
 use crate::control::roster::Standing;
+use crate::ledger::BY_HAND;
 use crate::reason::Reason;
 use crate::scan::{Fill, Tone, Verdict};
 use axum::body::Bytes;
@@ -15,13 +17,24 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_mins(5);
 
 /// What the ledger says of a scan, and the key of its words.
-const DETAILS: [(&str, &str); 6] = [
+const DETAILS: [(&str, &str); 17] = [
     ("codes of two elections", "detail.two_elections"),
     ("codes of two ballots", "detail.two_ballots"),
     ("several open ballots of this voter", "detail.several_open"),
     ("matches no envelope format", "detail.no_format"),
     ("longer than a frame may be", "detail.overlong"),
     ("no symbol found", "detail.no_symbol"),
+    ("a command sheet of another version: print a new one", "detail.sheet_version"),
+    ("a damaged command code: scan it again, or print a new sheet", "detail.sheet_damaged"),
+    ("a command sheet of another station", "detail.sheet_of_another"),
+    ("no code that this station printed: it is damaged or made up", "detail.sheet_made_up"),
+    ("a command sheet that is not good any more: print a new one", "detail.sheet_stale"),
+    ("a damaged badge: scan it again", "detail.badge_damaged"),
+    ("no operator has this badge", "detail.badge_of_nobody"),
+    ("several codes at once: cover all but one", "detail.several_codes"),
+    ("nobody has signed in at this scanner", "detail.nobody_here"),
+    ("a supervisor is called", "detail.supervisor_called"),
+    ("scan on", "detail.scan_on"),
 ];
 
 /// The same where something varies: what stands before and after it.
@@ -111,6 +124,17 @@ pub(super) struct News<'b> {
     pub(super) tell: &'b Tell,
 }
 
+impl ScanView {
+    /// What stands for its tone where there is no colour.
+    pub(super) fn mark(&self) -> &'static str {
+        match self.tone {
+            "good" => "\u{25cf}",
+            "notice" | "found" => "\u{25b2}",
+            _ => "\u{25a0}",
+        }
+    }
+}
+
 impl News<'_> {
     /// As an event of a stream of server-sent events.
     pub(super) fn as_sent(&self, words: Words<'_>) -> Bytes {
@@ -167,7 +191,7 @@ impl Tell {
             why: self.why(seen, words),
             todo: todo(seen, words),
             ballot: seen.ballot.clone(),
-            scanner: seen.scanner.clone(),
+            scanner: scanner(&seen.scanner, words),
             place,
             time: self.zone.date_time(seen.at),
             text: seen.text.clone(),
@@ -274,6 +298,31 @@ fn todo(seen: &Seen, words: Words<'_>) -> Option<String> {
     (!said.is_empty()).then(|| said.join(" "))
 }
 
+/// A scanner's name; of a number that was typed, that it was.
+pub(super) fn scanner(name: &str, words: Words<'_>) -> String {
+    if name == BY_HAND { words.of("scanner.by_hand").to_owned() } else { name.to_owned() }
+}
+
+/// A refusal in the words of a language; none where it has none. What the ledger has names for is told by its words.
+pub(super) fn refused(coded: &Coded, words: Words<'_>) -> Option<String> {
+    let key = format!("refused.{}", coded.code);
+    words.find(&key)?;
+    let told = |(name, value): (&String, &String)| {
+        let table = match name.as_str() {
+            "role" | "has" | "needs" => "role",
+            "status" => "status",
+            "state" => "relay",
+            "why" => return (name.clone(), detail(value, words)),
+            _ => return (name.clone(), value.clone()),
+        };
+        let word = words.find(&format!("{table}.{value}")).unwrap_or(value);
+        (name.clone(), word.to_owned())
+    };
+    let values: Vec<(String, String)> = coded.values.iter().map(told).collect();
+    let values: Vec<_> = values.iter().map(|(name, value)| (&**name, &**value)).collect();
+    Some(words.with(&key, &values))
+}
+
 /// What a person or a file says: a reason that is known in the language's own words, anything else as it was written.
 pub(super) fn said(reason: &str, words: Words<'_>) -> String {
     let known = Reason::from_name(reason).and_then(|_| words.find(&format!("reason.{reason}")));
@@ -324,4 +373,25 @@ fn age(now: Micros, then: Micros, words: Words<'_>) -> String {
         _ => "age.days",
     };
     words.with(key, &values)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::desk::words::{Lang, Lexicon};
+
+    #[test]
+    fn what_is_known_of_the_ledgers_words_has_words_in_every_language() {
+        let lexicon = Lexicon::built_in().unwrap();
+        let keys = DETAILS.iter().map(|(_, key)| key);
+        for key in keys.chain(DETAILS_AROUND.iter().map(|(_, _, key)| key)) {
+            for lang in Lang::ALL {
+                assert!(lexicon.words(lang).find(key).is_some(), "{key} in {}", lang.name());
+            }
+        }
+        let spanish = lexicon.words(Lang::Es);
+        for (said, _) in DETAILS {
+            assert_ne!(detail(said, spanish), said);
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! One request that passed the gate, and what a handler may do with it.
 
 use super::page::Frame;
-use super::refusal::{Refusal, answer};
+use super::refusal::{Refusal, Why, answer};
 use super::routes::Route;
 use super::server::Peer;
 use super::sessions::SessionKey;
@@ -89,7 +89,7 @@ impl Visit {
     /// A row number of the query.
     pub(super) fn row(&self, name: &str, otherwise: i64) -> Result<i64, Refusal> {
         self.query(name).map_or(Ok(otherwise), |text| {
-            text.parse().map_err(|_none| Refusal::Malformed("no page begins there"))
+            text.parse().map_err(|_none| Refusal::Malformed("no_page"))
         })
     }
 
@@ -127,7 +127,7 @@ impl Visit {
     /// Has a command carried out as whoever asks. A sign-in with `Hand::Second` has another confirm what follows in this visit.
     pub(super) async fn command(&mut self, command: Command) -> Result<Answer, Refusal> {
         match self.desk.within.carry_out(command, &mut self.visitor.guests).await {
-            Answer::Refused { why } => Err(Refusal::Rules(why)),
+            Answer::Refused { why, coded } => Err(Refusal::Rules(Why { why, coded })),
             Answer::Failed { why } => Err(Refusal::Failed(why)),
             answer => Ok(answer),
         }

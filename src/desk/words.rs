@@ -23,11 +23,19 @@ impl Lang {
         }
     }
 
-    /// The clerk's page and what all have, and the other pages.
-    const fn texts(self) -> [&'static str; 2] {
+    /// The clerk's page and what all have, the other pages, and refusals.
+    const fn texts(self) -> [&'static str; 3] {
         match self {
-            Self::En => [include_str!("words/en.toml"), include_str!("words/en-pages.toml")],
-            Self::Es => [include_str!("words/es.toml"), include_str!("words/es-pages.toml")],
+            Self::En => [
+                include_str!("words/en.toml"),
+                include_str!("words/en-pages.toml"),
+                include_str!("words/en-refusals.toml"),
+            ],
+            Self::Es => [
+                include_str!("words/es.toml"),
+                include_str!("words/es-pages.toml"),
+                include_str!("words/es-refusals.toml"),
+            ],
         }
     }
 
@@ -181,6 +189,80 @@ mod tests {
             }
         }
         assert!(named > 30, "{named}");
+    }
+
+    /// The text of every source file below.
+    fn sources(folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        entries
+            .flat_map(|path| {
+                if path.is_dir() {
+                    sources(&path)
+                } else {
+                    vec![fs::read_to_string(path).unwrap_or_default()]
+                }
+            })
+            .collect()
+    }
+
+    /// What is in double quotes, in order.
+    fn quoted(text: &str) -> impl Iterator<Item = &str> {
+        text.split('"').skip(1).step_by(2)
+    }
+
+    /// A refusal is told by its code: each that is anywhere in the code has words, and they have holes for what varies in it.
+    #[test]
+    fn every_refusal_has_words_in_every_language() {
+        let lexicon = Lexicon::built_in().unwrap();
+        let english = lexicon.words(Lang::En);
+        let mut codes = BTreeSet::from(["in_english".to_owned()]);
+        for text in sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")) {
+            let text = text
+                .split("#[cfg(test)]")
+                .next()
+                .unwrap()
+                .replace("coded(SIGN_IN_LOCKED,", "coded(\"sign_in_locked\",");
+            for call in
+                text.split("coded(").skip(1).filter(|call| call.trim_start().starts_with('"'))
+            {
+                let call = call.split(']').next().unwrap();
+                let mut names = quoted(call);
+                let code = names.next().unwrap();
+                let key = format!("refused.{code}");
+                let words = english.find(&key).unwrap_or_else(|| panic!("{key} has no words"));
+                let varies: BTreeSet<_> = names.collect();
+                assert_eq!(holes(words), varies, "{key}");
+                codes.insert(code.to_owned());
+            }
+        }
+        let known: BTreeSet<_> = keys(Lang::En)
+            .iter()
+            .filter_map(|key| key.strip_prefix("refused.").map(str::to_owned))
+            .collect();
+        assert_eq!(known, codes);
+        for lang in Lang::ALL {
+            assert!(keys(lang).is_superset(&keys(Lang::En)), "{}", lang.name());
+        }
+    }
+
+    #[test]
+    fn whatever_a_form_lacks_has_words_and_no_words_are_idle() {
+        let mut named = BTreeSet::new();
+        let desk = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/desk");
+        for text in sources(&desk) {
+            let text = text.split("#[cfg(test)]").next().unwrap();
+            for rest in text.split("Malformed(\"").skip(1).chain(text.split("none(\"").skip(1)) {
+                named.insert(format!("malformed.{}", rest.split('"').next().unwrap()));
+            }
+            for call in text.split("needed(").skip(1) {
+                let call = call.split(')').next().unwrap();
+                named.extend(quoted(call).nth(1).map(|key| format!("malformed.{key}")));
+            }
+        }
+        let keys = keys(Lang::En);
+        let known: BTreeSet<_> =
+            keys.into_iter().filter(|key| key.starts_with("malformed.")).collect();
+        assert_eq!(named, known);
     }
 
     #[test]

@@ -74,7 +74,7 @@ impl Projection<'_> {
         row: Option<&BallotRow>,
     ) -> rusqlite::Result<()> {
         match &event.fact {
-            Fact::Opened(_) | Fact::Refused(_) => Ok(()),
+            Fact::Opened(_) | Fact::Refused(_) | Fact::Tokens { .. } => Ok(()),
             Fact::BatchOpened(batch) => self.batch_opened(seq, batch),
             Fact::Scan(scan) => self.scanned(seq, event.at, scan, row),
             Fact::Set(set) => self.set(seq, event.at, set, row),
@@ -188,7 +188,8 @@ impl Projection<'_> {
         row: Option<&BallotRow>,
     ) -> rusqlite::Result<()> {
         self.tally.add(Scope::Batch(scan.batch), scan.verdict.name(), 1);
-        self.tally.add(Scope::at(at, scan.batch, &scan.scanner), scan.verdict.name(), 1);
+        let at_scanner = Scope::at(at, scan.batch, &scan.scanner, scan.operator());
+        self.tally.add(at_scanner, scan.verdict.name(), 1);
         if scan.verdict.is_exception() {
             self.excepted(seq, scan, row)?;
         }

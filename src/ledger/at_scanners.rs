@@ -17,6 +17,17 @@ const COUNT_MAX: Duration = Duration::from_mins(5);
 /// The user of the operating system in whose name a scanner acts.
 const STATION: &str = "station";
 
+/// An operator who is signed in at a scanner.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignedInAt {
+    /// The scanner's configured name.
+    pub scanner: String,
+    /// The operator.
+    pub operator: String,
+    /// What they may do.
+    pub role: Role,
+}
+
 /// All scanners that anybody has signed in at, by their configured names.
 #[derive(Debug, Default)]
 pub(super) struct AtScanners(HashMap<String, AtScanner>);
@@ -55,6 +66,18 @@ impl AtScanners {
     /// Nobody does; who did.
     pub(super) fn sign_out(&mut self, scanner: &str) -> Option<String> {
         self.0.remove(scanner)?.operator.map(|(name, _)| name)
+    }
+
+    /// Everybody who is signed in somewhere at that moment, by the scanners' names.
+    pub(super) fn all(&self, now: Duration) -> Vec<SignedInAt> {
+        let is_there = |at: &AtScanner| now.saturating_sub(at.seen) < IDLE_MAX;
+        let signed_in = |(scanner, at): (&String, &AtScanner)| {
+            let (operator, role) = at.operator.clone().filter(|_| is_there(at))?;
+            Some(SignedInAt { scanner: scanner.clone(), operator, role })
+        };
+        let mut all: Vec<_> = self.0.iter().filter_map(signed_in).collect();
+        all.sort_by(|one, other| one.scanner.cmp(&other.scanner));
+        all
     }
 
     /// A digit of the hand count of that batch.
@@ -118,6 +141,12 @@ mod tests {
         assert_eq!(at.seen("left", MINUTE * 30), Some(&mary));
         assert_eq!(at.seen("left", MINUTE * 59), Some(&mary));
         assert_eq!(at.seen("right", MINUTE * 59), None);
+        let there = SignedInAt {
+            scanner: "left".to_owned(),
+            operator: "mary".to_owned(),
+            role: Role::Clerk,
+        };
+        assert_eq!((at.all(MINUTE * 88), at.all(MINUTE * 89)), (vec![there], Vec::new()));
         assert_eq!(at.seen("left", MINUTE * 89), None);
         assert_eq!(at.sign_out("left"), None);
     }

@@ -32,10 +32,10 @@ pub(super) use reverse::{Reversal, reversible};
 pub(super) const NO_BATCH: u32 = 0;
 
 /// Longest text that is written about a batch, in characters.
-const TEXT_CHARACTERS_MAX: usize = 200;
+pub(super) const TEXT_CHARACTERS_MAX: usize = 200;
 
 /// Most seals that a batch came under.
-const SEALS_MAX: usize = 64;
+pub(super) const SEALS_MAX: usize = 64;
 
 /// How near to midnight the end of the running batch's day is placed.
 const MIDNIGHT: Duration = Duration::from_secs(1);

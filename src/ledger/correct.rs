@@ -10,7 +10,7 @@ use super::writer::Change;
 use crate::ballot::{BallotId, ElectionId, SetMove, Status, set_move};
 use crate::clock::Micros;
 use crate::scan::{CodeKind, Verdict};
-use rusqlite::OptionalExtension as _;
+use rusqlite::{Connection, OptionalExtension as _};
 
 /// Rows that `undo` looks back over for the station's last scan that changed something.
 const UNDO_ROWS_MAX: i64 = 100_000;
@@ -100,6 +100,9 @@ pub enum NotMoved {
         /// Where that one stands.
         status: Status,
     },
+    /// Another scan changed something after the one that was shown.
+    #[error("ballot {0} was scanned since: look again at what is taken back")]
+    ScannedSince(BallotId),
     /// No scan of this station changed anything, or all were taken back.
     #[error("there is no scan to take back")]
     NothingToUndo,
@@ -224,21 +227,26 @@ impl Book {
         }))
     }
 
-    /// Takes back the station's last scan that changed something, while its batch is open.
+    /// Takes back the station's last scan that changed something, while its batch is open; only the scan `of` where somebody
+    /// was shown that one.
     pub(super) fn undo(
         &mut self,
         now: Micros,
         who: Who,
+        of: Option<&str>,
     ) -> Result<Result<Moved, NotMoved>, WriteError> {
         if let Err(why) = self.may_still(&who)? {
             return Ok(Err(NotMoved::People(why)));
         }
-        let Some(last) = self.last_scan_not_taken_back()? else {
+        let Some(last) = last_scan_not_taken_back(&self.conn)? else {
             let has_more = self.head.seq > UNDO_ROWS_MAX;
             let none = if has_more { NotMoved::NothingNearToUndo } else { NotMoved::NothingToUndo };
             return Ok(Err(none));
         };
         let MovingScan { seq, event, fact: scan, election, ballot, later } = last;
+        if of.is_some_and(|of| of != event.id) {
+            return Ok(Err(NotMoved::ScannedSince(ballot)));
+        }
         let Some(row) = self.visible(&election, &ballot)? else {
             return Ok(Err(NotMoved::NotIssued { election, ballot }));
         };
@@ -249,8 +257,7 @@ impl Book {
         if let Some(batch) = self.closed_batch(scan.batch)? {
             return Ok(Err(NotMoved::InClosedBatch { ballot: row.ballot, batch }));
         }
-        let is_known = self.state_of(seq)? != Some(State::Held);
-        if is_known && set_move(row.status, from) == SetMove::TakesTwo {
+        if takes_two(self.state_of(seq)?, row.status, from) {
             return Ok(Err(NotMoved::TakesTwo(row.ballot, row.status)));
         }
         let at = self.settings.zone.date_time(event.at);
@@ -389,36 +396,41 @@ impl Book {
         }
         Ok(Some((row.status_seq, rows::event(&self.conn, row.status_seq)?)))
     }
+}
 
-    /// The last scan that moved a ballot and was not taken back.
-    fn last_scan_not_taken_back(&self) -> Result<Option<MovingScan>, WriteError> {
-        let mut events =
-            self.conn.prepare_cached("SELECT seq, body FROM event ORDER BY seq DESC LIMIT ?")?;
-        let mut rows = events.query([UNDO_ROWS_MAX])?;
-        let mut taken_back = std::collections::HashSet::new();
-        let mut later = 0;
-        while let Some(row) = rows.next()? {
-            let (seq, event) = (row.get(0)?, rows::event_in(row, 1)?);
-            match &event.fact {
-                Fact::Set(SetFact { corrects: Some(id), .. }) => {
-                    taken_back.insert(id.clone());
-                }
-                Fact::Scan(scan) if scan.to.is_some() && !taken_back.contains(&event.id) => {
-                    let (Some(election), Some(ballot)) = (&scan.election, &scan.ballot) else {
-                        continue;
-                    };
-                    let (election, ballot) = (election.clone(), ballot.clone());
-                    let fact = scan.clone();
-                    return Ok(Some(MovingScan { seq, event, fact, election, ballot, later }));
-                }
-                Fact::Scan(scan) if scan.to.is_none() && scan.verdict != Verdict::Command => {
-                    later += 1;
-                }
-                _ => {}
+/// The last scan that moved a ballot and was not taken back.
+pub(super) fn last_scan_not_taken_back(conn: &Connection) -> rusqlite::Result<Option<MovingScan>> {
+    let mut events =
+        conn.prepare_cached("SELECT seq, body FROM event ORDER BY seq DESC LIMIT ?")?;
+    let mut rows = events.query([UNDO_ROWS_MAX])?;
+    let mut taken_back = std::collections::HashSet::new();
+    let mut later = 0;
+    while let Some(row) = rows.next()? {
+        let (seq, event) = (row.get(0)?, rows::event_in(row, 1)?);
+        match &event.fact {
+            Fact::Set(SetFact { corrects: Some(id), .. }) => {
+                taken_back.insert(id.clone());
             }
+            Fact::Scan(scan) if scan.to.is_some() && !taken_back.contains(&event.id) => {
+                let (Some(election), Some(ballot)) = (&scan.election, &scan.ballot) else {
+                    continue;
+                };
+                let (election, ballot) = (election.clone(), ballot.clone());
+                let fact = scan.clone();
+                return Ok(Some(MovingScan { seq, event, fact, election, ballot, later }));
+            }
+            Fact::Scan(scan) if scan.to.is_none() && scan.verdict != Verdict::Command => {
+                later += 1;
+            }
+            _ => {}
         }
-        Ok(None)
     }
+    Ok(None)
+}
+
+/// Whether taking a scan back takes two operators: the relay may know of it, and the ballot leaves where it stands by two only.
+pub(super) fn takes_two(relay: Option<State>, status: Status, back_to: Status) -> bool {
+    relay != Some(State::Held) && set_move(status, back_to) == SetMove::TakesTwo
 }
 
 /// Whether a ballot that stands there may still be counted.
@@ -445,14 +457,14 @@ struct InStory {
 }
 
 /// A scan that moved a ballot.
-struct MovingScan {
-    seq: i64,
-    event: Event,
-    fact: ScanFact,
-    election: ElectionId,
-    ballot: BallotId,
+pub(super) struct MovingScan {
+    pub(super) seq: i64,
+    pub(super) event: Event,
+    pub(super) fact: ScanFact,
+    pub(super) election: ElectionId,
+    pub(super) ballot: BallotId,
     /// Scans after it that moved nothing.
-    later: u64,
+    pub(super) later: u64,
 }
 
 /// Where a ballot stood before this change, as far as the relay knows.

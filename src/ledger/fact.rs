@@ -6,7 +6,7 @@ mod proof;
 
 pub(super) use self::batch::{BatchClosed, BatchOpened, BatchReversed};
 pub(super) use self::people::{Decided, OperatorAdded};
-pub use self::people::{Decision, Person, Refusal, Role, TwoPersonAct, Who};
+pub use self::people::{Decision, Person, Refusal, Role, TokenAct, TwoPersonAct, Who};
 pub(super) use self::proof::Checkpointed;
 pub use self::proof::Why;
 use crate::ballot::{BallotId, ElectionId, Status};
@@ -107,6 +107,17 @@ pub(super) enum Fact {
         /// Their name.
         operator: String,
         /// Who disabled them.
+        #[serde(flatten)]
+        who: Who,
+    },
+    /// A token with which an operator's own programs read the API was made, or all of theirs ended. Nothing of one is here.
+    Tokens {
+        /// Whose.
+        operator: String,
+        /// What was done.
+        #[serde(flatten)]
+        act: TokenAct,
+        /// Who did it; the user of the operating system, or the place of the page, says where.
         #[serde(flatten)]
         who: Who,
     },
@@ -225,6 +236,13 @@ pub(super) struct ScanFact {
     /// As [`Who::os_user`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub os_user: Option<String>,
+}
+
+impl ScanFact {
+    /// The operator who had signed in at the scanner, or typed the number; none where a user of the operating system did.
+    pub(super) fn operator(&self) -> Option<&str> {
+        self.os_user.as_ref().and(self.by.as_deref())
+    }
 }
 
 /// The body of a scan with its fields in the order of RFC 8785. Integers and strings look the same in all JSON of ours.

@@ -4,7 +4,7 @@
 //! Neither is ever in an event, an answer or a log as it was typed.
 
 use super::book::{Book, WriteError};
-use super::fact::{Fact, OperatorAdded, Person, Refusal, Role, Who};
+use super::fact::{Fact, OperatorAdded, Person, Refusal, Role, TokenAct, Who};
 use super::report::{ReadError, Reader};
 use super::rows;
 use super::writer::Change;
@@ -16,10 +16,10 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 /// Longest name of an operator, in bytes.
-const OPERATOR_BYTES_MAX: usize = 64;
+pub(super) const OPERATOR_BYTES_MAX: usize = 64;
 
 /// Longest reason that a person gives, in bytes.
-const REASON_BYTES_MAX: usize = 500;
+pub(super) const REASON_BYTES_MAX: usize = 500;
 
 /// Failed attempts to sign in as an operator, after which nobody may for a while.
 const FAILURES_MAX: u32 = 5;
@@ -315,6 +315,26 @@ impl Book {
         }
         self.append(now, Fact::OperatorDisabled { operator, who: by.who.clone() }, None)?;
         self.changes.push(Change::Operators);
+        Ok(Ok(()))
+    }
+
+    /// Writes down what is done about an operator's tokens, of which nothing is in the ledger.
+    pub(super) fn note_tokens(
+        &mut self,
+        now: Micros,
+        operator: String,
+        act: TokenAct,
+        by: &Person,
+    ) -> Result<Result<(), NotAllowed>, WriteError> {
+        if let Err(why) = self.may_still(&by.who)? {
+            return Ok(Err(why));
+        }
+        let found = self.operator(&operator)?;
+        let is_enough = |found: &Operator| act != TokenAct::Made || !found.is_disabled;
+        if !found.is_some_and(|found| is_enough(&found)) {
+            return Ok(Err(NotAllowed::NoOperator(operator)));
+        }
+        self.append(now, Fact::Tokens { operator, act, who: by.who.clone() }, None)?;
         Ok(Ok(()))
     }
 

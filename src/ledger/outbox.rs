@@ -214,12 +214,7 @@ impl Book {
     }
 
     pub(super) fn state_of(&self, seq: i64) -> rusqlite::Result<Option<State>> {
-        let state: Option<i64> = self
-            .conn
-            .prepare_cached("SELECT state FROM outbox WHERE seq = ?")?
-            .query_row([seq], |row| row.get(0))
-            .optional()?;
-        Ok(state.and_then(State::from_number))
+        state_of(&self.conn, seq)
     }
 
     /// Owes again what was set aside; how many that is.
@@ -312,4 +307,13 @@ pub(super) fn list(
         });
     }
     Ok(())
+}
+
+/// Where the change of row `seq` stands; none where it is not for the relay.
+pub(super) fn state_of(conn: &Connection, seq: i64) -> rusqlite::Result<Option<State>> {
+    let state: Option<i64> = conn
+        .prepare_cached("SELECT state FROM outbox WHERE seq = ?")?
+        .query_row([seq], |row| row.get(0))
+        .optional()?;
+    Ok(state.and_then(State::from_number))
 }

@@ -9,6 +9,7 @@ use super::report::{ReadError, Reader};
 use super::rows::{self, BallotRow};
 use crate::ballot::Status;
 use crate::clock::Micros;
+use crate::coded::{Coded, Refuses as _};
 use rusqlite::OptionalExtension as _;
 use serde::Serialize;
 
@@ -98,6 +99,9 @@ pub struct Proposal {
     pub batch_name: Option<String>,
     /// While nobody decided: why it can never be confirmed any more; null while it can.
     pub void_because: Option<String>,
+    /// The same by its code.
+    #[serde(skip)]
+    pub void_coded: Option<Coded>,
 }
 
 /// A proposal that waits, within the ledger.
@@ -319,8 +323,10 @@ impl Reader {
         let mut proposals = Vec::new();
         while let Some(row) = rows.next()? {
             if let Some(proposal) = self.proposed(row.get(0)?)? {
-                let void_because = self.void_because(&proposal)?;
-                proposals.push(Proposal { void_because, ..proposal });
+                let void = self.void_because(&proposal)?;
+                let void_because = void.as_ref().map(ToString::to_string);
+                let void_coded = void.map(|why| why.coded());
+                proposals.push(Proposal { void_because, void_coded, ..proposal });
             }
         }
         Ok(proposals)
@@ -335,27 +341,35 @@ impl Reader {
             TwoPersonAct::ReverseBatch { batch, .. } => Some(name(&self.station()?, *batch)),
             TwoPersonAct::SetBallot { .. } => None,
         };
-        Ok(Some(Proposal { proposal, at, who, what, batch_name, void_because: None }))
+        Ok(Some(Proposal {
+            proposal,
+            at,
+            who,
+            what,
+            batch_name,
+            void_because: None,
+            void_coded: None,
+        }))
     }
 
     /// Why that can never be confirmed any more.
-    fn void_because(&self, of: &Proposal) -> rusqlite::Result<Option<String>> {
+    fn void_because(&self, of: &Proposal) -> rusqlite::Result<Option<NotDone>> {
         let by = &of.who.by;
         let mut stays = self
             .conn
             .prepare_cached("SELECT 1 FROM operator WHERE name = ? AND disabled IS NULL")?;
         if !stays.exists([by])? {
-            return Ok(Some(NotAllowed::ProposerDisabled(by.clone()).to_string()));
+            return Ok(Some(NotAllowed::ProposerDisabled(by.clone()).into()));
         }
         Ok(match &of.what {
             TwoPersonAct::SetBallot { election, ballot, from, .. } => {
                 rows::by_id(&self.conn, election.as_str(), ballot.as_str())?
                     .and_then(|row| moved_since(&row, of.proposal, *from))
-                    .map(|why| why.to_string())
+                    .map(NotDone::Ballot)
             }
             TwoPersonAct::ReverseBatch { batch, .. } => {
                 let possible = reversible(&self.conn, &self.station()?, *batch)?;
-                possible.err().map(|why| why.to_string())
+                possible.err().map(NotDone::Batch)
             }
         })
     }

@@ -9,16 +9,18 @@ mod pages;
 mod pulled;
 mod reconciliation;
 mod story;
+mod undoable;
 
 pub use self::batch::BatchSheet;
 pub use self::day::{DayReport, HourScans, NamedScans};
 pub use self::exceptions::{After, Exception, Exceptions};
 pub use self::imports::{FieldDifference, ImportDifference, ImportEntry, ImportPage, ImportSheet};
 pub use self::pages::{
-    BatchPage, CheckpointEntry, CheckpointPage, DaySheet, OutboxPage, QuarterScans,
+    BatchPage, CheckpointEntry, CheckpointPage, ClerkScans, DaySheet, OutboxPage, QuarterScans,
 };
 pub use self::reconciliation::{BatchDay, Flow, HandCounts, Reconciliation, ScanSums};
 pub use self::story::{BallotStory, Chapter, VoterChange};
+pub use self::undoable::Undoable;
 
 use super::apply::State;
 use super::fact::{Fact, Opened};

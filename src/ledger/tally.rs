@@ -8,6 +8,9 @@ use std::collections::{BTreeMap, HashMap};
 /// Microseconds of a quarter of an hour. Every offset in use is a whole number of them, so a local day and hour is, too.
 pub(super) const QUARTER_MICROS: i64 = 15 * 60 * 1_000_000;
 
+/// Between a scanner's name and an operator's, of which neither has it.
+const BETWEEN_NAMES: char = '\t';
+
 /// What is counted together. Those that one scan changes stand side by side in the order of their names, so that it changes one
 /// page: the newest quarter of an hour is the last before the ballots', the newest batch the first behind them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -24,8 +27,9 @@ pub(super) enum Scope {
     Waiting(Status, ElectionId),
     /// Scans of a batch, by verdict.
     Batch(u32),
-    /// Scans of a quarter of an hour, counted from 1970-01-01T00:00Z, in a batch, by a scanner; by verdict.
-    At(i64, u32, String),
+    /// Scans of a quarter of an hour, counted from 1970-01-01T00:00Z, in a batch, by a scanner, of the operator who had signed in
+    /// there, if one had; by verdict.
+    At(i64, u32, String, Option<String>),
     /// What was counted by hand.
     Counted,
     /// Changes for the relay, by state.
@@ -73,8 +77,8 @@ impl Means {
 
 impl Scope {
     /// The scans that are counted with one of that moment.
-    pub(super) fn at(at: Micros, batch: u32, scanner: &str) -> Self {
-        Self::At(quarter(at), batch, scanner.to_owned())
+    pub(super) fn at(at: Micros, batch: u32, scanner: &str, operator: Option<&str>) -> Self {
+        Self::At(quarter(at), batch, scanner.to_owned(), operator.map(str::to_owned))
     }
 
     /// The scope as the table has it.
@@ -87,7 +91,12 @@ impl Scope {
                 format!("ballot_moves/{}/{from}/{election}", means.text())
             }
             Self::Waiting(status, election) => format!("ballot_waiting/{status}/{election}"),
-            Self::At(quarter, batch, scanner) => format!("at/{quarter:011}/{batch}/{scanner}"),
+            Self::At(quarter, batch, scanner, None) => {
+                format!("at/{quarter:011}/{batch}/{scanner}")
+            }
+            Self::At(quarter, batch, scanner, Some(operator)) => {
+                format!("at/{quarter:011}/{batch}/{scanner}{BETWEEN_NAMES}{operator}")
+            }
             Self::Counted => "counted".to_owned(),
             Self::Batch(number) => format!("batch/{:010}", u32::MAX - number),
             Self::Outbox => "ballot_outbox".to_owned(),
@@ -180,10 +189,15 @@ pub(super) fn scans_between(
             continue;
         };
         let (Ok(quarter), Ok(batch)) = (quarter.parse(), batch.parse()) else { continue };
+        let (scanner, operator) = match scanner.split_once(BETWEEN_NAMES) {
+            Some((scanner, operator)) => (scanner, Some(operator)),
+            None => (scanner, None),
+        };
         each(ScansAt {
             quarter,
             batch,
             scanner,
+            operator,
             verdict: row.get_ref(1)?.as_str()?,
             n: row.get(2)?,
         });
@@ -196,6 +210,7 @@ pub(super) struct ScansAt<'a> {
     pub(super) quarter: i64,
     pub(super) batch: u32,
     pub(super) scanner: &'a str,
+    pub(super) operator: Option<&'a str>,
     pub(super) verdict: &'a str,
     pub(super) n: i64,
 }

@@ -668,7 +668,9 @@ impl Desk<'_> {
                 (when_durable(reply), done)
             }
             Request::Set(request, reply) => self.with(reply, |book| book.set(now, &request)),
-            Request::Undo { who, reply } => self.with(reply, |book| book.undo(now, who)),
+            Request::Undo { who, of, reply } => {
+                self.with(reply, |book| book.undo(now, who, of.as_deref()))
+            }
             Request::Retry { who, reply } => self.with(reply, |book| book.retry(now, who)),
             Request::People(request) => self.people(request),
             Request::ImportBegin(reply) => self.with(reply, Book::import_begin),

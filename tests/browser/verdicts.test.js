@@ -14,6 +14,7 @@ const FACES = {
   bad: { colour: "rgb(164, 0, 29)", shape: "s-bad", answer: "15" },
   alarm: { colour: "rgb(0, 0, 0)", shape: "s-alarm", answer: "18" },
   found: { colour: "rgb(67, 49, 127)", shape: "s-found", answer: "07" },
+  command: { colour: "rgb(11, 79, 158)", shape: "s-command", answer: "07" },
 };
 
 const MAIL_BALLOTS = [
@@ -61,6 +62,14 @@ const shown = (page) => page.evaluate(() => {
     first_row: document.querySelector("#scans tr")?.textContent,
   };
 });
+
+/** The codes of this station's command sheets, as the county's own program would get them. */
+const codes = async (page, station) => {
+  const { csrf } = await (await page.request.get(`${station.url}api/v1/session`)).json();
+  const answer = await page.request.post(`${station.url}api/v1/sheets`, { headers: { "x-csrf-token": csrf } });
+  assert.equal(answer.status(), 200);
+  return (await answer.json()).codes;
+};
 
 describe("a scan is shown", () => {
   let browser;
@@ -143,6 +152,36 @@ describe("a scan is shown", () => {
     }
     assert.deepEqual([page.faults, spanish.faults], [[], []]);
   }));
+
+  test("command: a command sheet's code is shown as what it asked for, and counts as no envelope", async () => {
+    const sheet = await codes(page, station);
+    const before = await shown(page);
+    const answered = station.answers.length;
+    station.scan(sheet.find(({ order }) => order === "V").payload);
+    await page.waitForFunction((n) => Number(document.getElementById("main").dataset.number) === n, SCANS.length + 1);
+    const now = await shown(page);
+    const expected = FACES.command;
+    assert.deepEqual(
+      [now.verdict, now.says, now.why, now.colour, now.shapes, now.sounded, now.about, now.text],
+      ["command", words("en")["verdict.command.says"], "a supervisor is called", expected.colour, [expected.shape], "command", "", ""],
+    );
+    assert.deepEqual([now.batch, now.batch_scans, now.day_scans, now.day], [before.batch, before.batch_scans, before.day_scans, before.day]);
+    assert.ok(now.live.startsWith(now.says) && now.live.includes(now.why), now.live);
+    await spanish.waitForFunction((text) => document.getElementById("live").textContent.startsWith(text), words("es")["verdict.command.says"]);
+    await eventually("the scanner's answer", () => station.answers.length > answered);
+    assert.equal(station.answers.at(-1).answer, expected.answer);
+  });
+
+  test("refused: a damaged command code changes nothing and says what it is", async () => {
+    const sheet = await codes(page, station);
+    const undo = sheet.find(({ order }) => order === "U").payload;
+    station.scan(undo.replace(/.$/, (last) => (last === "0" ? "1" : "0")));
+    await page.waitForFunction((n) => Number(document.getElementById("main").dataset.number) === n, SCANS.length + 2);
+    const now = await shown(page);
+    assert.deepEqual([now.verdict, now.colour, now.shapes, now.sounded], ["refused", FACES.bad.colour, [FACES.bad.shape], "bad"]);
+    assert.match(now.why, /no code that this station printed/);
+    assert.deepEqual([page.faults, spanish.faults], [[], []]);
+  });
 
   test("a page that is opened later shows the last verdict, and sounds nothing", async () => {
     const late = await open(browser, station);

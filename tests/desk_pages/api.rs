@@ -262,7 +262,23 @@ fn a_token_reads_everything_changes_nothing_and_ends_when_it_is_revoked() {
     }
     assert_eq!(token(&["--revoke"])["revoked"], 1);
     assert_eq!(web.ask("GET /api/v1/day", &bearer, "").status, 401);
+    // Whoever made it and ended it stands in the ledger, with when and where; nothing of the token does.
+    let events = station.look().events_after(0);
+    let noted = events.iter().filter(|event| event.text("kind") == "tokens");
+    let acts: Vec<_> = noted.map(|event| (event.text("act"), event.text("operator"))).collect();
+    assert_eq!(acts, [("made", "ada"), ("revoked", "ada")]);
+    assert!(
+        events
+            .iter()
+            .filter(|event| event.text("kind") == "tokens")
+            .all(|event| { !event.text("by").is_empty() && event.body["at"].is_i64() })
+    );
+    let exported = station.run(&["export", "nist-1500-101"]).stdout;
+    let exported = String::from_utf8_lossy(&exported);
+    assert!(exported.contains("token-made") && exported.contains("tokens-revoked"), "{exported}");
     daemon.stop();
+    assert_eq!(station.run(&["ledger", "rebuild"]).status.code(), Some(0));
+    station.verify();
     for path in crate::support::station::files(&station.state()) {
         let bytes = std::fs::read(&path).unwrap_or_default();
         assert!(

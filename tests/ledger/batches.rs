@@ -107,7 +107,7 @@ fn set_as(station: &Station, n: u32, status: Status, person: Person) {
 }
 
 fn undo(station: &Station) {
-    let undo = |reply| Request::Undo { who: Who::os_user("clerk".to_owned()), reply };
+    let undo = |reply| Request::Undo { who: Who::os_user("clerk".to_owned()), of: None, reply };
     station.ledger().ask(undo).unwrap().unwrap();
 }
 

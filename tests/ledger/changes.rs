@@ -23,7 +23,7 @@ fn station_with(n: u32) -> Station {
 fn undo(station: &Station) -> Result<Moved, NotMoved> {
     station
         .ledger()
-        .ask(|reply| Request::Undo { who: Who::os_user("clerk".to_owned()), reply })
+        .ask(|reply| Request::Undo { who: Who::os_user("clerk".to_owned()), of: None, reply })
         .unwrap()
 }
 

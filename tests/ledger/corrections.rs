@@ -13,7 +13,7 @@ use ballot_intake::scan::Verdict;
 use tokio::sync::broadcast::error::TryRecvError;
 
 fn undo(station: &Station, person: Person) -> Result<Moved, NotMoved> {
-    station.ledger().ask(|reply| Request::Undo { who: person.who, reply }).unwrap()
+    station.ledger().ask(|reply| Request::Undo { who: person.who, of: None, reply }).unwrap()
 }
 
 /// Opens a batch of that mode; its number is the next one.

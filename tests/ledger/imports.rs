@@ -25,7 +25,7 @@ fn voided(n: u32) -> ImportRow {
 }
 
 fn undo(station: &Station) -> Status {
-    let undo = |reply| Request::Undo { who: Who::os_user("clerk".to_owned()), reply };
+    let undo = |reply| Request::Undo { who: Who::os_user("clerk".to_owned()), of: None, reply };
     station.ledger().ask(undo).unwrap().unwrap().status
 }
 
@@ -167,9 +167,11 @@ fn an_undo_meets_what_the_file_made_of_the_ballot() {
     station.import(&[row(1)]);
     station.scan_ballot("left", 1);
     station.import(&[voided(1)]);
-    let undo = station
-        .ledger()
-        .ask(|reply| Request::Undo { who: Who::os_user("clerk".to_owned()), reply });
+    let undo = station.ledger().ask(|reply| Request::Undo {
+        who: Who::os_user("clerk".to_owned()),
+        of: None,
+        reply,
+    });
     assert_eq!(undo.unwrap(), Err(NotMoved::MovedSince(row(1).ballot.unwrap(), Status::Voided)));
     assert!(station.verify().ok);
 }

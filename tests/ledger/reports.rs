@@ -4,9 +4,10 @@ use crate::station::{NOON, Station, ballot_code, capture, row};
 use ballot_intake::ballot::{ElectionId, Mode, Status};
 use ballot_intake::clock::{Clock as _, Micros};
 use ballot_intake::ledger::{
-    After, Exception, ImportRow, Party, Person, Reconciliation, Request, SetRequest, Who,
+    After, Exception, ImportRow, NewOperator, Party, PeopleRequest, Person, Proof, Reconciliation,
+    Request, Role, Secret, SetRequest, Who,
 };
-use ballot_intake::scan::{CodeKind, Face, Verdict};
+use ballot_intake::scan::{CodeKind, Face, Payload, Verdict};
 use rusqlite::Connection;
 use std::time::Duration;
 
@@ -34,7 +35,7 @@ fn set(station: &Station, n: u32, status: Status) {
 
 fn undo(station: &Station) {
     let who = Who::os_user("clerk".to_owned());
-    station.ledger().ask(|reply| Request::Undo { who, reply }).unwrap().unwrap();
+    station.ledger().ask(|reply| Request::Undo { who, of: None, reply }).unwrap().unwrap();
 }
 
 /// Ballots 1 to 6; 4 was due yesterday, 5 and 6 are of one voter.
@@ -207,6 +208,10 @@ fn a_batch_says_all_of_itself() {
     assert_eq!(station.reader().batch_sheet(2, NOON).unwrap(), None);
 }
 
+/// Counts by the names that they had before schema version 3.
+const OLD_SCOPES: &str = "UPDATE tally SET scope = 'outbox' WHERE scope = 'ballot_outbox'; \
+     UPDATE tally SET scope = 'batch/' || (4294967295 - substr(scope, 7)) WHERE scope LIKE 'batch/%';";
+
 /// A ledger of the first schema is what today's would be: `verify` derives every count anew, and finds the migration's right.
 #[test]
 fn a_ledger_of_the_first_schema_gets_every_count() {
@@ -234,12 +239,7 @@ fn a_ledger_of_the_first_schema_gets_every_count() {
         );
         conn.execute_batch(&copy).unwrap();
     }
-    conn.execute_batch(
-        "UPDATE tally SET scope = 'outbox' WHERE scope = 'ballot_outbox'; \
-         UPDATE tally SET scope = 'batch/' || (4294967295 - substr(scope, 7)) WHERE scope LIKE 'batch/%'; \
-         DETACH new; PRAGMA user_version = 1",
-    )
-    .unwrap();
+    conn.execute_batch(&[OLD_SCOPES, "DETACH new; PRAGMA user_version = 1"].concat()).unwrap();
     drop(conn);
     station.settings.path = old;
     station.reopen();
@@ -248,6 +248,48 @@ fn a_ledger_of_the_first_schema_gets_every_count() {
     assert_eq!(reconciled(&station), before);
     assert_eq!(exceptions(&station), exceptions_before);
     assert!(station.clock.now() > NOON);
+}
+
+/// A ledger of the second schema counted the scans of whoever had signed in with everybody's: they are told apart anew.
+#[test]
+fn a_ledger_of_the_second_schema_tells_operators_apart() {
+    let mut station = Station::default();
+    station.import(&(1..=4).map(row).collect::<Vec<_>>());
+    let badge = Secret::badge([7; 16]);
+    let (operator, proof) = ("root".to_owned(), Proof::Badge(badge.clone()));
+    let new = NewOperator { operator, role: Role::Administrator, proof };
+    let by = Person::os_user("clerk".to_owned());
+    let add = |reply| Request::People(PeopleRequest::Add { new, by, reply });
+    station.ledger().ask(add).unwrap().unwrap();
+    station.scan_ballot("left", 1);
+    let face = Face::Command(Payload(badge.as_str().as_bytes().to_vec()));
+    station.scan("left", face, badge.as_str());
+    station.scan_ballot("left", 2);
+    station.scan_ballot("right", 3);
+    let clerks = |station: &Station| {
+        let (reader, zone) = (station.reader(), station.settings.zone.clone());
+        reader.day_sheet(&zone.date(NOON), NOON).unwrap().unwrap().clerks
+    };
+    let before = clerks(&station);
+    let received: Vec<_> =
+        before.iter().map(|of| (of.operator.as_deref(), of.scans["received"])).collect();
+    assert_eq!(received, [(None, 2), (Some("root"), 1)]);
+    station.close();
+    let conn = Connection::open(station.path()).unwrap();
+    conn.execute_batch(
+        "CREATE TEMP TABLE together AS SELECT CASE instr(scope, char(9)) WHEN 0 THEN scope \
+             ELSE substr(scope, 1, instr(scope, char(9)) - 1) END AS scope, name, sum(n) AS n \
+         FROM tally WHERE scope LIKE 'at/%' GROUP BY 1, 2; \
+         DELETE FROM tally WHERE scope LIKE 'at/%'; \
+         INSERT INTO tally SELECT scope, name, n FROM temp.together; \
+         DROP TRIGGER code_added; DROP TRIGGER code_removed; DROP TABLE voter_of_several; PRAGMA user_version = 2",
+    )
+    .unwrap();
+    conn.execute_batch(OLD_SCOPES).unwrap();
+    drop(conn);
+    station.reopen();
+    assert_eq!(clerks(&station), before);
+    assert_eq!(station.verify().fault, None);
 }
 
 /// Whoever voids or rejects a ballot whose envelope is in leaves an envelope in the building that must not be counted.

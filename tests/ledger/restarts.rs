@@ -78,7 +78,7 @@ fn a_payload_that_names_no_ballot_is_known_again_by_its_mac() {
 #[test]
 fn a_scan_that_was_taken_back_is_no_answer_to_the_next_one() {
     let mut station = three_scans_then_a_crash();
-    let undo = |reply| Request::Undo { who: Who::os_user("clerk".to_owned()), reply };
+    let undo = |reply| Request::Undo { who: Who::os_user("clerk".to_owned()), of: None, reply };
     station.ledger().ask(undo).unwrap().unwrap();
     station.crash();
     assert_eq!(station.scan_ballot("left", 3).verdict, Verdict::Received);

@@ -63,7 +63,7 @@ impl Station {
         for ballot in [1, 2, 3, 99] {
             station.scan_ballot("left", ballot);
         }
-        let undo = |reply| Request::Undo { who: Who::os_user("clerk".to_owned()), reply };
+        let undo = |reply| Request::Undo { who: Who::os_user("clerk".to_owned()), of: None, reply };
         station.ledger().ask(undo).unwrap().unwrap();
         station.pass(HOLD_BACK);
         let claimed = station.claim();

@@ -8,9 +8,9 @@ pub(crate) type Rule = fn(&Source) -> Vec<String>;
 
 /// The layers, lowest first: a module imports from lower ones only, and words from one another.
 const LAYERS: [&[&str]; 7] = [
-    &["scan", "ballot", "reason", "imb", "clock", "event", "delivery", "sheet"],
+    &["scan", "ballot", "reason", "imb", "clock", "coded", "event", "delivery", "sheet"],
     &["scanner", "decode", "envelope", "dedupe", "ledger", "forward", "facility"],
-    &["control", "config"],
+    &["control", "config", "labels"],
     &["pipeline", "desk"],
     &["daemon"],
     &["cli"],

@@ -7,7 +7,7 @@
 use super::{ExportError, Exported, Record};
 use crate::ballot::ElectionId;
 use crate::clock::Micros;
-use crate::ledger::fact::{Decision, Fact, Opened, ScanFact, SetFact, TwoPersonAct, Who};
+use crate::ledger::fact::{Decision, Fact, Opened, ScanFact, SetFact, TokenAct, TwoPersonAct, Who};
 use crate::ledger::report::Reader;
 use crate::scan::{Tone, Verdict};
 use serde::Serialize;
@@ -32,7 +32,7 @@ const TYPES: [(&str, &str); 6] = [
 ];
 
 /// Ids of events, and what they mean. A scan's is `scan-` and its verdict.
-const IDS: [(&str, &str); 19] = [
+const IDS: [(&str, &str); 21] = [
     ("ledger-opened", "The ledger was begun."),
     ("batch-opened", "A batch was opened."),
     ("batch-closed", "A batch was closed with a hand count."),
@@ -48,6 +48,8 @@ const IDS: [(&str, &str); 19] = [
     ("change-dropped", "A supervisor gave a change up."),
     ("operator-added", "There is a new operator."),
     ("operator-disabled", "An operator may do nothing any more."),
+    ("token-made", "A token was made with which an operator's own programs read."),
+    ("tokens-revoked", "All tokens of an operator ended."),
     ("act-proposed", "Somebody proposed what takes two."),
     ("sheets-renewed", "Command sheets were printed anew, and all earlier ones are stale."),
     ("act-decided", "Somebody else decided on it."),
@@ -270,6 +272,13 @@ fn said_of_people(fact: &Fact) -> Said {
         Fact::OperatorDisabled { operator, who } => {
             Said::new("operator", "operator-disabled").by(who).about(format!("operator {operator}"))
         }
+        Fact::Tokens { operator, act, who } => match act {
+            TokenAct::Made => Said::new("operator", "token-made").about(format!("of {operator}")),
+            TokenAct::Revoked { n } => {
+                Said::new("operator", "tokens-revoked").about(format!("{n} of {operator}"))
+            }
+        }
+        .by(who),
         Fact::Refused(refusal) => Said {
             disposition: "failure",
             ..Said::new("operator", "act-refused")

@@ -108,6 +108,19 @@ pub(in crate::ledger) struct OperatorAdded {
     pub who: Who,
 }
 
+/// What was done about the tokens with which an operator's own programs read the API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "act", rename_all = "snake_case")]
+pub enum TokenAct {
+    /// One was made.
+    Made,
+    /// All that there were ended.
+    Revoked {
+        /// How many.
+        n: u32,
+    },
+}
+
 /// What one operator proposes and another must confirm.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "act", rename_all = "snake_case")]

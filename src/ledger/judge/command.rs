@@ -5,7 +5,7 @@
 
 use super::{REPEATS, Ruling};
 use crate::clock::Micros;
-use crate::ledger::at_scanners;
+use crate::ledger::at_scanners::{self, SignedInAt};
 use crate::ledger::batches::{Closing, NO_BATCH, NewBatch};
 use crate::ledger::book::{Book, WriteError};
 use crate::ledger::fact::{Fact, Person, Role, ScanFact};
@@ -76,6 +76,20 @@ impl Book {
             return Ok(at_scanners::person(None));
         }
         Ok(person)
+    }
+
+    /// Everybody who is signed in at a scanner and still an operator.
+    pub(in crate::ledger) fn signed_in_at(
+        &self,
+        now: Duration,
+    ) -> Result<Vec<SignedInAt>, WriteError> {
+        let mut all = self.at_scanners.all(now);
+        for at in std::mem::take(&mut all) {
+            if !self.is_disabled(&at.operator)? {
+                all.push(at);
+            }
+        }
+        Ok(all)
     }
 
     fn command_fact(&self, scan: &Scan, ruling: &Ruling, person: &Person) -> ScanFact {
@@ -209,7 +223,7 @@ impl Book {
                 }
             },
             Order::Close => self.close_by_code(at, scanner, person, now)?,
-            Order::Undo => match self.undo(at, person.who.clone())? {
+            Order::Undo => match self.undo(at, person.who.clone(), None)? {
                 Ok(moved) => Ok((
                     format!("ballot {} is {} again", moved.ballot, moved.status),
                     Then::Nothing,

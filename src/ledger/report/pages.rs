@@ -2,12 +2,11 @@
 //! checkpoints, and the ballots that a number names.
 
 use super::batch::newest_checkpoint;
-use super::day::{DayReport, NamedScans};
+use super::day::DayReport;
 use super::{BallotStory, ReadError, Reader};
 use crate::clock::Micros;
 use crate::ledger::batches::BatchStory;
 use crate::ledger::checkpoint::on_paper;
-use crate::ledger::fact::Who;
 use crate::ledger::outbox::{self, OutboxEntry};
 use crate::ledger::rows::{self, BallotRow};
 use crate::ledger::tally::{self, QUARTER_MICROS};
@@ -27,8 +26,8 @@ pub struct DaySheet {
     pub report: DayReport,
     /// Its quarters of an hour with a scan, in order.
     pub quarters: Vec<QuarterScans>,
-    /// The scans in the batches that each person opened.
-    pub clerks: Vec<NamedScans>,
+    /// The scans of each operator, and those of nobody, where there are some.
+    pub clerks: Vec<ClerkScans>,
     /// The newest checkpoint, as it stands on paper.
     pub checkpoint: Option<String>,
 }
@@ -41,6 +40,16 @@ pub struct QuarterScans {
     /// Its first moment, in local time with offset.
     pub from: String,
     /// Its scans by verdict, without zeros.
+    pub scans: BTreeMap<String, i64>,
+}
+
+/// The scans of somebody.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ClerkScans {
+    /// The operator who had signed in at the scanner when each was scanned, or who typed its number; null for the scans while
+    /// nobody had.
+    pub operator: Option<String>,
+    /// Their scans by verdict, without zeros.
     pub scans: BTreeMap<String, i64>,
 }
 
@@ -97,11 +106,11 @@ impl Reader {
         let Some((from, until)) = self.bounds(day) else { return Ok(None) };
         self.snapshot(|| {
             let mut quarters: BTreeMap<i64, BTreeMap<String, i64>> = BTreeMap::new();
-            let mut batches: BTreeMap<u32, BTreeMap<String, i64>> = BTreeMap::new();
+            let mut clerks: BTreeMap<Option<String>, BTreeMap<String, i64>> = BTreeMap::new();
             let bounds = (tally::quarter(from), tally::quarter(until));
             tally::scans_between(&self.conn, bounds, &mut |at| {
-                let sums =
-                    [quarters.entry(at.quarter).or_default(), batches.entry(at.batch).or_default()];
+                let clerk = clerks.entry(at.operator.map(str::to_owned)).or_default();
+                let sums = [quarters.entry(at.quarter).or_default(), clerk];
                 for scans in sums {
                     *scans.entry(at.verdict.to_owned()).or_default() += at.n;
                 }
@@ -111,28 +120,14 @@ impl Reader {
                 let minute = i64::try_from(at.since(from).as_secs() / 60).unwrap_or(0);
                 QuarterScans { minute, from: self.zone.date_time(at), scans }
             };
+            let clerk = |(operator, scans)| ClerkScans { operator, scans };
             Ok(Some(DaySheet {
                 quarters: quarters.into_iter().map(quarter).collect(),
-                clerks: self.clerks(batches)?,
+                clerks: clerks.into_iter().map(clerk).collect(),
                 checkpoint: newest_checkpoint(&self.conn)?,
                 report,
             }))
         })
-    }
-
-    fn clerks(
-        &self,
-        batches: BTreeMap<u32, BTreeMap<String, i64>>,
-    ) -> rusqlite::Result<Vec<NamedScans>> {
-        let mut clerks: BTreeMap<String, BTreeMap<String, i64>> = BTreeMap::new();
-        for (batch, scans) in batches {
-            let opener = self.batch_story(batch)?.and_then(|story| story.opener());
-            let of = clerks.entry(opener.unwrap_or_else(|| Who::station().in_words())).or_default();
-            for (verdict, n) in scans {
-                *of.entry(verdict).or_default() += n;
-            }
-        }
-        Ok(clerks.into_iter().map(|(name, scans)| NamedScans { name, scans }).collect())
     }
 
     /// At most `limit` batches before that number.

@@ -1,7 +1,8 @@
 //! What the ledger's thread is asked by and about people: signing in, operators, and what takes two of them.
 
+use super::super::at_scanners::SignedInAt;
 use super::super::book::{Book, WriteError};
-use super::super::fact::{Decision, Person, Refusal, Role};
+use super::super::fact::{Decision, Person, Refusal, Role, TokenAct};
 use super::super::operators::{Challenge, Claim, NewOperator, NotAllowed};
 use super::super::outbox::Dropped;
 use super::super::proposals::{Done, NotDone, Party};
@@ -24,6 +25,8 @@ pub enum PeopleRequest {
         /// Their role, if they still are one.
         reply: Reply<Option<Role>>,
     },
+    /// Say who is signed in at which scanner.
+    AtScanners(Reply<Vec<SignedInAt>>),
     /// Add an operator.
     Add {
         /// Whom.
@@ -37,6 +40,17 @@ pub enum PeopleRequest {
     Disable {
         /// Whom.
         operator: String,
+        /// Who asks.
+        by: Person,
+        /// What came of it.
+        reply: Reply<Result<(), NotAllowed>>,
+    },
+    /// Write down what is done about an operator's tokens.
+    Tokens {
+        /// Whose.
+        operator: String,
+        /// What.
+        act: TokenAct,
         /// Who asks.
         by: Person,
         /// What came of it.
@@ -93,11 +107,17 @@ impl Desk<'_> {
             PeopleRequest::SignedIn { operator, reply } => {
                 with(book, reply, |book| Ok(book.signed_in(&operator, attempts)?))
             }
+            PeopleRequest::AtScanners(reply) => {
+                with(book, reply, |book| book.signed_in_at(elapsed))
+            }
             PeopleRequest::Add { new, by, reply } => {
                 with(book, reply, |book| book.add_operator(now, new, &by))
             }
             PeopleRequest::Disable { operator, by, reply } => {
                 with(book, reply, |book| book.disable_operator(now, operator, &by))
+            }
+            PeopleRequest::Tokens { operator, act, by, reply } => {
+                with(book, reply, |book| book.note_tokens(now, operator, act, &by))
             }
             PeopleRequest::ReverseBatch { batch, reason, party, reply } => {
                 with(book, reply, |book| book.reverse(now, batch, reason, &party))

@@ -58,6 +58,8 @@ pub enum Request {
     Undo {
         /// Who asks.
         who: Who,
+        /// The id of the scan that was shown to them; none where it is whichever was last.
+        of: Option<String>,
         /// What came of it.
         reply: Reply<Result<Moved, NotMoved>>,
     },

@@ -4,11 +4,11 @@ import { chromium } from "playwright-core";
 export const CHROMIUM = "/usr/bin/chromium";
 
 /** Starts Chromium with a new, empty profile; it looks for nothing in the network. */
-export const launch = () => chromium.launch({
+export const launch = (more = []) => chromium.launch({
   executablePath: CHROMIUM,
   args: ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--autoplay-policy=no-user-gesture-required", "--mute-audio",
-    "--enable-precise-memory-info"],
+    "--enable-precise-memory-info", ...more],
 });
 
 /** A page of its own, as on a monitor at the desk. What it must not do is collected in `page.faults`: errors, dialogs, requests elsewhere. */
