@@ -90,6 +90,9 @@ const READERS_MAX: usize = 2;
 /// Event streams at a time.
 const STREAMS_MAX: usize = 256;
 
+/// How far the pages step back behind scans for a processor (setpriority(2)).
+const NICE: i32 = 10;
+
 /// Threads for what blocks: readers, the board's own reader, a password's hash, and a proof.
 const BLOCKING_MAX: usize = READERS_MAX + 3;
 
@@ -290,6 +293,14 @@ impl Opening {
             .build()
             .map_err(DeskError::Thread)?;
         let serve = move || {
+            // Linux takes it for this thread and those that it starts.
+            if let Err(error) = rustix::process::setpriority_process(None, NICE) {
+                tracing::warn!(
+                    event = LogEvent::PagesServed.name(),
+                    %error,
+                    "The pages take as much of a processor as scans do."
+                );
+            }
             runtime.block_on(serve(shared, looker, standing, (listener, acceptor)));
             runtime.shutdown_background();
             // Nobody waits for it once the daemon stops by itself.
