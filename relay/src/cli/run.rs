@@ -1,0 +1,62 @@
+//! `ballot-relay run`: opens the doors, starts the workers, stops when it is asked to.
+
+use super::{Failure, say};
+use crate::relay::Relay;
+use crate::serve::{self, Door};
+use crate::told::chain;
+use std::sync::Arc;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+/// Runs until `SIGTERM` or `SIGINT`.
+pub(super) fn run(relay: &Arc<Relay>) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(69, chain(&error)))?;
+    runtime.block_on(async {
+        let (stop, stopping) = watch::channel(false);
+        tokio::spawn(async move {
+            asked_to_stop().await;
+            stop.send_replace(true);
+        });
+        serve_until(relay, stopping).await
+    })
+}
+
+/// Runs until `stopping` says so.
+pub(crate) async fn serve_until(
+    relay: &Arc<Relay>,
+    stopping: watch::Receiver<bool>,
+) -> Result<(), Failure> {
+    let open = async |listener| {
+        Door::open(listener).await.map_err(|error| Failure::new(69, chain(&error)))
+    };
+    let pages = open(&relay.config.pages).await?;
+    let stations = open(&relay.config.stations).await?;
+    say(&format!("ready pages {} stations {}", pages.address, stations.address))?;
+    tokio::join!(
+        pages.serve(serve::pages(relay), stopped(stopping.clone())),
+        stations.serve(serve::stations(relay), stopped(stopping)),
+    );
+    Ok(())
+}
+
+/// Completes when the stop is asked for, or nobody can ask any more.
+pub(crate) async fn stopped(mut stopping: watch::Receiver<bool>) {
+    if stopping.wait_for(|is_asked| *is_asked).await.is_err() {
+        tracing::debug!("Nobody can ask for a stop any more.");
+    }
+}
+
+async fn asked_to_stop() {
+    let (Ok(mut term), Ok(mut interrupt)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
