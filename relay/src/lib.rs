@@ -57,4 +57,13 @@ pub mod notice;
 // The edge.
 pub mod serve;
 
+// The faces.
+pub mod web;
+
+pub mod pages;
+
+pub mod office;
+
+pub mod stand_in;
+
 pub mod cli;
