@@ -1,0 +1,127 @@
+//! What a voter is told, in which language, and between which hours.
+
+use crate::config::{LANGUAGES, minute_of_day};
+use crate::news::Kind;
+use crate::voter::{self, Enrolment};
+use crate::web::{Frame, Outcome, Refusal, Visit};
+use askama::Template;
+use axum::http::StatusCode;
+
+/// Time zones of the United States and its territories.
+const ZONES: [&str; 10] = [
+    "America/New_York",
+    "America/Chicago",
+    "America/Denver",
+    "America/Phoenix",
+    "America/Los_Angeles",
+    "America/Anchorage",
+    "Pacific/Honolulu",
+    "America/Puerto_Rico",
+    "Pacific/Guam",
+    "Pacific/Pago_Pago",
+];
+
+/// The widest hours: 8:00 to 21:00, as 47 CFR 64.1200(c)(1) has them.
+const WIDEST: (u32, u32) = (8 * 60, 21 * 60);
+
+/// The wishes as the form shows them.
+#[derive(Debug)]
+struct Wishes {
+    language: String,
+    timezone: String,
+    from_minute: u32,
+    until_minute: u32,
+    kinds: Vec<Kind>,
+}
+
+impl Wishes {
+    fn from(&self) -> String {
+        clock(self.from_minute)
+    }
+
+    fn until(&self) -> String {
+        clock(self.until_minute)
+    }
+
+    fn has(&self, kind: &str) -> bool {
+        self.kinds.iter().any(|known| known.name() == kind)
+    }
+}
+
+fn clock(minute: u32) -> String {
+    format!("{:02}:{:02}", minute / 60, minute % 60)
+}
+
+#[derive(Template)]
+#[template(path = "preferences.html")]
+struct Preferences<'v> {
+    frame: Frame<'v>,
+    wishes: Wishes,
+    languages: Vec<String>,
+    zones: Vec<String>,
+    kinds: Vec<&'static str>,
+    is_wrong: bool,
+}
+
+/// `GET /me/preferences`.
+pub(super) async fn form(visit: Visit) -> Outcome {
+    let wishes = wishes(&visit).await?;
+    visit.page(&page(&visit, wishes, false)?)
+}
+
+async fn wishes(visit: &Visit) -> Result<Wishes, Refusal> {
+    let id = visit.voter()?;
+    let wanted = visit.read(move |tx| voter::enrolment(tx, &id)).await?;
+    // Who ended all notices has no wishes: they resume them first.
+    let wanted = wanted.unwrap_or_else(|| Enrolment {
+        language: visit.lang.name().to_owned(),
+        timezone: ZONES[0].to_owned(),
+        from_minute: WIDEST.0,
+        until_minute: WIDEST.1,
+        kinds: Kind::CHOICES.to_vec(),
+    });
+    let Enrolment { language, timezone, from_minute, until_minute, kinds } = wanted;
+    Ok(Wishes { language, timezone, from_minute, until_minute, kinds })
+}
+
+fn page(visit: &Visit, wishes: Wishes, is_wrong: bool) -> Result<Preferences<'_>, Refusal> {
+    let id = visit.voter()?;
+    let languages = visit.site.relay.config.county(&id.county).map(|county| county.languages.clone());
+    let languages = languages.unwrap_or_else(|| LANGUAGES.map(str::to_owned).to_vec());
+    let mut zones = ZONES.map(str::to_owned).to_vec();
+    if !zones.contains(&wishes.timezone) {
+        zones.push(wishes.timezone.clone());
+    }
+    let kinds = Kind::CHOICES.iter().map(|kind| kind.name()).collect();
+    let frame = visit.frame("title.preferences");
+    Ok(Preferences { frame, wishes, languages, zones, kinds, is_wrong })
+}
+
+/// `POST /me/preferences`.
+pub(super) async fn save(visit: Visit) -> Outcome {
+    let id = visit.voter()?;
+    let former = wishes(&visit).await?;
+    let offered = page(&visit, former, true)?;
+    let one_of = |name: &str, known: &[String]| {
+        let value = visit.field(name).filter(|value| known.iter().any(|one| one == value));
+        value.map(str::to_owned).ok_or(Refusal::Malformed("this was not among the choices"))
+    };
+    let minute = |name: &str| visit.field(name).and_then(|text| minute_of_day(text.get(..5)?));
+    let hours = minute("from").zip(minute("until"));
+    let (earliest, latest) = WIDEST;
+    let Some((from_minute, until_minute)) =
+        hours.filter(|(from, until)| earliest <= *from && from < until && *until <= latest)
+    else {
+        return visit.page_with(StatusCode::BAD_REQUEST, &offered);
+    };
+    let wanted = Enrolment {
+        language: one_of("language", &offered.languages)?,
+        timezone: one_of("zone", &offered.zones)?,
+        from_minute,
+        until_minute,
+        kinds: visit.all("kind").into_iter().filter_map(Kind::from_name).collect(),
+    };
+    let now = visit.now();
+    visit.write(move |tx| voter::enrol(tx, &id, &wanted, now)).await?;
+    Visit::see_other("/me/preferences?done=saved")
+}
