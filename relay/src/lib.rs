@@ -54,6 +54,10 @@ pub mod suppress;
 
 pub mod notice;
 
+pub mod ballot;
+
+pub mod intake;
+
 // The edge.
 pub mod serve;
 

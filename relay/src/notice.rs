@@ -28,6 +28,9 @@ use crate::voter::VoterId;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+/// A notice that was sent, or may have been.
+const SENT_STATES: &str = "'calling', 'unknown', 'sent', 'delivered', 'try_later', 'unconfirmed'";
+
 /// How long an answer to what somebody just did is worth sending: a code's own time.
 pub const ANSWER_LASTS: Duration = Duration::from_mins(10);
 
@@ -44,6 +47,8 @@ pub struct Owed<'a> {
     pub about: Option<(&'a str, &'a str)>,
     /// The bulk that it belongs to.
     pub bulk: Option<&'a str>,
+    /// Only those contacts that were sent this cause before, or may have been.
+    pub heard: Option<&'a str>,
     /// Codes for the template: `reason`, `status`, `earlier`.
     pub more: BTreeMap<String, String>,
     /// When it happened.
@@ -56,7 +61,8 @@ pub struct Owed<'a> {
 
 /// Owes a notice to each of the voter's first contacts, if they want that kind. How many are new.
 pub fn owe(tx: &mut Tx<'_>, owed: &Owed<'_>, now: Micros) -> Result<u64, StoreError> {
-    owe_at(tx, owed, "AND c.first = 1", now)
+    let which = if owed.heard.is_some() { "" } else { "AND c.first = 1" };
+    owe_at(tx, owed, which, now)
 }
 
 /// Owes it to the contacts that come after the first ones, unless one of the others has it, or still may.
@@ -76,6 +82,13 @@ fn owe_at(tx: &mut Tx<'_>, owed: &Owed<'_>, which: &str, now: Micros) -> Result<
         Kind::Correction | Kind::Retraction => "",
         _ => "AND (',' || e.kinds || ',') LIKE $5",
     };
+    let heard = match owed.heard {
+        None => String::new(),
+        Some(_) => format!(
+            "AND EXISTS (SELECT 1 FROM notice h WHERE h.contact = c.id AND h.cause = $5
+             AND h.state IN ({SENT_STATES}))"
+        ),
+    };
     let sql = format!(
         "SELECT c.id, c.channel, c.address, e.language FROM contact c
          JOIN enrolment e ON e.county = c.county AND e.voter = c.voter AND e.ended_at IS NULL
@@ -85,13 +98,16 @@ fn owe_at(tx: &mut Tx<'_>, owed: &Owed<'_>, which: &str, now: Micros) -> Result<
          AND NOT EXISTS (SELECT 1 FROM in_person p WHERE p.county = c.county AND p.voter = c.voter
              AND p.election = $4)
          AND (c.channel, c.address) NOT IN (SELECT s.channel, s.address FROM suppression s
-             WHERE s.address = c.address) {wanted} ORDER BY c.id"
+             WHERE s.address = c.address) {wanted} {heard} ORDER BY c.id"
     );
     let mut values =
         params![&owed.voter.county, &owed.voter.voter, owed.cause, election.unwrap_or_default(),]
             .to_vec();
-    if !wanted.is_empty() {
-        values.push(format!("%,{},%", owed.kind).into());
+    match owed.heard {
+        // Who heard of it hears of its correction, so that no other condition needs the place.
+        Some(cause) => values.push(cause.into()),
+        None if !wanted.is_empty() => values.push(format!("%,{},%", owed.kind).into()),
+        None => {}
     }
     let contacts = tx.rows(&sql, &values)?;
     let mut n_new = 0;
@@ -208,6 +224,7 @@ fn answer(
         voter,
         about: None,
         bulk: None,
+        heard: None,
         more,
         happened_at: now,
         from: now,
@@ -231,8 +248,7 @@ pub fn withdraw(tx: &mut Tx<'_>, cause: &str, why: &str, now: Micros) -> Result<
         params![cause, why, now],
     )?;
     tx.count(
-        "SELECT COUNT(*) FROM notice WHERE cause = $1
-         AND state IN ('calling', 'unknown', 'sent', 'delivered', 'try_later', 'unconfirmed')",
+        &format!("SELECT COUNT(*) FROM notice WHERE cause = $1 AND state IN ({SENT_STATES})"),
         params![cause],
     )
 }

@@ -70,12 +70,12 @@ pub fn pages(relay: &Arc<Relay>) -> Router {
 
 /// What stations and the Postal Service reach.
 pub fn stations(relay: &Arc<Relay>) -> Router {
-    within_bounds(Router::new()).with_state(Arc::clone(relay))
+    within_bounds(crate::intake::http::routes()).with_state(Arc::clone(relay))
 }
 
 /// Bounds that hold for every route.
 fn within_bounds(router: Router<Arc<Relay>>) -> Router<Arc<Relay>> {
-    router.layer(DefaultBodyLimit::max(BODY_BYTES_MAX)).layer(from_fn(in_time))
+    router.layer(from_fn(in_time)).layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
 }
 
 async fn in_time(request: Request, next: Next) -> Response {
