@@ -1,6 +1,8 @@
 //! What people type. Exit codes: 0 done, 1 the answer is no, 64 usage, 66 no such input, 69 the database is away, 78 configuration.
 
+mod operator;
 mod run;
+mod stand_in;
 
 use crate::clock::SystemClock;
 use crate::config::{Config, ConfigError};
@@ -37,6 +39,11 @@ enum Command {
     CheckConfig,
     /// A new key file's text, for `[relay] key_file`.
     Key,
+    /// People of the office.
+    #[command(subcommand)]
+    Operator(operator::Operator),
+    /// A provider of texts and calls that keeps everything to itself: for tests and for trying out.
+    StandIn(stand_in::StandInArguments),
 }
 
 /// Why a command was not carried out, and how it ends.
@@ -95,6 +102,8 @@ fn carry_out(arguments: Arguments) -> Result<(), Failure> {
                 .map_err(|error| Failure::new(69, error.to_string()))?;
             say(key.trim_end())
         }
+        Command::Operator(operator) => operator::carry_out(operator, &arguments.config),
+        Command::StandIn(arguments) => stand_in::run(arguments),
     }
 }
 

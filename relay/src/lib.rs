@@ -69,4 +69,13 @@ pub mod callback;
 // The edge.
 pub mod serve;
 
+// The faces.
+pub mod web;
+
+pub mod pages;
+
+pub mod office;
+
+pub mod stand_in;
+
 pub mod cli;

@@ -7,7 +7,6 @@
 //! office tells a voter's contacts apart, and nobody reads them off a screen.
 
 mod alarms;
-mod bulks;
 mod desk;
 mod people;
 mod signin;
@@ -38,11 +37,6 @@ pub static ROUTES: &[Route] = &[
     post("/office/voters/{county}/{voter}/forget", SUPERVISOR, |visit| {
         Box::pin(voters::forget(visit))
     }),
-    get("/office/bulks", LOOKS, |visit| Box::pin(bulks::list(visit))),
-    post("/office/bulks", CLERK, |visit| Box::pin(bulks::draft(visit))),
-    get("/office/bulks/{id}", LOOKS, |visit| Box::pin(bulks::one(visit))),
-    post("/office/bulks/{id}/release", SUPERVISOR, |visit| Box::pin(bulks::release(visit))),
-    post("/office/bulks/{id}/stop", CLERK, |visit| Box::pin(bulks::stop(visit))),
     get("/office/alarms", LOOKS, |visit| Box::pin(alarms::list(visit))),
     post("/office/alarms/{id}/close", CLERK, |visit| Box::pin(alarms::close(visit))),
     get("/office/people", LOOKS, |visit| Box::pin(people::list(visit))),
@@ -81,17 +75,13 @@ fn acted(
 
 /// An address of which enough is seen to tell it from another, and no more.
 fn masked(address: &str) -> String {
-    match address.split_once('@') {
-        Some((mailbox, host)) => {
-            let first: String = mailbox.chars().take(1).collect();
-            format!("{first}\u{2026}@{host}")
-        }
-        None => {
-            let n = address.chars().count();
-            let last: String = address.chars().skip(n.saturating_sub(4)).collect();
-            format!("\u{2026}{last}")
-        }
+    if let Some((mailbox, host)) = address.split_once('@') {
+        let first: String = mailbox.chars().take(1).collect();
+        return format!("{first}\u{2026}@{host}");
     }
+    let n = address.chars().count();
+    let last: String = address.chars().skip(n.saturating_sub(4)).collect();
+    format!("\u{2026}{last}")
 }
 
 #[cfg(test)]

@@ -23,16 +23,16 @@ pub use post_box::{Mail, PostBox};
 pub use settings::{End, Settings};
 
 use crate::clock::Clock;
+use crate::config::Listener;
+use crate::serve::{Door, ServeError};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 use book::Book;
 use callbacks::Caller;
-use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 /// Longest form.
@@ -60,17 +60,14 @@ pub enum StandInError {
     #[error("{0} is not on the loopback interface")]
     Elsewhere(SocketAddr),
     /// The port cannot be had.
-    #[error("cannot listen on {0}")]
-    Listen(SocketAddr, #[source] io::Error),
+    #[error("the stand-in cannot listen")]
+    Listen(#[source] ServeError),
     /// Its log cannot be read or written.
     #[error("the log cannot be used")]
     Log(#[source] BookError),
     /// No client for the callbacks can be made.
     #[error("no client for the callbacks")]
     Client(#[source] reqwest::Error),
-    /// Connections can no longer be accepted.
-    #[error("connections cannot be accepted")]
-    Accept(#[source] io::Error),
 }
 
 /// What every request has.
@@ -87,8 +84,7 @@ struct Shared {
 /// A stand-in that has its port.
 #[derive(Debug)]
 pub struct StandIn {
-    listener: TcpListener,
-    address: SocketAddr,
+    door: Door,
     shared: Shared,
 }
 
@@ -103,31 +99,24 @@ impl StandIn {
         if !address.ip().is_loopback() {
             return Err(StandInError::Elsewhere(address));
         }
-        let listener =
-            TcpListener::bind(address).await.map_err(|e| StandInError::Listen(address, e))?;
-        let address = listener.local_addr().map_err(|e| StandInError::Listen(address, e))?;
+        let listener = Listener { listen: address, tls: None, proxies: Vec::new() };
+        let door = Door::open(&listener).await.map_err(StandInError::Listen)?;
         let book = Book::open(&options.log, options.settings.clone()).map_err(StandInError::Log)?;
         let book = Arc::new(watch::Sender::new(book));
         let options = Arc::new(options);
         let caller = Caller::new(&options, Arc::clone(&book)).map_err(StandInError::Client)?;
-        Ok(Self { listener, address, shared: Shared { options, clock, book, caller, mail } })
+        Ok(Self { door, shared: Shared { options, clock, book, caller, mail } })
     }
 
     /// Where it is.
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("http://{}", self.door.address)
     }
 
     /// Serves until `shutdown` completes; what was accepted before and not yet told to its end is told on.
-    pub async fn serve(
-        self,
-        shutdown: impl Future<Output = ()> + Send + 'static,
-    ) -> Result<(), StandInError> {
+    pub async fn serve(self, shutdown: impl Future<Output = ()>) {
         self.shared.caller.go_on();
-        axum::serve(self.listener, router(self.shared))
-            .with_graceful_shutdown(shutdown)
-            .await
-            .map_err(StandInError::Accept)
+        self.door.serve(router(self.shared), shutdown).await;
     }
 }
 

@@ -33,7 +33,7 @@ pub use fields::encoded;
 pub use frame::Frame;
 pub use gate::with_session;
 pub use limits::{Limit, admits, forgive, one_more, strike};
-pub use refusal::{Refusal, answer, secured};
+pub use refusal::{Refusal, Way, answer, secured};
 pub use routes::{Access, Answering, Method, Route, done, get, link, post, router};
 pub use sessions::{begin, end, end_all};
 pub use visit::{Outcome, Role, Visit, Visitor};
@@ -69,8 +69,8 @@ impl Site {
         &self.relay.config.keys
     }
 
-    /// Whether browsers come by TLS, here or at a proxy.
-    pub fn is_tls(&self) -> bool {
-        self.relay.config.public_url.starts_with("https://")
+    /// How browsers come.
+    pub fn way(&self) -> Way {
+        if self.relay.config.public_url.starts_with("https://") { Way::Tls } else { Way::Plain }
     }
 }

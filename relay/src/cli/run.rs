@@ -4,17 +4,16 @@ use super::{Failure, say};
 use crate::relay::Relay;
 use crate::serve::{self, Door};
 use crate::told::chain;
+use crate::web::{self, Site};
+use crate::{office, pages};
+use axum::Router;
 use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 /// Runs until `SIGTERM` or `SIGINT`.
 pub(super) fn run(relay: &Arc<Relay>) -> Result<(), Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::new(69, chain(&error)))?;
-    runtime.block_on(async {
+    runtime()?.block_on(async {
         let (stop, stopping) = watch::channel(false);
         tokio::spawn(async move {
             asked_to_stop().await;
@@ -22,6 +21,14 @@ pub(super) fn run(relay: &Arc<Relay>) -> Result<(), Failure> {
         });
         serve_until(relay, stopping).await
     })
+}
+
+/// What everything runs on.
+pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(69, chain(&error)))
 }
 
 /// Runs until `stopping` says so.
@@ -32,14 +39,21 @@ pub(crate) async fn serve_until(
     let open = async |listener| {
         Door::open(listener).await.map_err(|error| Failure::new(69, chain(&error)))
     };
-    let pages = open(&relay.config.pages).await?;
+    let door = open(&relay.config.pages).await?;
+    let faces = faces(relay)?;
     let stations = open(&relay.config.stations).await?;
-    say(&format!("ready pages {} stations {}", pages.address, stations.address))?;
+    say(&format!("ready pages {} stations {}", door.address, stations.address))?;
     tokio::join!(
-        pages.serve(serve::pages(relay), stopped(stopping.clone())),
+        door.serve(serve::pages(relay).merge(faces), stopped(stopping.clone())),
         stations.serve(serve::stations(relay), stopped(stopping)),
     );
     Ok(())
+}
+
+/// What voters and the office see.
+fn faces(relay: &Arc<Relay>) -> Result<Router, Failure> {
+    let site = Site::new(Arc::clone(relay)).map_err(|error| Failure::new(78, chain(&error)))?;
+    Ok(web::router(&site, &[pages::ROUTES, office::ROUTES]))
 }
 
 /// Completes when the stop is asked for, or nobody can ask any more.
@@ -49,7 +63,8 @@ pub(crate) async fn stopped(mut stopping: watch::Receiver<bool>) {
     }
 }
 
-async fn asked_to_stop() {
+/// Completes on `SIGTERM` or `SIGINT`.
+pub(super) async fn asked_to_stop() {
     let (Ok(mut term), Ok(mut interrupt)) =
         (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
     else {

@@ -75,5 +75,9 @@ pub(super) async fn close(visit: Visit) -> Outcome {
         }
         Ok(n)
     });
-    if n.await? == 0 { Err(Refusal::NotFound) } else { Visit::see_other("/office/alarms?done=closed") }
+    if n.await? == 0 {
+        Err(Refusal::NotFound)
+    } else {
+        Visit::see_other("/office/alarms?done=closed")
+    }
 }

@@ -46,7 +46,8 @@ pub(super) async fn overview(visit: Visit) -> Outcome {
 fn figures(tx: &mut Tx<'_>, seen: &str, now: Micros) -> Result<Figures, StoreError> {
     let enrolled = "SELECT COUNT(*) FROM enrolment WHERE county LIKE $1 AND ended_at IS NULL";
     let alarms = "SELECT COUNT(*) FROM alarm WHERE county LIKE $1 AND closed_at IS NULL";
-    let late = "SELECT COUNT(*) FROM notice WHERE county LIKE $1 AND state = 'owed' AND created_at < $2";
+    let late =
+        "SELECT COUNT(*) FROM notice WHERE county LIKE $1 AND state = 'owed' AND created_at < $2";
     let last = tx.row("SELECT MAX(received_at) FROM event WHERE county LIKE $1", params![seen])?;
     Ok(Figures {
         enrolled: tx.count(enrolled, params![seen])?,
@@ -110,13 +111,23 @@ pub(super) fn notice(row: &Row) -> Result<Notice, StoreError> {
 
 /// States in which somebody may have to act, the newest notices of each being listed.
 const STATES: [&str; 12] = [
-    "owed", "calling", "unknown", "sent", "delivered", "bad_address", "try_later", "ours", "opted_out",
-    "too_late", "withdrawn", "unconfirmed",
+    "owed",
+    "calling",
+    "unknown",
+    "sent",
+    "delivered",
+    "bad_address",
+    "try_later",
+    "ours",
+    "opted_out",
+    "too_late",
+    "withdrawn",
+    "unconfirmed",
 ];
 
 #[derive(Template)]
 #[template(path = "office_notices.html")]
-struct Notices<'v> {
+struct List<'v> {
     frame: Frame<'v>,
     states: [&'static str; 12],
     chosen: &'v str,
@@ -146,7 +157,7 @@ pub(super) async fn notices(visit: Visit) -> Outcome {
         .await?;
     let is_full = i64::try_from(notices.len()).unwrap_or(0) == ROWS_MAX;
     let next = notices.last().filter(|_| is_full).map(|notice| notice.id.clone());
-    visit.page(&Notices { frame: visit.frame("title.notices"), states: STATES, chosen, notices, next })
+    visit.page(&List { frame: visit.frame("title.notices"), states: STATES, chosen, notices, next })
 }
 
 /// A voter in a list.

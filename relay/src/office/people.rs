@@ -30,7 +30,9 @@ const SALT_BYTES: usize = 16;
 #[derive(Debug, thiserror::Error)]
 pub enum PeopleError {
     /// The password is too short or too long.
-    #[error("a password has at least {CHARACTERS_MIN} characters and at most {PASSWORD_BYTES_MAX} bytes")]
+    #[error(
+        "a password has at least {CHARACTERS_MIN} characters and at most {PASSWORD_BYTES_MAX} bytes"
+    )]
     Password,
     /// The name is none.
     #[error("a name has 1 to {NAME_CHARS_MAX} letters, digits, dots, hyphens or spaces")]
@@ -140,7 +142,7 @@ struct Person {
 
 #[derive(Template)]
 #[template(path = "office_people.html")]
-struct People<'v> {
+struct List<'v> {
     frame: Frame<'v>,
     people: Vec<Person>,
     counties: Vec<String>,
@@ -171,12 +173,13 @@ pub(super) async fn list(visit: Visit) -> Outcome {
     open.insert(0, "*".to_owned());
     open.retain(|county| own == "*" || *county == own);
     let (frame, roles) = (visit.frame("title.people"), Role::ALL.map(Role::name));
-    visit.page(&People { frame, people, counties: open, roles })
+    visit.page(&List { frame, people, counties: open, roles })
 }
 
 /// `POST /office/people`.
 pub(super) async fn add(visit: Visit) -> Outcome {
-    let (name, county) = (visit.field("name").unwrap_or_default(), visit.field("county").unwrap_or("*"));
+    let (name, county) =
+        (visit.field("name").unwrap_or_default(), visit.field("county").unwrap_or("*"));
     let role = visit.field("role").and_then(Role::from_name);
     let role = role.ok_or(Refusal::Malformed("there is no such role"))?;
     let password = visit.field("password").unwrap_or_default();
@@ -213,7 +216,11 @@ pub(super) async fn disable(visit: Visit) -> Outcome {
         }
         Ok(n)
     });
-    if n.await? == 0 { Err(Refusal::NotFound) } else { Visit::see_other("/office/people?done=dismissed") }
+    if n.await? == 0 {
+        Err(Refusal::NotFound)
+    } else {
+        Visit::see_other("/office/people?done=dismissed")
+    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,8 @@ use super::people::fits;
 use crate::params;
 use crate::store::StoreError;
 use crate::web::{
-    Frame, Limit, Outcome, Refusal, Role, Visit, Visitor, begin, end, forgive, one_more, with_session,
+    Frame, Limit, Outcome, Refusal, Role, Visit, Visitor, begin, end, forgive, one_more,
+    with_session,
 };
 use askama::Template;
 use axum::http::StatusCode;
@@ -12,7 +13,8 @@ use std::time::Duration;
 
 /// Failures with one name, and from one address.
 const FAILED_ONE: Limit = Limit { name: "office", n_max: 5, within: Duration::from_mins(10) };
-const FAILED_FROM: Limit = Limit { name: "office-from", n_max: 20, within: Duration::from_mins(10) };
+const FAILED_FROM: Limit =
+    Limit { name: "office-from", n_max: 20, within: Duration::from_mins(10) };
 
 #[derive(Template)]
 #[template(path = "office_signin.html")]

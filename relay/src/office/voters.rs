@@ -68,13 +68,20 @@ struct One<'v> {
 impl One<'_> {
     fn hours(wanted: &Enrolment) -> String {
         let clock = |minute: u32| format!("{:02}:{:02}", minute / 60, minute % 60);
-        format!("{}\u{2013}{} {}", clock(wanted.from_minute), clock(wanted.until_minute), wanted.timezone)
+        format!(
+            "{}\u{2013}{} {}",
+            clock(wanted.from_minute),
+            clock(wanted.until_minute),
+            wanted.timezone
+        )
     }
 }
 
 fn asked(visit: &Visit) -> Result<VoterId, Refusal> {
-    let id =
-        VoterId { county: visit.param("county")?.to_owned(), voter: visit.param("voter")?.to_owned() };
+    let id = VoterId {
+        county: visit.param("county")?.to_owned(),
+        voter: visit.param("voter")?.to_owned(),
+    };
     sees(visit, &id.county)?;
     Ok(id)
 }
@@ -100,7 +107,9 @@ fn story(tx: &mut Tx<'_>, id: &VoterId) -> Result<Option<Story>, StoreError> {
         Ok(Standing { election, ballot, status: row.text(2)?, since: row.at(3)? })
     };
     let ballots = rows.iter().map(standing).collect::<Result<Vec<_>, StoreError>>()?;
-    let sql = format!("SELECT {NOTICE} FROM notice WHERE county = $1 AND voter = $2 ORDER BY id DESC LIMIT 200");
+    let sql = format!(
+        "SELECT {NOTICE} FROM notice WHERE county = $1 AND voter = $2 ORDER BY id DESC LIMIT 200"
+    );
     let notices = tx.rows(&sql, own)?;
     let notices = notices.iter().map(notice).collect::<Result<Vec<_>, StoreError>>()?;
     let mut contacts = voter::contacts(tx, id)?;

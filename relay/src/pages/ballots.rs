@@ -122,7 +122,10 @@ pub(crate) fn of_voter(tx: &mut Tx<'_>, id: &VoterId) -> Result<Vec<OfCounty>, S
             continue;
         }
         let story = story(tx, id, (&election, &number))?;
-        ballots.push((id.county.clone(), Ballot { election, status, since: row.at(4)?, reason, story }));
+        ballots.push((
+            id.county.clone(),
+            Ballot { election, status, since: row.at(4)?, reason, story },
+        ));
     }
     Ok(ballots)
 }

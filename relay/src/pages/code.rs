@@ -6,6 +6,7 @@ use crate::config::{Config, LANGUAGES};
 use crate::id::new_id;
 use crate::key::Keys;
 use crate::news::{Channel, Kind};
+use crate::notice;
 use crate::params;
 use crate::relay::Relay;
 use crate::store::{StoreError, Tx};
@@ -28,7 +29,8 @@ const CODES: Limit = Limit { name: "codes", n_max: 5, within: Duration::from_min
 
 /// Wrong codes for one voter, and from one address.
 const WRONG_FOR_ONE: Limit = Limit { name: "wrong", n_max: 10, within: Duration::from_hours(1) };
-const WRONG_FROM_ONE: Limit = Limit { name: "wrong-from", n_max: 30, within: Duration::from_mins(10) };
+const WRONG_FROM_ONE: Limit =
+    Limit { name: "wrong-from", n_max: 30, within: Duration::from_mins(10) };
 
 /// What a code to sign in with is for.
 const SIGN_IN: &str = "signin";
@@ -125,7 +127,7 @@ impl Asked {
             purpose: SIGN_IN,
         };
         made.write(tx, self.now)?;
-        if found.is_some() { made.owe(tx, &self.relay.config, self.language, self.now) } else { Ok(()) }
+        if found.is_some() { made.owe(tx, self.language, self.now) } else { Ok(()) }
     }
 
     /// At an own contact; anywhere where there is none that was ever confirmed.
@@ -169,11 +171,10 @@ impl Made<'_> {
     pub(super) fn owe(
         &self,
         tx: &mut Tx<'_>,
-        config: &Config,
         language: &str,
         now: Micros,
     ) -> Result<(), StoreError> {
-        todo_owe_code(tx, config, self, language, now)
+        notice::owe_code(tx, self.id, self.voter, self.to, language, now)
     }
 }
 
@@ -204,14 +205,12 @@ pub(super) async fn enter(visit: Visit) -> Outcome {
         })
         .await?;
     visit.site.relay.owed.notify_one();
-    match token {
-        Some(token) => Ok(with_session(&visit, Visit::see_other("/me")?, Some(&token))),
-        None => {
-            let id = visit.field("id").unwrap_or_default();
-            let page = Enter { frame: visit.frame("title.code"), id, is_wrong: true };
-            visit.page_with(StatusCode::FORBIDDEN, &page)
-        }
+    if let Some(token) = token {
+        return Ok(with_session(&visit, Visit::see_other("/me")?, Some(&token)));
     }
+    let id = visit.field("id").unwrap_or_default();
+    let page = Enter { frame: visit.frame("title.code"), id, is_wrong: true };
+    visit.page_with(StatusCode::FORBIDDEN, &page)
 }
 
 /// Signs up whoever has not, in the language of the page; the contact that was proven is used from now on, a text's once it was
@@ -229,7 +228,9 @@ fn sign_up(
         voter::enrol(tx, voter, &first_wishes(&relay.config, &voter.county, language), now)?;
     }
     let contacts = voter::contacts(tx, voter)?;
-    if contacts.iter().any(|known| known.channel == *channel && known.address == *address && known.state != "pending") {
+    if contacts.iter().any(|known| {
+        known.channel == *channel && known.address == *address && known.state != "pending"
+    }) {
         return Ok(());
     }
     let order = if contacts.iter().any(|known| known.is_first && known.state == "confirmed") {
@@ -239,7 +240,7 @@ fn sign_up(
     };
     let contact = voter::add_contact(tx, voter, (*channel, address), order, now)?;
     match channel {
-        Channel::Text => super::contacts::ask_yes(tx, relay, voter, &contact),
+        Channel::Text => notice::owe_confirm(tx, voter, &contact, language, now),
         Channel::Email | Channel::Voice => voter::confirm(tx, &contact, ("page", words), now),
     }
 }
@@ -247,7 +248,8 @@ fn sign_up(
 /// What a voter wants who said nothing else: everything, in the county's hours.
 fn first_wishes(config: &Config, county: &str, language: &str) -> Enrolment {
     let county = config.county(county);
-    let speaks = |county: &&crate::config::County| county.languages.iter().any(|known| known == language);
+    let speaks =
+        |county: &&crate::config::County| county.languages.iter().any(|known| known == language);
     let [otherwise, ..] = LANGUAGES;
     Enrolment {
         language: county.filter(speaks).map_or(otherwise, |_| language).to_owned(),
@@ -297,7 +299,8 @@ impl Entered {
         let (county, voter) = (row.text(0)?, row.text(1)?);
         let about = format!("{county}/{voter}");
         let own = (WRONG_FOR_ONE, about.as_str());
-        let may = row.int(4)? < TRIES_MAX && !voter.is_empty() && admits(tx, &self.keys, own, self.now)?;
+        let may =
+            row.int(4)? < TRIES_MAX && !voter.is_empty() && admits(tx, &self.keys, own, self.now)?;
         let typed: String = self.code.chars().filter(char::is_ascii_digit).collect();
         let fits = is_same(&typed, &self.keys.one_time_code(&self.id));
         if !(may && fits) {
@@ -318,4 +321,3 @@ fn is_same(a: &str, b: &str) -> bool {
     let differs = a.bytes().zip(b.bytes()).fold(0, |sum, (x, y)| sum | (x ^ y));
     a.len() == b.len() && differs == 0
 }
-

@@ -3,14 +3,13 @@
 use super::code::{Entered, Made};
 use crate::id::new_id;
 use crate::news::Channel;
+use crate::notice;
 use crate::params;
-use crate::relay::Relay;
-use crate::store::{StoreError, Tx};
-use crate::voter::{self, Contact, FirstOrNext, VoterId};
+use crate::suppress;
+use crate::voter::{self, Contact, FirstOrNext};
 use crate::web::{Frame, Limit, Outcome, Refusal, Visit, one_more};
 use askama::Template;
 use axum::http::StatusCode;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// Contacts of one voter.
@@ -27,44 +26,41 @@ struct Shown {
     address: String,
     state: String,
     is_first: bool,
-    is_suppressed: bool,
 }
 
 #[derive(Template)]
 #[template(path = "contacts.html")]
-struct Contacts<'v> {
+struct Page<'v> {
     frame: Frame<'v>,
     contacts: Vec<Shown>,
     is_ended: bool,
-    is_wrong: bool,
-    is_wrong_code: bool,
+    wrong: Vec<&'static str>,
 }
 
 /// `GET /me/contacts`.
 pub(super) async fn list(visit: Visit) -> Outcome {
-    shown(&visit, StatusCode::OK, (false, false)).await
+    shown(&visit, StatusCode::OK, Vec::new()).await
 }
 
-async fn shown(visit: &Visit, status: StatusCode, (is_wrong, is_wrong_code): (bool, bool)) -> Outcome {
+async fn shown(visit: &Visit, status: StatusCode, wrong: Vec<&'static str>) -> Outcome {
     let id = visit.voter()?;
     let (contacts, is_ended) = visit
         .read(move |tx| {
             let mut contacts = Vec::new();
-            for Contact { id, channel, address, state, is_first, .. } in voter::contacts(tx, &id)? {
-                let is_suppressed = is_suppressed(tx, (channel, &address))?;
+            for Contact { id, channel, address, mut state, is_first, .. } in
+                voter::contacts(tx, &id)?
+            {
+                if suppress::suppressed(tx, channel, &address)?.is_some() {
+                    "suppressed".clone_into(&mut state);
+                }
                 let channel = channel.name();
-                contacts.push(Shown { id, channel, address, state, is_first, is_suppressed });
+                contacts.push(Shown { id, channel, address, state, is_first });
             }
             Ok((contacts, voter::enrolment(tx, &id)?.is_none()))
         })
         .await?;
     let frame = visit.frame("title.contacts");
-    visit.page_with(status, &Contacts { frame, contacts, is_ended, is_wrong, is_wrong_code })
-}
-
-fn is_suppressed(tx: &mut Tx<'_>, (channel, address): (Channel, &str)) -> Result<bool, StoreError> {
-    let suppressed = "SELECT COUNT(*) FROM suppression WHERE channel = $1 AND address = $2";
-    Ok(tx.count(suppressed, params![channel.name(), address])? > 0)
+    visit.page_with(status, &Page { frame, contacts, is_ended, wrong })
 }
 
 /// `POST /me/contacts`. A text's number is asked whether it is wanted; the others get a code.
@@ -74,9 +70,9 @@ pub(super) async fn add(visit: Visit) -> Outcome {
     let written = visit.field("address").unwrap_or_default();
     let to = channel.and_then(|channel| Some((channel, voter::normalized(channel, written)?)));
     let (Some((channel, address)), Some("yes")) = (to, visit.field("consent")) else {
-        return shown(&visit, StatusCode::BAD_REQUEST, (true, false)).await;
+        return shown(&visit, StatusCode::BAD_REQUEST, vec!["signin.wrong_where"]).await;
     };
-    let (relay, now, keys) = (Arc::clone(&visit.site.relay), visit.now(), visit.site.keys().clone());
+    let (now, keys) = (visit.now(), visit.site.keys().clone());
     let language = visit.lang.name();
     let may = visit.write(move |tx| {
         let about = format!("{}/{}", id.county, id.voter);
@@ -86,12 +82,13 @@ pub(super) async fn add(visit: Visit) -> Outcome {
         }
         let contact = voter::add_contact(tx, &id, (channel, &address), FirstOrNext::First, now)?;
         match channel {
-            Channel::Text => ask_yes(tx, &relay, &id, &contact)?,
+            Channel::Text => notice::owe_confirm(tx, &id, &contact, language, now)?,
             Channel::Email | Channel::Voice => {
                 let (code, purpose) = (new_id(now), purpose(&contact));
-                let made = Made { id: &code, voter: &id, to: (channel, &address), purpose: &purpose };
+                let made =
+                    Made { id: &code, voter: &id, to: (channel, &address), purpose: &purpose };
                 made.write(tx, now)?;
-                made.owe(tx, &relay.config, language, now)?;
+                made.owe(tx, language, now)?;
             }
         }
         Ok(true)
@@ -106,16 +103,6 @@ pub(super) async fn add(visit: Visit) -> Outcome {
 /// What a code for a contact is for.
 fn purpose(contact: &str) -> String {
     format!("contact:{contact}")
-}
-
-/// Asks a number whether texts are wanted there.
-pub(super) fn ask_yes(
-    tx: &mut Tx<'_>,
-    relay: &Relay,
-    id: &VoterId,
-    contact: &str,
-) -> Result<(), StoreError> {
-    todo_ask_yes(tx, relay, id, contact)
 }
 
 /// `POST /me/contacts/{id}/confirm`.
@@ -149,7 +136,7 @@ pub(super) async fn confirm(visit: Visit) -> Outcome {
     if is_confirmed.await? {
         return Visit::see_other("/me/contacts?done=confirmed");
     }
-    shown(&visit, StatusCode::FORBIDDEN, (false, true)).await
+    shown(&visit, StatusCode::FORBIDDEN, vec!["code.wrong"]).await
 }
 
 /// `POST /me/contacts/{id}/order`.

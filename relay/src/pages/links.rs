@@ -1,8 +1,9 @@
 //! What stands behind the links of messages: "this wasn't me", and the end of messages to an address. A GET shows a button and
 //! changes nothing, for mail scanners follow links; the POST acts, without cookie or token, as RFC 8058 has it.
 
-use crate::alarm;
+use crate::alarm::{Alarm, raise};
 use crate::key::Purpose;
+use crate::news::Channel;
 use crate::params;
 use crate::store::{StoreError, Tx};
 use crate::suppress;
@@ -41,7 +42,14 @@ const UNSUBSCRIBE: Words = Words {
 struct Link<'v> {
     frame: Frame<'v>,
     words: Words,
-    is_done: bool,
+    said: Said,
+}
+
+/// Whether the button was pressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Said {
+    Asked,
+    Done,
 }
 
 /// Whose link it is: the notice, if the link is one of ours.
@@ -54,14 +62,14 @@ fn notice(visit: &Visit, purpose: Purpose) -> Result<String, Refusal> {
     }
 }
 
-fn page(visit: &Visit, words: Words, is_done: bool) -> Outcome {
-    visit.page(&Link { frame: visit.frame(words.title), words, is_done })
+fn page(visit: &Visit, words: Words, said: Said) -> Outcome {
+    visit.page(&Link { frame: visit.frame(words.title), words, said })
 }
 
 /// `GET /not-me/{id}/{tag}`.
 pub(super) fn not_me_form(visit: &Visit) -> Outcome {
     notice(visit, Purpose::NotMe)?;
-    page(visit, NOT_ME, false)
+    page(visit, NOT_ME, Said::Asked)
 }
 
 /// `POST /not-me/{id}/{tag}`.
@@ -75,7 +83,7 @@ pub(super) async fn not_me(visit: Visit) -> Outcome {
             say_not_me(tx, &id, now)
         })
         .await?;
-    page(&visit, NOT_ME, true)
+    page(&visit, NOT_ME, Said::Done)
 }
 
 /// `POST /me/not-me`.
@@ -87,18 +95,31 @@ pub(super) async fn not_me_here(visit: Visit) -> Outcome {
 
 /// The office must look: somebody may have this voter's ballot.
 fn say_not_me(tx: &mut Tx<'_>, id: &VoterId, now: crate::clock::Micros) -> Result<(), StoreError> {
-    alarm::raise(tx, &id.county, ("not_me", &id.voter), "the voter says: this wasn't me", now)
+    let alarm = Alarm {
+        county: &id.county,
+        kind: "not_me",
+        subject: &id.voter,
+        what: "A voter says that they did not return this ballot. Set the envelope aside and call the voter.",
+    };
+    raise(tx, alarm, now)
 }
 
 /// `GET /unsubscribe/{id}/{tag}`.
 pub(super) fn unsubscribe_form(visit: &Visit) -> Outcome {
     notice(visit, Purpose::Unsubscribe)?;
-    page(visit, UNSUBSCRIBE, false)
+    page(visit, UNSUBSCRIBE, Said::Asked)
 }
 
 /// `POST /unsubscribe/{id}/{tag}`.
 pub(super) async fn unsubscribe(visit: Visit) -> Outcome {
     let (notice, now) = (notice(&visit, Purpose::Unsubscribe)?, visit.now());
-    visit.write(move |tx| suppress::unsubscribe(tx, &notice, now)).await?;
-    page(&visit, UNSUBSCRIBE, true)
+    visit
+        .write(move |tx| {
+            let found = "SELECT channel, address FROM notice WHERE id = $1";
+            let Some(row) = tx.row(found, params![&notice])? else { return Ok(()) };
+            let channel = Channel::from_name(&row.text(0)?).ok_or(StoreError::Column(0))?;
+            suppress::suppress(tx, (channel, &row.text(1)?), "unsubscribed", now)
+        })
+        .await?;
+    page(&visit, UNSUBSCRIBE, Said::Done)
 }

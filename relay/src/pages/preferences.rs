@@ -66,7 +66,7 @@ struct Preferences<'v> {
 /// `GET /me/preferences`.
 pub(super) async fn form(visit: Visit) -> Outcome {
     let wishes = wishes(&visit).await?;
-    visit.page(&page(&visit, wishes, false)?)
+    visit.page(&page(&visit, wishes)?)
 }
 
 async fn wishes(visit: &Visit) -> Result<Wishes, Refusal> {
@@ -84,9 +84,10 @@ async fn wishes(visit: &Visit) -> Result<Wishes, Refusal> {
     Ok(Wishes { language, timezone, from_minute, until_minute, kinds })
 }
 
-fn page(visit: &Visit, wishes: Wishes, is_wrong: bool) -> Result<Preferences<'_>, Refusal> {
+fn page(visit: &Visit, wishes: Wishes) -> Result<Preferences<'_>, Refusal> {
     let id = visit.voter()?;
-    let languages = visit.site.relay.config.county(&id.county).map(|county| county.languages.clone());
+    let languages =
+        visit.site.relay.config.county(&id.county).map(|county| county.languages.clone());
     let languages = languages.unwrap_or_else(|| LANGUAGES.map(str::to_owned).to_vec());
     let mut zones = ZONES.map(str::to_owned).to_vec();
     if !zones.contains(&wishes.timezone) {
@@ -94,14 +95,14 @@ fn page(visit: &Visit, wishes: Wishes, is_wrong: bool) -> Result<Preferences<'_>
     }
     let kinds = Kind::CHOICES.iter().map(|kind| kind.name()).collect();
     let frame = visit.frame("title.preferences");
-    Ok(Preferences { frame, wishes, languages, zones, kinds, is_wrong })
+    Ok(Preferences { frame, wishes, languages, zones, kinds, is_wrong: false })
 }
 
 /// `POST /me/preferences`.
 pub(super) async fn save(visit: Visit) -> Outcome {
     let id = visit.voter()?;
     let former = wishes(&visit).await?;
-    let offered = page(&visit, former, true)?;
+    let mut offered = page(&visit, former)?;
     let one_of = |name: &str, known: &[String]| {
         let value = visit.field(name).filter(|value| known.iter().any(|one| one == value));
         value.map(str::to_owned).ok_or(Refusal::Malformed("this was not among the choices"))
@@ -112,6 +113,7 @@ pub(super) async fn save(visit: Visit) -> Outcome {
     let Some((from_minute, until_minute)) =
         hours.filter(|(from, until)| earliest <= *from && from < until && *until <= latest)
     else {
+        offered.is_wrong = true;
         return visit.page_with(StatusCode::BAD_REQUEST, &offered);
     };
     let wanted = Enrolment {

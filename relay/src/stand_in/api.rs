@@ -2,6 +2,8 @@
 
 use super::Shared;
 use super::book::{Entry, Kind};
+use crate::hours::instant;
+use crate::web::encoded;
 use axum::Form;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -15,7 +17,7 @@ use std::time::Duration;
 /// Longest text, in characters.
 const TEXT_CHARS_MAX: usize = 1_600;
 
-/// Longest TwiML of a call, in characters.
+/// Longest `TwiML` of a call, in characters.
 const TWIML_CHARS_MAX: usize = 4_000;
 
 /// Entries of a page of a list.
@@ -110,10 +112,12 @@ async fn create(
         } else if book.is_blocked(&entry.to) && kind == Kind::Text {
             Err((BAD, 21_610, "Attempt to send to unsubscribed recipient"))
         } else {
-            book.accept(entry.clone()).map(|()| (book.settings.clone(), book.n_accepted)).map_err(|error| {
-                tracing::error!(%error, "The stand-in could not write what it was asked for.");
-                AWAY
-            })
+            book.accept(entry.clone()).map(|()| (book.settings.clone(), book.n_accepted)).map_err(
+                |error| {
+                    tracing::error!(%error, "The stand-in could not write what it was asked for.");
+                    AWAY
+                },
+            )
         };
     });
     let (settings, n) = match outcome {
@@ -168,8 +172,12 @@ fn entry_of(shared: &Shared, form: &Fields, kind: Kind) -> Result<Entry, Problem
         return Err((BAD, 21_211, "The 'To' number is not a valid phone number"));
     }
     let (body, longest) = match kind {
-        Kind::Text => (field("Body").ok_or((BAD, 21_602, "Message body is required"))?, TEXT_CHARS_MAX),
-        Kind::Call => (field("Twiml").ok_or((BAD, 21_205, "A Url or Twiml is required"))?, TWIML_CHARS_MAX),
+        Kind::Text => {
+            (field("Body").ok_or((BAD, 21_602, "Message body is required"))?, TEXT_CHARS_MAX)
+        }
+        Kind::Call => {
+            (field("Twiml").ok_or((BAD, 21_205, "A Url or Twiml is required"))?, TWIML_CHARS_MAX)
+        }
     };
     if body.chars().count() > longest {
         return Err((BAD, 21_617, "The body is too long"));
@@ -200,12 +208,21 @@ pub(super) fn now(shared: &Shared) -> i64 {
     shared.clock.now().0.saturating_add(ahead)
 }
 
-fn list(shared: &Shared, account: &str, headers: &HeaderMap, query: &Fields, kind: Kind) -> Response {
+fn list(
+    shared: &Shared,
+    account: &str,
+    headers: &HeaderMap,
+    query: &Fields,
+    kind: Kind,
+) -> Response {
     if let Err(refused) = admitted(shared, account, headers) {
         return problem(refused);
     }
-    let value = |name: &str| query.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
-    let number = |name: &str, otherwise: usize| value(name).and_then(|text| text.parse().ok()).unwrap_or(otherwise);
+    let value =
+        |name: &str| query.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
+    let number = |name: &str, otherwise: usize| {
+        value(name).and_then(|text| text.parse().ok()).unwrap_or(otherwise)
+    };
     let (size, page) = (number("PageSize", PAGE_SIZE).clamp(1, PAGE_SIZE_MAX), number("Page", 0));
     let date = match kind {
         Kind::Text => "DateSent",
@@ -213,11 +230,10 @@ fn list(shared: &Shared, account: &str, headers: &HeaderMap, query: &Fields, kin
     };
     let bound = |end: &str| value(&format!("{date}{end}")).map(|text| moment(text).ok_or(()));
     let bounds = [bound(""), bound("<"), bound(">")];
-    if bounds.iter().any(|bound| *bound == Some(Err(()))) {
+    if bounds.contains(&Some(Err(()))) {
         return problem((BAD, 20_001, "Invalid date"));
     }
     let [on, until, from] = bounds.map(|bound| bound.and_then(Result::ok));
-    let book = shared.book.borrow();
     let fits = |entry: &&Entry| {
         entry.kind == kind
             && value("From").is_none_or(|from| entry.from == from)
@@ -225,31 +241,38 @@ fn list(shared: &Shared, account: &str, headers: &HeaderMap, query: &Fields, kin
             && until.is_none_or(|(_, last)| entry.created <= last)
             && from.is_none_or(|(first, _)| entry.created >= first)
     };
-    let mut found = book.newest_first(value("To")).filter(fits).skip(page.saturating_mul(size));
-    let entries: Vec<_> = found.by_ref().take(size).map(|entry| resource(shared, entry)).collect();
-    let has_more = found.next().is_some();
+    let mut entries: Vec<_> = {
+        let book = shared.book.borrow();
+        let found = book.newest_first(value("To")).filter(fits).skip(page.saturating_mul(size));
+        found.take(size + 1).map(|entry| resource(shared, entry)).collect()
+    };
+    let has_more = entries.len() > size;
+    entries.truncate(size);
     let (name, path) = match kind {
         Kind::Text => ("messages", "Messages"),
         Kind::Call => ("calls", "Calls"),
     };
     let next = has_more.then(|| next_page(shared, path, query, (size, page + 1)));
-    answer(StatusCode::OK, &json!({name: entries, "page": page, "page_size": size, "next_page_uri": next}))
+    answer(
+        StatusCode::OK,
+        &json!({name: entries, "page": page, "page_size": size, "next_page_uri": next}),
+    )
 }
 
 fn next_page(shared: &Shared, path: &str, query: &Fields, (size, page): (usize, usize)) -> String {
-    let encoded = |text: &str| {
-        let signs = [("%", "%25"), ("+", "%2B"), ("<", "%3C"), (">", "%3E"), ("&", "%26"), ("=", "%3D"), (" ", "%20")];
-        signs.iter().fold(text.to_owned(), |text, (sign, code)| text.replace(sign, code))
-    };
     let kept = query.iter().filter(|(name, _)| name != "Page" && name != "PageSize");
-    let kept: String = kept.map(|(name, value)| format!("{}={}&", encoded(name), encoded(value))).collect();
-    format!("/2010-04-01/Accounts/{}/{path}.json?{kept}PageSize={size}&Page={page}", shared.options.account)
+    let mut kept: Vec<_> =
+        kept.map(|(name, value)| format!("{}={}", encoded(name), encoded(value))).collect();
+    kept.push(format!("PageSize={size}&Page={page}"));
+    let kept = kept.join("&");
+    format!("/2010-04-01/Accounts/{}/{path}.json?{kept}", shared.options.account)
 }
 
 /// The first and the last microsecond of a day, or of an instant.
 fn moment(text: &str) -> Option<(i64, i64)> {
     if let Ok(day) = text.parse::<jiff::civil::Date>() {
-        let first = day.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp().as_microsecond();
+        let midnight = day.to_datetime(jiff::civil::Time::midnight());
+        let first = instant(midnight, &jiff::tz::TimeZone::UTC)?.0;
         return Some((first, first + 86_400_000_000 - 1));
     }
     let at = text.parse::<Timestamp>().ok()?.as_microsecond();
@@ -289,5 +312,8 @@ fn answer(status: StatusCode, value: &Value) -> Response {
 
 fn problem((status, code, message): Problem) -> Response {
     let more = format!("https://www.twilio.com/docs/errors/{code}");
-    answer(status, &json!({"code": code, "message": message, "more_info": more, "status": status.as_u16()}))
+    answer(
+        status,
+        &json!({"code": code, "message": message, "more_info": more, "status": status.as_u16()}),
+    )
 }

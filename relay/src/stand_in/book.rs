@@ -186,9 +186,14 @@ impl Book {
         self.write(Line::Became { sid: sid.to_owned(), status: status.to_owned(), error_code })
     }
 
-    /// A number said STOP, or START.
-    pub(super) fn block(&mut self, number: String, is_blocked: bool) -> Result<(), BookError> {
-        self.write(if is_blocked { Line::Blocked { number } } else { Line::Admitted { number } })
+    /// A number said STOP.
+    pub(super) fn block(&mut self, number: String) -> Result<(), BookError> {
+        self.write(Line::Blocked { number })
+    }
+
+    /// A number said START.
+    pub(super) fn admit(&mut self, number: String) -> Result<(), BookError> {
+        self.write(Line::Admitted { number })
     }
 
     pub(super) fn is_blocked(&self, number: &str) -> bool {

@@ -4,6 +4,7 @@ use super::Options;
 use super::book::{Book, Entry, Kind};
 use super::settings::{End, Settings};
 use super::sign::{HEADER, signature};
+use crate::web::encoded;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Semaphore, watch};
@@ -51,7 +52,10 @@ impl Caller {
     pub(super) fn go_on(&self) {
         let unfinished: Vec<_> = {
             let book = self.book.borrow();
-            book.newest_first(None).filter(|entry| !is_final(entry, &book.settings)).cloned().collect()
+            book.newest_first(None)
+                .filter(|entry| !is_final(entry, &book.settings))
+                .cloned()
+                .collect()
         };
         for entry in unfinished {
             self.see_through(entry);
@@ -61,10 +65,10 @@ impl Caller {
     /// Takes something that was accepted to its end, in a task of its own.
     pub(super) fn see_through(&self, entry: Entry) {
         let caller = self.clone();
-        drop(tokio::spawn(async move { caller.to_its_end(entry).await }));
+        drop(tokio::spawn(async move { caller.follow(entry).await }));
     }
 
-    async fn to_its_end(self, entry: Entry) {
+    async fn follow(self, entry: Entry) {
         let settings = self.book.borrow().settings.clone();
         let mut told = Vec::new();
         for (status, error_code) in ahead(&entry, &settings) {
@@ -89,7 +93,13 @@ impl Caller {
         }
     }
 
-    async fn tell(&self, entry: &Entry, status: &str, error_code: Option<u32>, settings: &Settings) {
+    async fn tell(
+        &self,
+        entry: &Entry,
+        status: &str,
+        error_code: Option<u32>,
+        settings: &Settings,
+    ) {
         let Some(url) = &entry.callback else { return };
         // Of a call only its end is told, unless more was asked for.
         if entry.kind == Kind::Call && !is_last(entry.kind, status) {
@@ -97,7 +107,8 @@ impl Caller {
         }
         let fields = self.status_fields(entry, status, error_code);
         for _ in 0..=settings.callback_repeats {
-            let is_lost = getrandom::u32().unwrap_or_default() % 100 < settings.callback_lose_percent.into();
+            let is_lost =
+                getrandom::u32().unwrap_or_default() % 100 < settings.callback_lose_percent.into();
             if is_lost {
                 continue;
             }
@@ -115,9 +126,12 @@ impl Caller {
     ) -> Vec<(String, String)> {
         let sid = entry.sid.as_str();
         let named: &[(&str, &str)] = match entry.kind {
-            Kind::Text => {
-                &[("MessageSid", sid), ("SmsSid", sid), ("MessageStatus", status), ("SmsStatus", status)]
-            }
+            Kind::Text => &[
+                ("MessageSid", sid),
+                ("SmsSid", sid),
+                ("MessageStatus", status),
+                ("SmsStatus", status),
+            ],
             Kind::Call => &[("CallSid", sid), ("CallStatus", status), ("AnsweredBy", "human")],
         };
         let common = [
@@ -171,16 +185,10 @@ pub(super) fn owned<'p>(
 
 /// Fields as a form has them.
 fn form(fields: &[(String, String)]) -> String {
-    let encoded = |text: &str| -> String {
-        text.bytes()
-            .map(|byte| match byte {
-                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => char::from(byte).to_string(),
-                byte => format!("%{byte:02X}"),
-            })
-            .collect()
-    };
-    let pairs: Vec<_> =
-        fields.iter().map(|(name, value)| format!("{}={}", encoded(name), encoded(value))).collect();
+    let pairs: Vec<_> = fields
+        .iter()
+        .map(|(name, value)| format!("{}={}", encoded(name), encoded(value)))
+        .collect();
     pairs.join("&")
 }
 
@@ -188,7 +196,8 @@ fn form(fields: &[(String, String)]) -> String {
 fn ahead(entry: &Entry, settings: &Settings) -> Vec<(String, Option<u32>)> {
     let way = entry.kind.way();
     let end = settings.ends.get(&entry.to);
-    let mut steps: Vec<(String, Option<u32>)> = way.iter().map(|status| ((*status).to_owned(), None)).collect();
+    let mut steps: Vec<(String, Option<u32>)> =
+        way.iter().map(|status| ((*status).to_owned(), None)).collect();
     if let Some(End { status, error_code }) = end {
         let last = way.iter().position(|known| known == status).unwrap_or(way.len() - 1);
         steps.truncate(last);

@@ -23,7 +23,8 @@ const STOP: [&str; 6] = ["STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUI
 const START: [&str; 3] = ["START", "YES", "UNSTOP"];
 
 /// Nothing but what is served here, and nothing inline.
-const POLICY: &str = "default-src 'none'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+const POLICY: &str =
+    "default-src 'none'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
 /// Something that was accepted, as the door tells it.
 #[derive(Debug, Serialize)]
@@ -77,7 +78,10 @@ pub(super) async fn settings(State(shared): State<Shared>) -> Json<Settings> {
     Json(shared.book.borrow().settings.clone())
 }
 
-pub(super) async fn set(State(shared): State<Shared>, Json(mut settings): Json<Settings>) -> Json<Settings> {
+pub(super) async fn set(
+    State(shared): State<Shared>,
+    Json(mut settings): Json<Settings>,
+) -> Json<Settings> {
     shared.book.send_modify(|book| {
         // So many more than were accepted up to now.
         if settings.die_after > 0 {
@@ -89,9 +93,12 @@ pub(super) async fn set(State(shared): State<Shared>, Json(mut settings): Json<S
 }
 
 pub(super) async fn accepted(State(shared): State<Shared>) -> Response {
-    let book = shared.book.borrow();
-    let accepted: Vec<_> = book.newest_first(None).map(accepted_of).collect();
-    match serde_json::to_string(&accepted) {
+    let written = {
+        let book = shared.book.borrow();
+        let accepted: Vec<_> = book.newest_first(None).map(accepted_of).collect();
+        serde_json::to_string(&accepted)
+    };
+    match written {
         Ok(text) => ([(header::CONTENT_TYPE, "application/json")], text).into_response(),
         Err(_unwritten) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
@@ -111,21 +118,7 @@ pub(super) async fn inbound(
     if !is_from_here(&headers) {
         return StatusCode::FORBIDDEN.into_response();
     }
-    let word = body.trim().to_ascii_uppercase();
-    let is_blocked = match word.as_str() {
-        word if STOP.contains(&word) => Some(true),
-        word if START.contains(&word) => Some(false),
-        _ => None,
-    };
-    if let Some(is_blocked) = is_blocked {
-        shared.book.send_modify(|book| {
-            if book.settings.opt_out
-                && let Err(error) = book.block(from.clone(), is_blocked)
-            {
-                tracing::error!(%error, "An opt-out of the stand-in could not be written.");
-            }
-        });
-    }
+    hear(&shared, &from, &body);
     let Some(url) = &shared.options.inbound else {
         return (StatusCode::CONFLICT, "nobody is told of texts that come in").into_response();
     };
@@ -148,6 +141,21 @@ pub(super) async fn inbound(
         }
         Err(error) => (StatusCode::BAD_GATEWAY, format!("the relay {error}")).into_response(),
     }
+}
+
+/// The provider itself hears STOP and START.
+fn hear(shared: &Shared, from: &str, body: &str) {
+    let word = body.trim().to_ascii_uppercase();
+    shared.book.send_modify(|book| {
+        let heard = match word.as_str() {
+            word if book.settings.opt_out && STOP.contains(&word) => book.block(from.to_owned()),
+            word if book.settings.opt_out && START.contains(&word) => book.admit(from.to_owned()),
+            _ => Ok(()),
+        };
+        if let Err(error) = heard {
+            tracing::error!(%error, "An opt-out of the stand-in could not be written.");
+        }
+    });
 }
 
 fn reply(shared: &Shared, (from, to): (String, String), answer: &str) {
@@ -228,7 +236,8 @@ fn shown(entry: &Entry) -> Shown {
         Kind::Text => entry.body.clone(),
         Kind::Call => xml::spoken(&entry.body),
     };
-    let at = Timestamp::from_microsecond(entry.created).map(|at| format!("{at:.0}")).unwrap_or_default();
+    let at =
+        Timestamp::from_microsecond(entry.created).map(|at| format!("{at:.0}")).unwrap_or_default();
     Shown {
         sid: entry.sid.clone(),
         from: entry.from.clone(),

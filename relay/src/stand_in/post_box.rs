@@ -25,7 +25,7 @@ const LINE_BYTES_MAX: u64 = 64 << 10;
 const CONNECTIONS_MAX: usize = 32;
 
 /// For the next line.
-const LINE_TIMEOUT: Duration = Duration::from_secs(60);
+const LINE_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// A letter.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -60,7 +60,10 @@ impl Mail {
             to: to.to_owned(),
             subject: message.and_then(|message| message.subject()).unwrap_or_default().to_owned(),
             text: message.and_then(|message| message.body_text(0)).unwrap_or_default().into_owned(),
-            message_id: message.and_then(|message| message.message_id()).unwrap_or_default().to_owned(),
+            message_id: message
+                .and_then(|message| message.message_id())
+                .unwrap_or_default()
+                .to_owned(),
             unsubscribe,
         }
     }

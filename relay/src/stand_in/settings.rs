@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 /// What goes wrong. `..._every` is every how many-th, 0 for never.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct Settings {
     /// Between accepting and answering, in milliseconds.
     pub answer_delay_ms: u64,

@@ -63,7 +63,10 @@ mod tests {
             read("a=1&b=x+y%20z&c&=&a=%C3%A9"),
             pairs(&[("a", "1"), ("b", "x y z"), ("c", ""), ("", ""), ("a", "\u{e9}")])
         );
-        assert_eq!(read(&format!("a={}", encoded("x/?&=%+ \u{e9}"))), pairs(&[("a", "x/?&=%+ \u{e9}")]));
+        assert_eq!(
+            read(&format!("a={}", encoded("x/?&=%+ \u{e9}"))),
+            pairs(&[("a", "x/?&=%+ \u{e9}")])
+        );
         for wrong in ["a=%", "a=%4", "a=%zz", "a=%ff", &"a&".repeat(65)] {
             assert!(read(wrong).is_err(), "{wrong}");
         }

@@ -5,19 +5,25 @@ use super::refusal::{Refusal, answer};
 use super::visit::{Role, Visit, Visitor};
 use super::words::{Lang, Words};
 use crate::clock::Micros;
+use crate::config::County;
 use crate::key::Purpose;
 use askama::Template;
 use axum::body::Body;
 use axum::http::{Response, StatusCode};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use std::borrow::Borrow;
 
 /// Where, and the key of its name.
 type Link = (&'static str, &'static str);
 
-const GUEST: [Link; 3] = [("/", "title.home"), ("/signin", "title.signin"), ("/status", "title.status")];
-const VOTER: [Link; 3] =
-    [("/me", "title.me"), ("/me/contacts", "title.contacts"), ("/me/preferences", "title.preferences")];
+const GUEST: [Link; 3] =
+    [("/", "title.home"), ("/signin", "title.signin"), ("/status", "title.status")];
+const VOTER: [Link; 3] = [
+    ("/me", "title.me"),
+    ("/me/contacts", "title.contacts"),
+    ("/me/preferences", "title.preferences"),
+];
 const OFFICE: [Link; 7] = [
     ("/office", "title.overview"),
     ("/office/notices", "title.notices"),
@@ -30,8 +36,18 @@ const OFFICE: [Link; 7] = [
 
 /// Months in Spanish, which the formatting library has in English only.
 const MONTHS: [&str; 12] = [
-    "enero", "febrero", "marzo", "abril", "mayo", "junio", "julio", "agosto", "septiembre", "octubre",
-    "noviembre", "diciembre",
+    "enero",
+    "febrero",
+    "marzo",
+    "abril",
+    "mayo",
+    "junio",
+    "julio",
+    "agosto",
+    "septiembre",
+    "octubre",
+    "noviembre",
+    "diciembre",
 ];
 
 /// What stands around every page.
@@ -92,9 +108,9 @@ impl<'v> Frame<'v> {
     }
 
     /// A time as people of the county read it.
-    pub fn time(&self, at: Micros) -> String {
-        let Ok(instant) = Timestamp::from_microsecond(at.0) else { return String::new() };
-        let local = instant.to_zoned(self.zone.clone());
+    pub fn time(&self, at: impl Borrow<Micros>) -> String {
+        let Ok(instant) = Timestamp::from_microsecond(at.borrow().0) else { return String::new() };
+        let local = instant.to_zoned_datetime(self.zone.clone());
         match self.words.lang {
             Lang::En => local.strftime("%B %-d, %Y, %-I:%M %p %Z").to_string(),
             Lang::Es => {
@@ -180,7 +196,7 @@ impl<'v> Frame<'v> {
 fn zone_of(site: &Site, county: &str) -> TimeZone {
     let counties = &site.relay.config.counties;
     let found = counties.get(county).or_else(|| counties.values().next());
-    found.map_or(TimeZone::UTC, |county| county.zone())
+    found.map_or(TimeZone::UTC, County::zone)
 }
 
 /// Why there is no page.
@@ -197,7 +213,8 @@ pub(super) fn message(site: &Site, lang: Lang, refusal: &Refusal) -> Response<Bo
     let words = site.words(lang);
     let key = format!("refusal.{}", refusal.name());
     let zone = TimeZone::UTC;
-    let frame = Frame { site, words, title: "title.refused", visit: None, csrf: String::new(), zone };
+    let frame =
+        Frame { site, words, title: "title.refused", visit: None, csrf: String::new(), zone };
     let page = Message { frame, says: words.of(&key), detail: refusal.detail() };
     match page.render() {
         Ok(text) => answer(refusal.status(), "text/html; charset=utf-8", text),

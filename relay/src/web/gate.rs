@@ -7,7 +7,7 @@
 use super::Site;
 use super::fields;
 use super::frame::message;
-use super::refusal::{Refusal, secured};
+use super::refusal::{Refusal, Way, secured};
 use super::routes::{Access, Method, Route};
 use super::sessions;
 use super::visit::{Outcome, Visit, Visitor};
@@ -50,14 +50,14 @@ pub(super) enum Jar {
 
 impl Jar {
     /// Its cookie's name: one that only TLS from this very host may set, where there is TLS.
-    const fn name(self, is_tls: bool) -> &'static str {
-        match (self, is_tls) {
-            (Self::Voter, false) => "voter",
-            (Self::Voter, true) => "__Host-voter",
-            (Self::Office, false) => "office",
-            (Self::Office, true) => "__Host-office",
-            (Self::Guest, false) => "guest",
-            (Self::Guest, true) => "__Host-guest",
+    const fn name(self, way: Way) -> &'static str {
+        match (self, way) {
+            (Self::Voter, Way::Plain) => "voter",
+            (Self::Voter, Way::Tls) => "__Host-voter",
+            (Self::Office, Way::Plain) => "office",
+            (Self::Office, Way::Tls) => "__Host-office",
+            (Self::Guest, Way::Plain) => "guest",
+            (Self::Guest, Way::Tls) => "__Host-guest",
         }
     }
 
@@ -77,7 +77,7 @@ pub(super) async fn enter(
     request: Request<Body>,
 ) -> Response<Body> {
     let (mut parts, body) = request.into_parts();
-    let (lang, is_tls) = (lang(&parts.headers), site.is_tls());
+    let (lang, way) = (lang(&parts.headers), site.way());
     let outcome = match arrived(site.clone(), route, &mut parts).await {
         Err(refusal) => Err(refusal),
         Ok(mut visit) => match pass(&mut visit, &parts, body).await {
@@ -86,7 +86,7 @@ pub(super) async fn enter(
         },
     };
     let response = outcome.unwrap_or_else(|refusal| refused(&site, route.path, lang, &refusal));
-    secured(response, is_tls)
+    secured(response, way)
 }
 
 /// The handler's answer, with the cookie of a guest who has none.
@@ -106,7 +106,7 @@ async fn attended(visit: Visit) -> Outcome {
 /// A request for what is not there.
 pub(super) fn strand(site: &Site, request: &Request<Body>, refusal: &Refusal) -> Response<Body> {
     let response = refused(site, "none", lang(request.headers()), refusal);
-    secured(response, site.is_tls())
+    secured(response, site.way())
 }
 
 fn refused(site: &Site, route: &str, lang: Lang, refusal: &Refusal) -> Response<Body> {
@@ -128,11 +128,11 @@ fn refused(site: &Site, route: &str, lang: Lang, refusal: &Refusal) -> Response<
 
 /// Who comes, and what for.
 async fn arrived(site: Site, route: &'static Route, parts: &mut Parts) -> Result<Visit, Refusal> {
-    let from = from(parts);
+    let from = from(&site.relay.config.pages.proxies, parts);
     let target = parts.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned();
     let jar = if route.path.starts_with("/office") { Jar::Office } else { Jar::Voter };
-    let is_tls = site.is_tls();
-    let given = cookie_of(&parts.headers, jar.name(is_tls)).map(str::to_owned);
+    let way = site.way();
+    let given = cookie_of(&parts.headers, jar.name(way)).map(str::to_owned);
     let mut visitor = Visitor::Nobody;
     let mut own = None;
     if let Some(given) = given {
@@ -140,20 +140,20 @@ async fn arrived(site: Site, route: &'static Route, parts: &mut Parts) -> Result
         let looked = given.clone();
         let found = site.relay.store.read(move |tx| sessions::find(tx, &looked, now)).await;
         let found = found.map_err(|error| Refusal::Failed(crate::told::chain(&error)))?;
-        let is_of_jar = |visitor: &Visitor| {
-            matches!(visitor, Visitor::Operator { .. }) == (jar == Jar::Office)
-        };
+        let is_of_jar =
+            |visitor: &Visitor| matches!(visitor, Visitor::Operator { .. }) == (jar == Jar::Office);
         if let Some((found, must_write)) = found.filter(|(visitor, _)| is_of_jar(visitor)) {
             if must_write {
                 let seen = given.clone();
-                let written = site.relay.store.write(move |tx| sessions::seen(tx, &seen, now)).await;
+                let written =
+                    site.relay.store.write(move |tx| sessions::seen(tx, &seen, now)).await;
                 written.map_err(|error| Refusal::Failed(crate::told::chain(&error)))?;
             }
             visitor = found;
             own = Some(given);
         }
     }
-    let guest = cookie_of(&parts.headers, Jar::Guest.name(is_tls)).map(str::to_owned);
+    let guest = cookie_of(&parts.headers, Jar::Guest.name(way)).map(str::to_owned);
     let is_new = own.is_none() && guest.is_none();
     let token = match own.or(guest) {
         Some(token) => token,
@@ -175,14 +175,15 @@ async fn arrived(site: Site, route: &'static Route, parts: &mut Parts) -> Result
     })
 }
 
-/// Where the request comes from: a proxy on this machine tells for whom it asks.
-fn from(parts: &Parts) -> IpAddr {
+/// Where the request comes from: a proxy that is ours tells for whom it asks.
+fn from(proxies: &[IpAddr], parts: &Parts) -> IpAddr {
     let peer = parts.extensions.get::<Peer>().map(|peer| peer.0.ip());
     let peer = peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
     let told = parts.headers.get("x-forwarded-for").and_then(|value| value.to_str().ok());
-    let last = told.and_then(|told| told.rsplit(',').next()).and_then(|last| last.trim().parse().ok());
+    let last =
+        told.and_then(|told| told.rsplit(',').next()).and_then(|last| last.trim().parse().ok());
     match last {
-        Some(last) if peer.is_loopback() => last,
+        Some(last) if proxies.contains(&peer) => last,
         _ => peer,
     }
 }
@@ -251,7 +252,7 @@ fn from_here(visit: &Visit, headers: &HeaderMap) -> Result<(), Refusal> {
     if text("sec-fetch-site").is_some_and(|site| site != "same-origin") {
         return Err(Refusal::Forged);
     }
-    let scheme = if visit.site.is_tls() { "https" } else { "http" };
+    let scheme = if visit.site.way() == Way::Tls { "https" } else { "http" };
     let own = format!("{scheme}://{}", text("host").unwrap_or_default());
     match text("origin") {
         Some(origin) if origin != own && origin != visit.site.relay.config.public_url => {
@@ -275,16 +276,20 @@ fn cookie_of<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
 
 /// A cookie; without `seconds` it goes with the browser.
 fn cookie(site: &Site, jar: Jar, value: &str, seconds: Option<u32>) -> Option<HeaderValue> {
-    let is_tls = site.is_tls();
-    let secure = if is_tls { "; Secure" } else { "" };
+    let way = site.way();
+    let secure = if way == Way::Tls { "; Secure" } else { "" };
     let age = seconds.map(|seconds| format!("; Max-Age={seconds}")).unwrap_or_default();
-    let (name, same_site) = (jar.name(is_tls), jar.same_site());
+    let (name, same_site) = (jar.name(way), jar.same_site());
     let text = format!("{name}={value}; Path=/; HttpOnly; SameSite={same_site}{age}{secure}");
     HeaderValue::from_str(&text).ok()
 }
 
 /// The answer with the cookie of a session that begins, or of one that ended where there is no token.
-pub fn with_session(visit: &Visit, mut response: Response<Body>, token: Option<&str>) -> Response<Body> {
+pub fn with_session(
+    visit: &Visit,
+    mut response: Response<Body>,
+    token: Option<&str>,
+) -> Response<Body> {
     let jar = if visit.route.path.starts_with("/office") { Jar::Office } else { Jar::Voter };
     let cookie = match token {
         Some(token) => cookie(&visit.site, jar, token, None),
@@ -310,9 +315,10 @@ fn place(next: Option<&str>) -> &str {
 pub(super) fn language(visit: &Visit) -> Outcome {
     let chosen = visit.field("lang").and_then(Lang::from_name);
     let lang = chosen.ok_or(Refusal::Malformed("there is no such language"))?;
-    let secure = if visit.site.is_tls() { "; Secure" } else { "" };
+    let secure = if visit.site.way() == Way::Tls { "; Secure" } else { "" };
     let name = lang.name();
-    let text = format!("{LANG_COOKIE}={name}; Path=/; SameSite=Lax; Max-Age={LANG_SECONDS}{secure}");
+    let text =
+        format!("{LANG_COOKIE}={name}; Path=/; SameSite=Lax; Max-Age={LANG_SECONDS}{secure}");
     let mut response = Visit::see_other(place(visit.field("next")))?;
     if let Ok(cookie) = HeaderValue::from_str(&text) {
         response.headers_mut().append(header::SET_COOKIE, cookie);

@@ -25,8 +25,17 @@ const HEADERS: [(HeaderName, &str); 7] = [
 /// So long a browser that came by TLS comes by nothing else, in seconds: a year.
 const TRANSPORT: &str = "max-age=31536000";
 
+/// Whether others on the way can read along.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// They can.
+    Plain,
+    /// They cannot: TLS, here or at a proxy.
+    Tls,
+}
+
 /// The answer with the headers that every answer has.
-pub fn secured(mut response: Response<Body>, is_tls: bool) -> Response<Body> {
+pub fn secured(mut response: Response<Body>, way: Way) -> Response<Body> {
     let headers = response.headers_mut();
     for (name, value) in HEADERS {
         headers.insert(name, HeaderValue::from_static(value));
@@ -34,7 +43,7 @@ pub fn secured(mut response: Response<Body>, is_tls: bool) -> Response<Body> {
     if !headers.contains_key(header::CACHE_CONTROL) {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
-    if is_tls {
+    if way == Way::Tls {
         headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(TRANSPORT));
     }
     response

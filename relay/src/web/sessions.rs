@@ -22,7 +22,11 @@ const IDLE_MAX: Duration = Duration::from_mins(30);
 const SEEN_EVERY: Duration = Duration::from_mins(1);
 
 /// Begins one; its token, which nobody sees again.
-pub fn begin(tx: &mut Tx<'_>, visitor: &Visitor, now: Micros) -> Result<Option<String>, StoreError> {
+pub fn begin(
+    tx: &mut Tx<'_>,
+    visitor: &Visitor,
+    now: Micros,
+) -> Result<Option<String>, StoreError> {
     let (role, county, subject, lasts) = match visitor {
         Visitor::Nobody => return Ok(None),
         Visitor::Voter { county, voter } => ("voter", county, voter, VOTER_MAX),

@@ -127,7 +127,11 @@ impl Visit {
 
     /// All values of a field.
     pub fn all(&self, name: &str) -> Vec<&str> {
-        self.form.iter().filter(|(known, _)| known == name).map(|(_, value)| value.as_str()).collect()
+        self.form
+            .iter()
+            .filter(|(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
+            .collect()
     }
 
     /// The words of the visitor's language.

@@ -167,7 +167,9 @@ mod tests {
         let keys = keys(Lang::En);
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
         let mut named = 0;
-        for folder in ["web", "web/templates", "pages", "pages/templates", "office", "office/templates"] {
+        for folder in
+            ["web", "web/templates", "pages", "pages/templates", "office", "office/templates"]
+        {
             for entry in fs::read_dir(source.join(folder)).unwrap() {
                 let Ok(text) = fs::read_to_string(entry.unwrap().path()) else { continue };
                 let text = text.split("#[cfg(test)]").next().unwrap();
