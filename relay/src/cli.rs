@@ -1,5 +1,6 @@
 //! What people type. Exit codes: 0 done, 1 the answer is no, 64 usage, 66 no such input, 69 the database is away, 78 configuration.
 
+mod files;
 mod operator;
 mod run;
 mod stand_in;
@@ -39,6 +40,16 @@ enum Command {
     CheckConfig,
     /// A new key file's text, for `[relay] key_file`.
     Key,
+    /// Reads a file of the county's.
+    #[command(subcommand)]
+    Import(files::Import),
+    /// Takes a bounce from standard input; the mail server pipes it, with the address that it came to.
+    Bounce {
+        /// The envelope's recipient.
+        recipient: String,
+    },
+    /// How many ballots, notices and alarms there are, by state, as JSON.
+    Report,
     /// People of the office.
     #[command(subcommand)]
     Operator(operator::Operator),
@@ -97,6 +108,9 @@ fn carry_out(arguments: Arguments) -> Result<(), Failure> {
         Command::CheckConfig => Templates::load(&config(&arguments.config)?)
             .map(drop)
             .map_err(|faults| Failure::new(78, faults.0.join("\n"))),
+        Command::Import(import) => files::import(&open(&arguments.config)?, import),
+        Command::Bounce { recipient } => files::bounce(&open(&arguments.config)?, recipient),
+        Command::Report => files::report(&open(&arguments.config)?),
         Command::Key => {
             let key = crate::key::Keys::generate()
                 .map_err(|error| Failure::new(69, error.to_string()))?;

@@ -15,6 +15,8 @@ const KEY_BYTES: usize = 32;
 const KEYS_MAX: usize = 8;
 /// Bytes of a tag in a link or an address: 128 bits cannot be guessed, and fit into the 64 characters of a mailbox name.
 const TAG_BYTES: usize = 16;
+/// Bytes of a tag in an address.
+const ADDRESS_TAG_BYTES: usize = 10;
 /// Digits of a one-time code.
 const CODE_MODULUS: u64 = 1_000_000;
 /// Random bytes of a token.
@@ -120,6 +122,19 @@ impl Keys {
             && self.0.iter().any(|key| mac(key, purpose, text).verify_truncated_left(&tag).is_ok())
     }
 
+    /// A tag for an address, whose case a mail server may change: hexadecimal.
+    pub fn address_tag(&self, purpose: Purpose, text: &str) -> String {
+        self.0.first().map(|key| hex(key, purpose, text)).unwrap_or_default()
+    }
+
+    /// Whether an address's tag is that of `text`.
+    pub fn verify_address(&self, purpose: Purpose, text: &str, tag: &str) -> bool {
+        let tag = tag.to_lowercase();
+        // What is compared are tags of tags: the time tells nothing of where they differ.
+        let seal = |tag: &str| self.tag(purpose, tag);
+        self.0.iter().any(|key| seal(&hex(key, purpose, text)) == seal(&tag))
+    }
+
     /// The six digits of the one-time code `id`. They follow from the id, so that no table holds them.
     pub fn one_time_code(&self, id: &str) -> String {
         let tag = self.0.first().map(|key| mac(key, Purpose::Code, id).finalize().into_bytes());
@@ -155,6 +170,16 @@ fn mac(key: &Hmac<Sha256>, purpose: Purpose, text: &str) -> Hmac<Sha256> {
     mac
 }
 
+fn hex(key: &Hmac<Sha256>, purpose: Purpose, text: &str) -> String {
+    let tag = mac(key, purpose, text).finalize().into_bytes();
+    tag.iter().take(ADDRESS_TAG_BYTES).fold(String::new(), |mut hex, byte| {
+        for half in [byte >> 4, byte & 15] {
+            hex.extend(char::from_digit(u32::from(half), 16));
+        }
+        hex
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -174,6 +199,9 @@ mod tests {
         assert!(!keys(&[2]).verify(Purpose::Bounce, "a", &tag));
         assert!(!ours.verify(Purpose::Bounce, "a", ""));
         assert!(!ours.verify(Purpose::Bounce, "a", &tag[..4]));
+        let tag = ours.address_tag(Purpose::Bounce, "a").to_uppercase();
+        assert!(ours.verify_address(Purpose::Bounce, "a", &tag));
+        assert!(!ours.verify_address(Purpose::Bounce, "b", &tag));
     }
 
     #[test]

@@ -59,6 +59,14 @@ pub mod ballot;
 
 pub mod intake;
 
+pub mod channel;
+
+pub mod receipt;
+
+pub mod work;
+
+pub mod callback;
+
 // The edge.
 pub mod serve;
 

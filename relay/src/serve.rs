@@ -65,7 +65,7 @@ pub enum ServeError {
 
 /// What voters, the office and providers reach.
 pub fn pages(relay: &Arc<Relay>) -> Router {
-    within_bounds(Router::new()).with_state(Arc::clone(relay))
+    within_bounds(crate::callback::routes()).with_state(Arc::clone(relay))
 }
 
 /// What stations and the Postal Service reach.

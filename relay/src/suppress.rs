@@ -205,6 +205,15 @@ pub fn start_again(tx: &mut Tx<'_>, address: &str, now: Micros) -> Result<(), St
     Ok(())
 }
 
+/// One-click unsubscribe from an e-mail: the address gets no more, at once. Whether there is such a notice; a second click changes nothing.
+pub fn unsubscribe(tx: &mut Tx<'_>, notice: &str, now: Micros) -> Result<bool, StoreError> {
+    let row =
+        tx.row("SELECT address FROM notice WHERE id = $1 AND channel = 'email'", params![notice])?;
+    let Some(row) = row else { return Ok(false) };
+    suppress(tx, (Channel::Email, &row.text(0)?), "unsubscribed", now)?;
+    Ok(true)
+}
+
 /// What a text message to us does. Nothing when it was heard before.
 pub fn hear(
     tx: &mut Tx<'_>,

@@ -1,10 +1,12 @@
 //! `ballot-relay run`: opens the doors, starts the workers, stops when it is asked to.
 
 use super::{Failure, say};
+use crate::channel::Channels;
 use crate::relay::Relay;
 use crate::serve::{self, Door};
 use crate::told::chain;
 use crate::web::{self, Site};
+use crate::work;
 use crate::{office, pages};
 use axum::Router;
 use std::sync::Arc;
@@ -42,10 +44,12 @@ pub(crate) async fn serve_until(
     let door = open(&relay.config.pages).await?;
     let faces = faces(relay)?;
     let stations = open(&relay.config.stations).await?;
+    let channels = Channels::new(&relay.config).map_err(|error| Failure::new(78, chain(&error)))?;
     say(&format!("ready pages {} stations {}", door.address, stations.address))?;
     tokio::join!(
         door.serve(serve::pages(relay).merge(faces), stopped(stopping.clone())),
-        stations.serve(serve::stations(relay), stopped(stopping)),
+        stations.serve(serve::stations(relay), stopped(stopping.clone())),
+        work::run(Arc::clone(relay), channels, stopping),
     );
     Ok(())
 }
