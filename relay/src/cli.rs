@@ -1,5 +1,6 @@
 //! What people type. Exit codes: 0 done, 1 the answer is no, 64 usage, 66 no such input, 69 the database is away, 78 configuration.
 
+mod demo;
 mod files;
 mod operator;
 mod run;
@@ -50,6 +51,8 @@ enum Command {
     },
     /// How many ballots, notices and alarms there are, by state, as JSON.
     Report,
+    /// The whole relay at work with a made-up county: prints where to click.
+    Demo(demo::DemoArguments),
     /// People of the office.
     #[command(subcommand)]
     Operator(operator::Operator),
@@ -117,6 +120,7 @@ fn carry_out(arguments: Arguments) -> Result<(), Failure> {
             say(key.trim_end())
         }
         Command::Operator(operator) => operator::carry_out(operator, &arguments.config),
+        Command::Demo(arguments) => demo::demo(&arguments),
         Command::StandIn(arguments) => stand_in::run(arguments),
     }
 }

@@ -52,6 +52,7 @@ pub mod voter;
 
 pub mod suppress;
 
+pub mod bulk;
 pub mod notice;
 
 pub mod ballot;

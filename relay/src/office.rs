@@ -7,6 +7,7 @@
 //! office tells a voter's contacts apart, and nobody reads them off a screen.
 
 mod alarms;
+mod bulks;
 mod desk;
 mod people;
 mod signin;
@@ -37,6 +38,11 @@ pub static ROUTES: &[Route] = &[
     post("/office/voters/{county}/{voter}/forget", SUPERVISOR, |visit| {
         Box::pin(voters::forget(visit))
     }),
+    get("/office/bulks", LOOKS, |visit| Box::pin(bulks::list(visit))),
+    post("/office/bulks", CLERK, |visit| Box::pin(bulks::draft(visit))),
+    get("/office/bulks/{id}", LOOKS, |visit| Box::pin(bulks::one(visit))),
+    post("/office/bulks/{id}/release", SUPERVISOR, |visit| Box::pin(bulks::release(visit))),
+    post("/office/bulks/{id}/stop", CLERK, |visit| Box::pin(bulks::stop(visit))),
     get("/office/alarms", LOOKS, |visit| Box::pin(alarms::list(visit))),
     post("/office/alarms/{id}/close", CLERK, |visit| Box::pin(alarms::close(visit))),
     get("/office/people", LOOKS, |visit| Box::pin(people::list(visit))),

@@ -43,10 +43,12 @@ pub(super) fn run(arguments: StandInArguments) -> Result<(), Failure> {
     let options = Options { account, token, log, inbound, settings };
     let runtime = super::run::runtime()?;
     runtime.block_on(async {
-        let clock = Arc::new(SystemClock);
-        let stand_in = StandIn::bind(listen, options, clock, PostBox::default());
+        let (clock, post_box) = (Arc::new(SystemClock), PostBox::default());
+        let smtp = post_box.open().await.map_err(|error| Failure::new(69, chain(&error)))?;
+        let stand_in = StandIn::bind(listen, options, clock, post_box);
         let stand_in = stand_in.await.map_err(|error| Failure::new(69, chain(&error)))?;
         say(&format!("listening on {}", stand_in.url()))?;
+        say(&format!("mail at {smtp}"))?;
         stand_in.serve(super::run::asked_to_stop()).await;
         Ok(())
     })

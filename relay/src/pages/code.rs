@@ -108,7 +108,7 @@ impl Asked {
         let relay = Arc::clone(&self.relay);
         let written = relay.store.write(move |tx| self.write(tx)).await;
         match written {
-            Ok(()) => relay.owed.notify_one(),
+            Ok(()) => relay.owed.notify_waiters(),
             Err(error) => tracing::error!(error = chain(&error), "A code could not be made."),
         }
     }
@@ -204,7 +204,7 @@ pub(super) async fn enter(visit: Visit) -> Outcome {
             begin(tx, &Visitor::Voter { county, voter }, entered.now)
         })
         .await?;
-    visit.site.relay.owed.notify_one();
+    visit.site.relay.owed.notify_waiters();
     if let Some(token) = token {
         return Ok(with_session(&visit, Visit::see_other("/me")?, Some(&token)));
     }

@@ -96,7 +96,7 @@ pub(super) async fn add(visit: Visit) -> Outcome {
     if !may.await? {
         return Err(Refusal::TooOften);
     }
-    visit.site.relay.owed.notify_one();
+    visit.site.relay.owed.notify_waiters();
     Visit::see_other("/me/contacts?done=added")
 }
 
