@@ -6,7 +6,7 @@
 use crate::on_both;
 use crate::rig::{
     ACCOUNT, Accepted, COUNTY, Deadline, ELECTION, Rig, accepted, client, enrolled, event,
-    eventually, number, pause, written,
+    eventually, number, pause, written, zone_of_day,
 };
 use crate::sink::{Mail, Manners, Sink};
 use ballot_relay::clock::{Clock as _, SystemClock};
@@ -330,19 +330,6 @@ fn address(n: usize) -> (Channel, String) {
         _ if n < TEXTS + CALLS => (Channel::Voice, number(n)),
         _ => (Channel::Email, format!("voter{n}@example.org")),
     }
-}
-
-/// A zone in which it is about noon now, so that the quiet hours of the night do not hold the test up.
-fn zone_of_day() -> &'static str {
-    const ZONES: [(&str, i64); 4] = [
-        ("America/Denver", -7),
-        ("Pacific/Auckland", 12),
-        ("Asia/Kolkata", 5),
-        ("Atlantic/Azores", -1),
-    ];
-    let hour = SystemClock.now().seconds().rem_euclid(86_400) / 3_600;
-    let day = |offset: i64| (hour + offset).rem_euclid(24);
-    ZONES.iter().min_by_key(|(_, offset)| (day(*offset) - 13).abs()).unwrap().0
 }
 
 fn first_line(child: &mut Child) -> String {
