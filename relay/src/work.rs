@@ -19,6 +19,7 @@ mod claim;
 mod look;
 mod settle;
 
+use crate::bulk;
 use crate::channel::{Channels, Line, Message, Outcome, Trouble};
 use crate::clock::Micros;
 use crate::config::{Config, Rate};
@@ -52,6 +53,7 @@ pub async fn run(relay: Arc<Relay>, channels: Channels, stopping: watch::Receive
         let look = look::Look { relay: Arc::clone(&relay), channels: channels.clone(), channel };
         loops.spawn(look.run(stopping.clone()));
     }
+    loops.spawn(write_out(Arc::clone(&relay), stopping.clone()));
     loops.spawn(watch_over(relay, stopping));
     while let Some(ended) = loops.join_next().await {
         if let Err(error) = ended {
@@ -253,6 +255,35 @@ fn instant_after(while_: Duration) -> Instant {
 async fn rest(until: Option<Instant>) {
     if let Some(until) = until {
         sleep_until(until).await;
+    }
+}
+
+/// Writes out the reminders that were released, a piece at a time: news of ballots go between them.
+async fn write_out(relay: Arc<Relay>, mut stopping: watch::Receiver<bool>) {
+    while !*stopping.borrow() {
+        let now = relay.clock.now();
+        match relay.store.write(move |tx| bulk::write_out(tx, now)).await {
+            Ok(true) => {
+                relay.owed.notify_waiters();
+                continue;
+            }
+            Ok(false) => {}
+            Err(error) => {
+                tracing::error!(
+                    error = chain(&error),
+                    "A reminder could not be written out; it is tried again."
+                );
+            }
+        }
+        tokio::select! {
+            () = relay.owed.notified() => {}
+            () = sleep(IDLE) => {}
+            changed = stopping.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+            }
+        }
     }
 }
 

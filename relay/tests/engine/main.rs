@@ -1,0 +1,13 @@
+//! The engine of the relay, on both databases: what is taken, what is owed, what is sent, and what is found out when something dies.
+#![cfg(test)]
+
+mod apart;
+mod cluster;
+mod forged;
+mod hours;
+mod killed;
+mod order;
+mod receipts;
+mod refused;
+mod rig;
+mod sink;
