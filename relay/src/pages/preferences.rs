@@ -1,6 +1,7 @@
 //! What a voter is told, in which language, and between which hours.
 
 use crate::config::{LANGUAGES, minute_of_day};
+use crate::hours::Hours;
 use crate::news::Kind;
 use crate::voter::{self, Enrolment};
 use crate::web::{Frame, Outcome, Refusal, Visit};
@@ -21,8 +22,8 @@ const ZONES: [&str; 10] = [
     "Pacific/Pago_Pago",
 ];
 
-/// The widest hours: 8:00 to 21:00, as 47 CFR 64.1200(c)(1) has them.
-const WIDEST: (u32, u32) = (8 * 60, 21 * 60);
+/// The end of the day, which clocks show as its last minute.
+const MIDNIGHT: u32 = 24 * 60;
 
 /// The wishes as the form shows them.
 #[derive(Debug)]
@@ -32,6 +33,8 @@ struct Wishes {
     from_minute: u32,
     until_minute: u32,
     kinds: Vec<Kind>,
+    /// The hours within which the county may contact anybody.
+    widest: Hours,
 }
 
 impl Wishes {
@@ -43,12 +46,21 @@ impl Wishes {
         clock(self.until_minute)
     }
 
+    fn earliest(&self) -> String {
+        clock(self.widest.from)
+    }
+
+    fn latest(&self) -> String {
+        clock(self.widest.until)
+    }
+
     fn has(&self, kind: &str) -> bool {
         self.kinds.iter().any(|known| known.name() == kind)
     }
 }
 
 fn clock(minute: u32) -> String {
+    let minute = minute.min(MIDNIGHT - 1);
     format!("{:02}:{:02}", minute / 60, minute % 60)
 }
 
@@ -63,6 +75,13 @@ struct Preferences<'v> {
     is_wrong: bool,
 }
 
+impl Preferences<'_> {
+    fn hours(&self) -> String {
+        let (from, until) = (self.wishes.earliest(), self.wishes.latest());
+        self.frame.with_two("preferences.hours", ("from", &from), ("until", &until))
+    }
+}
+
 /// `GET /me/preferences`.
 pub(super) async fn form(visit: Visit) -> Outcome {
     let wishes = wishes(&visit).await?;
@@ -71,17 +90,19 @@ pub(super) async fn form(visit: Visit) -> Outcome {
 
 async fn wishes(visit: &Visit) -> Result<Wishes, Refusal> {
     let id = visit.voter()?;
+    let county = visit.site.relay.config.county(&id.county).ok_or(Refusal::NotFound)?;
+    let widest = Hours { from: county.contact_from, until: county.contact_until };
     let wanted = visit.read(move |tx| voter::enrolment(tx, &id)).await?;
     // Who ended all notices has no wishes: they resume them first.
     let wanted = wanted.unwrap_or_else(|| Enrolment {
         language: visit.lang.name().to_owned(),
-        timezone: ZONES[0].to_owned(),
-        from_minute: WIDEST.0,
-        until_minute: WIDEST.1,
+        timezone: county.timezone.clone(),
+        from_minute: widest.from,
+        until_minute: widest.until,
         kinds: Kind::CHOICES.to_vec(),
     });
     let Enrolment { language, timezone, from_minute, until_minute, kinds } = wanted;
-    Ok(Wishes { language, timezone, from_minute, until_minute, kinds })
+    Ok(Wishes { language, timezone, from_minute, until_minute, kinds, widest })
 }
 
 fn page(visit: &Visit, wishes: Wishes) -> Result<Preferences<'_>, Refusal> {
@@ -108,11 +129,13 @@ pub(super) async fn save(visit: Visit) -> Outcome {
         value.map(str::to_owned).ok_or(Refusal::Malformed("this was not among the choices"))
     };
     let minute = |name: &str| visit.field(name).and_then(|text| minute_of_day(text.get(..5)?));
-    let hours = minute("from").zip(minute("until"));
-    let (earliest, latest) = WIDEST;
-    let Some((from_minute, until_minute)) =
-        hours.filter(|(from, until)| earliest <= *from && from < until && *until <= latest)
-    else {
+    let end_of_day = |minute| if minute == MIDNIGHT - 1 { MIDNIGHT } else { minute };
+    let hours = minute("from").zip(minute("until").map(end_of_day));
+    let widest = offered.wishes.widest;
+    let is_within = |(from, until): &(u32, u32)| {
+        widest.from <= *from && from < until && *until <= widest.until
+    };
+    let Some((from_minute, until_minute)) = hours.filter(is_within) else {
         offered.is_wrong = true;
         return visit.page_with(StatusCode::BAD_REQUEST, &offered);
     };

@@ -49,7 +49,11 @@ const free_port = async () => {
 };
 
 export class Relay {
-  constructor() { this.folder = fs.mkdtempSync(path.join(os.tmpdir(), "relay-browser-")); }
+  /** Nothing runs yet. `mailbox`: letters go to that server instead of the stand-in's own. */
+  constructor({ mailbox } = {}) {
+    this.folder = fs.mkdtempSync(path.join(os.tmpdir(), "relay-browser-"));
+    this.mailbox = mailbox;
+  }
 
   #write(name, text) {
     const file = path.join(this.folder, name);
@@ -70,6 +74,7 @@ export class Relay {
     this.url = `http://127.0.0.1:${pages}/`;
     this.events_url = `http://127.0.0.1:${stations}/events`;
     this.secret = randomBytes(32);
+    this.secret_file = this.#write("station.secret", `whsec_${this.secret.toString("base64")}`);
     const token = this.#write("token", randomBytes(16).toString("hex"));
     const provider = await this.#begin("provider", ["stand-in", "--token-file", token, "--log",
       path.join(this.folder, "accepted.jsonl"), "--inbound", `${this.url}provider/inbound`, "--account", ACCOUNT], 2);
@@ -102,9 +107,9 @@ name = { en = "November election", es = "elecci\u00f3n de noviembre" }
 county = "boulder"
 facility = "boulder"
 station = "*"
-secret_files = ["${this.#write("station.secret", `whsec_${this.secret.toString("base64")}`)}"]
+secret_files = ["${this.secret_file}"]
 [email]
-server = "${provider[1].replace("mail at ", "")}"
+server = "${this.mailbox?.address ?? provider[1].replace("mail at ", "")}"
 security = "none"
 from = "Boulder County Elections <ballots@boulder.example>"
 return_domain = "bounces.boulder.example"
@@ -161,7 +166,10 @@ ${sender}`);
   async #at_provider(where) { return (await fetch(new URL(where, this.provider))).json(); }
 
   /** E-mails to an address, the newest first. */
-  async mail(to) { return (await this.#at_provider("control/mail")).filter((letter) => letter.to === to); }
+  async mail(to) {
+    const letters = this.mailbox ? [...this.mailbox.letters].reverse() : await this.#at_provider("control/mail");
+    return letters.filter((letter) => letter.to === to);
+  }
 
   /** Texts and calls to a number, the newest first. */
   async messages(to) { return (await this.#at_provider("control/accepted")).filter((one) => one.to === to && !one.is_reply); }
@@ -184,6 +192,26 @@ ${sender}`);
       }
     }
     fs.rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** A real mail server, aiosmtpd, that hands over what it is given. */
+export class Mailbox {
+  async open() {
+    this.letters = [];
+    const python = process.env.PYTHON ?? path.join(ROOT, "target/browser-tools/bin/python3");
+    this.server = spawn(python, [path.join(ROOT, "tests/browser/support/mailbox.py")], { stdio: ["pipe", "pipe", "inherit"] });
+    const said = readline.createInterface({ input: this.server.stdout });
+    [this.address] = await once(said, "line");
+    said.on("line", (line) => this.letters.push(JSON.parse(line)));
+    return this;
+  }
+
+  /** It ends with its standard input. */
+  async close() {
+    const ended = once(this.server, "exit");
+    this.server.stdin.end();
+    await ended;
   }
 }
 
