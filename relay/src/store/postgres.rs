@@ -24,8 +24,9 @@ const CONNECTS_MAX: u32 = 25;
 const RECONNECT: Duration = Duration::from_millis(200);
 /// For a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// A server that hangs must not hang the relay, nor a lock another relay.
-const SETTINGS: &str = "SET statement_timeout = '60s'; SET lock_timeout = '20s';
+/// What is committed is on disk, whatever the server is configured to. One that hangs must not hang the relay, nor a lock another relay.
+const SETTINGS: &str =
+    "SET synchronous_commit = on; SET statement_timeout = '60s'; SET lock_timeout = '20s';
     SET idle_in_transaction_session_timeout = '60s'; SET client_min_messages = warning";
 /// Two relays that start together must not both make the schema.
 const MIGRATION_LOCK: &str = "SELECT pg_advisory_xact_lock(7203211)";

@@ -72,17 +72,17 @@ fn not_sent(
     now: Micros,
 ) -> Result<(), StoreError> {
     // It was certainly not sent: only a failure of this message leaves a trace, or an outage would leave millions.
-    let sql = match of {
-        Trouble::Message => {
+    let changed = match of {
+        Trouble::Message => tx.run(
             "UPDATE attempt SET state = 'refused', code = $2, body = NULL, ended_at = $3
-             WHERE id = $1 AND state IN ('calling', 'unknown')"
-        }
-        Trouble::Way | Trouble::Account => {
-            "DELETE FROM attempt WHERE id = $1 AND state IN ('calling', 'unknown')
-             AND $2 <> '' AND $3 > 0"
-        }
+             WHERE id = $1 AND state IN ('calling', 'unknown')",
+            params![&one.attempt, why, now],
+        )?,
+        Trouble::Way | Trouble::Account => tx.run(
+            "DELETE FROM attempt WHERE id = $1 AND state IN ('calling', 'unknown')",
+            params![&one.attempt],
+        )?,
     };
-    let changed = tx.run(sql, params![&one.attempt, why, now])?;
     if changed == 0 {
         return Ok(());
     }

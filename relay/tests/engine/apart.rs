@@ -27,6 +27,7 @@ on_both! {
         for event in &events {
             assert_eq!(world.take(event), Taken::Applied);
             world.settled();
+            world.clock.advance(Duration::from_secs(1));
         }
         check_texts(&world);
         let before = state(&world);

@@ -10,10 +10,9 @@ use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 
 /// Settings that a test's data do not need to outlive a power cut.
-const SETTINGS: [&str; 8] = [
+const SETTINGS: [&str; 7] = [
     "fsync=off",
     "full_page_writes=off",
-    "synchronous_commit=off",
     "listen_addresses=",
     "max_connections=60",
     "shared_buffers=32MB",

@@ -41,15 +41,18 @@ on_both! {
             (&rig.secret, now, "1-1", CONTENT_TYPE, &body, 200),
             (&rig.secret, now, "1-1", CONTENT_TYPE, &body, 200),
         ] {
-            let request = client()
+            let request = async || {
+ client()
                 .post(format!("http://{}/events", rig.stations))
                 .header("content-type", kind)
                 .header(HEADER_ID, id)
                 .header(HEADER_TIMESTAMP, seconds)
                 .header(HEADER_SIGNATURE, secret.sign(id, seconds, body.as_bytes()))
                 .body(body.clone())
-                .send();
-            let status = world.runtime.block_on(request).unwrap().status();
+                .send()
+                .await
+            };
+            let status = world.runtime.block_on(request()).unwrap().status();
             assert_eq!(status.as_u16(), expected, "{}", body.chars().take(120).collect::<String>());
         }
         assert_eq!(world.count("SELECT COUNT(*) FROM event"), 1);
@@ -158,10 +161,13 @@ fn post(world: &World, rig: &Rig, path: &str, form: &[(String, String)], token: 
         mac.update(name.as_bytes());
         mac.update(value.as_bytes());
     }
-    let request = client()
-        .post(format!("http://{}{path}", rig.pages))
-        .header("X-Twilio-Signature", STANDARD.encode(mac.finalize().into_bytes()))
-        .form(form)
-        .send();
-    world.runtime.block_on(request).unwrap().status().as_u16()
+    let request = async || {
+        client()
+            .post(format!("http://{}{path}", rig.pages))
+            .header("X-Twilio-Signature", STANDARD.encode(mac.finalize().into_bytes()))
+            .form(form)
+            .send()
+            .await
+    };
+    world.runtime.block_on(request()).unwrap().status().as_u16()
 }

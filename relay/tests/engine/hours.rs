@@ -11,6 +11,7 @@ use jiff::tz::TimeZone;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use relay_wire::Status;
+use std::collections::HashSet;
 use std::time::Duration;
 
 const VOTERS: usize = 4;
@@ -87,7 +88,7 @@ fn hold(rig: &Rig, start: &str, steps: &[Step]) {
     for (n, wish) in wishes.iter().enumerate() {
         choose(&world, n, *wish);
     }
-    let mut n_seen = 0;
+    let mut seen = HashSet::new();
     for step in steps {
         match *step {
             Step::News(n) => {
@@ -119,12 +120,11 @@ fn hold(rig: &Rig, start: &str, steps: &[Step]) {
             Step::Restart => world.restart(),
         }
         world.settled();
-        let accepted: Vec<_> = world.accepted().into_iter().filter(|one| !one.is_reply).collect();
-        for one in &accepted[n_seen..] {
+        let sent = world.accepted().into_iter().filter(|one| !one.is_reply);
+        for one in sent.filter(|one| seen.insert(one.sid.clone())) {
             let n = (0..VOTERS).find(|n| number(*n) == one.to).unwrap();
             check(wishes[n], Micros(one.created));
         }
-        n_seen = accepted.len();
     }
     // Nothing that was owed was forgotten: it was sent, it is waiting for its hour, or somebody or something stopped it.
     let lost =

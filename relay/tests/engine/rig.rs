@@ -383,15 +383,16 @@ impl World {
 
     pub(crate) fn settings(&self, settings: &Settings) {
         let url = format!("{}/control/settings", self.provider.as_deref().unwrap());
-        let request = client().post(url).json(settings).send();
-        assert!(self.runtime.block_on(request).unwrap().status().is_success());
+        let request = async || client().post(url).json(settings).send().await;
+        assert!(self.runtime.block_on(request()).unwrap().status().is_success());
     }
 
     /// Somebody texts the relay.
     pub(crate) fn text_from(&self, from: &str, body: &str) {
         let url = format!("{}/control/inbound", self.provider.as_deref().unwrap());
         let form = [("from", from), ("to", "+13035550199"), ("body", body)];
-        let answer = self.runtime.block_on(client().post(url).form(&form).send()).unwrap();
+        let request = async || client().post(url).form(&form).send().await;
+        let answer = self.runtime.block_on(request()).unwrap();
         assert!(
             answer.status().is_success() || answer.status().is_redirection(),
             "{}",

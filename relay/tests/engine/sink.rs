@@ -81,7 +81,7 @@ fn named(name: &str, body: impl FnOnce() + Send + 'static) {
 
 fn converse(stream: TcpStream, tx: &Sender<Mail>, manners: &Manners) -> io::Result<()> {
     let mut reader = BufReader::new(stream.try_clone()?);
-    let mut say = |text: &str| (&stream).write_all(format!("{text}\r\n").as_bytes());
+    let say = |text: &str| (&stream).write_all(format!("{text}\r\n").as_bytes());
     say("220 sink")?;
     let (mut return_path, mut to) = (String::new(), String::new());
     let mut line = String::new();
