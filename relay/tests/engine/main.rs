@@ -5,6 +5,7 @@
 mod apart;
 mod browser;
 mod cluster;
+mod deploy;
 mod forged;
 mod gate;
 mod hours;
