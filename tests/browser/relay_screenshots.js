@@ -47,6 +47,12 @@ const main = async () => {
     await sign_in(dark, relay, "ana@example.org");
     await draw(dark, "me-dark-es");
     await submit(ana, "/me/not-me", {});
+    for (const [who, address] of [[{ first: "Dora", last: "Nguyen", birth: "1990-01-01", zip: "80303" }, "dora@example.org"],
+      [{ first: "Eli", last: "Baker", birth: "1991-02-02", zip: "80304" }, "eli@example.org"]]) {
+      const voter = await open(browser, relay, size);
+      await sign_in(voter, relay, address, who);
+      await voter.context().close();
+    }
     const cleo = await open(browser, relay, { viewport: { width: 1100, height: 800 } });
     await sign_in_office(cleo, relay, "cleo");
     await cleo.goto(`${relay.url}office`);
