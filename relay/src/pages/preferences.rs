@@ -132,9 +132,8 @@ pub(super) async fn save(visit: Visit) -> Outcome {
     let end_of_day = |minute| if minute == MIDNIGHT - 1 { MIDNIGHT } else { minute };
     let hours = minute("from").zip(minute("until").map(end_of_day));
     let widest = offered.wishes.widest;
-    let is_within = |(from, until): &(u32, u32)| {
-        widest.from <= *from && from < until && *until <= widest.until
-    };
+    let is_within =
+        |(from, until): &(u32, u32)| widest.from <= *from && from < until && *until <= widest.until;
     let Some((from_minute, until_minute)) = hours.filter(is_within) else {
         offered.is_wrong = true;
         return visit.page_with(StatusCode::BAD_REQUEST, &offered);
