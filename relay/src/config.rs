@@ -64,12 +64,12 @@ pub struct Listener {
 /// Files for TLS.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tls {
-    /// The certificate and what stands between it and its authority.
-    pub certificate_file: PathBuf,
-    /// Its key.
-    pub key_file: PathBuf,
+    /// The file with the certificate and what stands between it and its authority.
+    pub certificate: PathBuf,
+    /// The file with its key.
+    pub key: PathBuf,
     /// Whoever connects must show a certificate of one of these authorities.
-    pub client_authority_file: Option<PathBuf>,
+    pub client_authority: Option<PathBuf>,
 }
 
 /// One county.
@@ -395,9 +395,9 @@ impl Sink {
         let listen = self.some(listener.listen.parse().ok(), key, what)?;
         let tls = match (listener.certificate_file, listener.certificate_key_file) {
             (Some(certificate_file), Some(key_file)) => Some(Tls {
-                certificate_file,
-                key_file,
-                client_authority_file: listener.client_authority_file,
+                certificate: certificate_file,
+                key: key_file,
+                client_authority: listener.client_authority_file,
             }),
             (None, None) if listener.client_authority_file.is_none() => None,
             _ => {
@@ -503,7 +503,7 @@ impl Sink {
     ) -> Vec<Sender> {
         let mut senders = Vec::new();
         for station in stations {
-            let key = format!("station {}/{}", station.facility, station.station);
+            let key = format!("station {}/{}", station.facility, station.id);
             if !counties.contains_key(&station.county) {
                 self.fault(&key, "its county stands nowhere");
             }
@@ -518,7 +518,7 @@ impl Sink {
                     Err(error) => self.fault(&key, &format!("{}: {error}", file.display())),
                 }
             }
-            let written::Station { county, facility, station, .. } = station;
+            let written::Station { county, facility, id: station, .. } = station;
             senders.push(Sender { county, facility, station, secrets });
         }
         senders

@@ -21,15 +21,14 @@ pub fn new_id(now: Micros) -> String {
     let mut random = [0; 10];
     if getrandom::fill(&mut random).is_err() {
         // Ids of this process differ all the same; the process tells them from others'.
-        let process = std::process::id().to_be_bytes();
-        for (byte, from) in random.iter_mut().skip(2).zip(process) {
+        let own_process = std::process::id().to_be_bytes();
+        for (byte, from) in random.iter_mut().skip(2).zip(own_process) {
             *byte = from;
         }
     }
     let [_, _, .., high, low] = own.to_be_bytes();
-    if let [first, second, ..] = &mut random {
-        (*first, *second) = (high & 0x0f, low);
-    }
+    let [count_high, count_low, ..] = &mut random;
+    (*count_high, *count_low) = (high & 0x0f, low);
     Builder::from_unix_timestamp_millis(own >> COUNTER_BITS, &random).into_uuid().to_string()
 }
 

@@ -178,6 +178,7 @@ fn fields(more: &BTreeMap<String, String>) -> String {
 }
 
 /// Owes a one-time code at once: its row is there, under `id`.
+#[expect(clippy::too_many_arguments, reason = "what, to whom, where, in which words, when")]
 pub fn owe_code(
     tx: &mut Tx<'_>,
     id: &str,

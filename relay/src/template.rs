@@ -142,10 +142,11 @@ impl Templates {
         let fields = set.fields(county, language, kind, facts)?;
         let fill = |name: String| {
             let template = set.environment.get_template(&name);
-            template
-                .and_then(|template| template.render(&fields))
+            match template.and_then(|template| template.render(&fields)) {
+                Ok(filled) => Ok(filled),
                 // The engine's own message could show a value.
-                .map_err(|_| SayError::Fill(name))
+                Err(_) => Err(SayError::Fill(name)),
+            }
         };
         let mut body = fill(part(kind, channel.name()))?.trim().to_owned();
         let mut subject = String::new();

@@ -139,7 +139,8 @@ impl Dispatch {
             let mut owed = std::pin::pin!(relay.owed.notified());
             owed.as_mut().enable();
             let is_stopping = *stopping.borrow();
-            let wait = match self.turn(is_stopping).await {
+            let wanted = if is_stopping { 0 } else { self.wanted() };
+            let wait = match self.turn(wanted).await {
                 Ok(turn) => self.start(turn),
                 Err(error) => {
                     tracing::error!(channel = %self.channel, error = chain(&error), "A turn failed; it is tried again.");
@@ -180,9 +181,8 @@ impl Dispatch {
         most.saturating_sub(self.running.len()).min(self.idle.len())
     }
 
-    /// Writes down what ended and commits the next attempts.
-    async fn turn(&mut self, is_stopping: bool) -> Result<Turn, StoreError> {
-        let wanted = if is_stopping { 0 } else { self.wanted() };
+    /// Writes down what ended and commits the next attempts, so many.
+    async fn turn(&mut self, wanted: usize) -> Result<Turn, StoreError> {
         if wanted == 0 && self.ended.is_empty() {
             return Ok(Turn::default());
         }

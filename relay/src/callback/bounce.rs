@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::params;
 use crate::receipt::failed;
 use crate::store::{StoreError, Tx};
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead as _, BufReader, Read};
 
 /// How much of a message is read.
 const BYTES_MAX: u64 = 1 << 20;

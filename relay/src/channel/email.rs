@@ -236,12 +236,11 @@ impl Line {
         {
             kept = None;
         }
-        let mut connection = match kept {
-            Some(open) => open,
-            None => {
-                self.n_sent = 0;
-                self.connect().await.map_err(|error| judged(&error, Stage::Connect))?
-            }
+        let mut connection = if let Some(open) = kept {
+            open
+        } else {
+            self.n_sent = 0;
+            self.connect().await.map_err(|error| judged(&error, Stage::Connect))?
         };
         let from = From::new(Some(return_path), vec![]);
         connection.command(from).await.map_err(|error| judged(&error, Stage::Connect))?;

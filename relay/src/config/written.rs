@@ -75,7 +75,8 @@ pub(super) struct Election {
 pub(super) struct Station {
     pub(super) county: String,
     pub(super) facility: String,
-    pub(super) station: String,
+    #[serde(rename = "station")]
+    pub(super) id: String,
     pub(super) secret_files: Vec<PathBuf>,
 }
 

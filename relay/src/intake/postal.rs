@@ -51,7 +51,8 @@ struct Push {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Event {
-    event_id: Option<String>,
+    #[serde(rename = "eventId")]
+    id: Option<String>,
     imb: Option<String>,
     imb_tracking_code: Option<String>,
     scan_event_code: Option<String>,
@@ -68,7 +69,7 @@ fn scan(event: Event) -> Option<Scan> {
     let tracking = tracking(event.imb_tracking_code.as_deref().or(event.imb.as_deref())?)?;
     let (operation, moment) = (event.scan_event_code?, event.scan_datetime?);
     let key = event
-        .event_id
+        .id
         .filter(|id| !id.is_empty())
         .unwrap_or_else(|| digest(format!("{tracking}|{moment}|{operation}").as_bytes()));
     let local = moment.get(..19)?.parse().ok()?;
@@ -94,7 +95,7 @@ pub fn piece(code: &str) -> Option<String> {
     tracking(code)?.get(5..).map(str::to_owned)
 }
 
-/// Takes a scan. What became of it: applied, behind, assumed, unknown_code, unknown_piece, repeat.
+/// Takes a scan. What became of it: `applied`, `behind`, `assumed`, `unknown_code`, `unknown_piece`, `repeat`.
 pub fn take(
     tx: &mut Tx<'_>,
     config: &Config,
@@ -145,8 +146,7 @@ fn judge(
     )?;
     let Some(row) = row else { return Ok(("unknown_piece", now)) };
     let (county, election, ballot) = (row.text(0)?, row.text(1)?, row.text(2)?);
-    let zone =
-        config.county(&county).map(crate::config::County::zone).unwrap_or(jiff::tz::TimeZone::UTC);
+    let zone = config.county(&county).map_or(jiff::tz::TimeZone::UTC, crate::config::County::zone);
     let Some(happened_at) = instant(scan.local, &zone).filter(|at| *at <= now.plus(super::AHEAD))
     else {
         return Ok(("unknown_piece", now));

@@ -39,17 +39,17 @@ pub enum TlsError {
 
 /// Reads what takes connections with TLS.
 pub fn acceptor(tls: &Tls) -> Result<TlsAcceptor, TlsError> {
-    let chain = certificates(&tls.certificate_file)?;
-    let key = PrivateKeyDer::from_pem_file(&tls.key_file).map_err(|source| TlsError::File {
+    let chain = certificates(&tls.certificate)?;
+    let key = PrivateKeyDer::from_pem_file(&tls.key).map_err(|source| TlsError::File {
         what: "private key",
-        path: tls.key_file.clone(),
+        path: tls.key.clone(),
         source: Box::new(source),
     })?;
     let provider = Arc::new(aws_lc_rs::default_provider());
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(TlsError::Pair)?;
-    let builder = match &tls.client_authority_file {
+    let builder = match &tls.client_authority {
         None => builder.with_no_client_auth(),
         Some(file) => {
             let mut roots = RootCertStore::empty();

@@ -153,9 +153,9 @@ fn serve(mut server: Server, writes: &Receiver<Box<dyn Job>>, reads: &Receiver<B
         if queues.is_empty() {
             return;
         }
-        let ready = select.select();
-        let Some(queue) = queues.get(ready.index()).copied() else { return };
-        match ready.recv(queue) {
+        let chosen = select.select();
+        let Some(queue) = queues.get(chosen.index()).copied() else { return };
+        match chosen.recv(queue) {
             Ok(job) => attend(&mut server, job),
             Err(_closed) => {
                 for slot in &mut open {
@@ -274,6 +274,7 @@ fn is_refusal(error: &postgres::Error) -> bool {
 }
 
 /// A failure before the commit: the transaction is not done.
+#[expect(clippy::needless_pass_by_value, reason = "as `map_err` hands it over")]
 fn refused(error: postgres::Error) -> StoreError {
     let is_lasting = error.as_db_error().is_some_and(|said| {
         let code = said.code();

@@ -4,7 +4,7 @@ use super::{Engine, EngineError, Job, Row, StoreError, Tx, Value, schema};
 use crossbeam_channel::Receiver;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ToSql, params_from_iter};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
@@ -24,15 +24,15 @@ pub(super) fn start(
     writes: Receiver<Box<dyn Job>>,
     reads: &Receiver<Box<dyn Job>>,
 ) -> Result<(), StoreError> {
-    let writer = open(file)?;
-    migrate(&writer)?;
+    let connection = open(file)?;
+    migrate(&connection)?;
     for reader_idx in 0..readers.max(1) {
         let connection = open(file)?;
         let reads = reads.clone();
         spawn(&format!("store-reader-{reader_idx}"), move || read(&connection, &reads))?;
     }
     let file = file.to_owned();
-    spawn("store-writer", move || write(writer, &file, &writes))
+    spawn("store-writer", move || write(connection, &file, &writes))
 }
 
 fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<(), StoreError> {
@@ -84,7 +84,7 @@ fn read(connection: &Connection, reads: &Receiver<Box<dyn Job>>) {
 }
 
 /// Writes until nobody asks any more.
-fn write(mut connection: Connection, file: &PathBuf, writes: &Receiver<Box<dyn Job>>) {
+fn write(mut connection: Connection, file: &Path, writes: &Receiver<Box<dyn Job>>) {
     for first in writes {
         let mut group = vec![first];
         group.extend(writes.try_iter().take(GROUP_MAX - 1));
@@ -180,6 +180,7 @@ impl ToSql for Value {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "as `map_err` hands it over")]
 fn refused(error: rusqlite::Error) -> StoreError {
     StoreError::Refused(told(&error))
 }

@@ -112,7 +112,7 @@ pub(super) fn unlinked(text: &str) -> String {
         match c {
             ':' | '/' | '@' | '<' | '>' => unlinked.push(' '),
             '.' if rest.peek().is_some_and(|next| next.is_alphanumeric()) => {
-                unlinked.push_str(". ")
+                unlinked.push_str(". ");
             }
             c => unlinked.push(c),
         }

@@ -24,7 +24,7 @@ pub(super) fn settle(
                 accepted(tx, config, one, (provider_id, status), now)?;
             }
             Outcome::NotSent { why, after, of } => {
-                not_sent(tx, config, one, (why, *after, *of), now)?
+                not_sent(tx, config, one, (why, *after, *of), now)?;
             }
             Outcome::Refused { code, class } => {
                 let changed = tx.run(
