@@ -58,15 +58,18 @@ fn systemd_finds_the_relays_unit_hardened() {
 
 #[test]
 fn every_test_and_file_of_the_relay_that_the_readme_names_is_there() {
-    let named = README.split('`').skip(1).step_by(2);
-    let named: Vec<&str> = named.filter(|name| name.starts_with("relay/")).collect();
-    assert!(named.len() > 10, "{named:?}");
-    for name in named {
-        let (path, test) = name.split_once("::").unwrap_or((name, ""));
+    let quoted = README.split('`').skip(1).step_by(2);
+    let places: Vec<&str> = quoted.filter(|place| place.starts_with("relay/")).collect();
+    assert!(places.len() > 10, "{places:?}");
+    for place in places {
+        let (path, test) = place.split_once("::").unwrap_or((place, ""));
         let path = root().join(path);
-        assert!(path.exists(), "{name} is not there");
+        assert!(path.exists(), "{place} is not there");
         let text = fs::read_to_string(&path).unwrap_or_default();
-        assert!(test.is_empty() || text.contains(&format!("fn {test}(")), "there is no test {name}");
+        assert!(
+            test.is_empty() || text.contains(&format!("fn {test}(")),
+            "there is no test {place}"
+        );
     }
 }
 
@@ -77,8 +80,15 @@ fn every_command_of_the_relay_that_the_readme_names_is_one() {
     assert!(rows.len() > 6, "{rows:?}");
     for row in rows {
         let command = row.split('`').nth(1).unwrap();
-        let words = command.split(' ').skip(1).take_while(|word| word.chars().all(|c| c.is_ascii_lowercase() || c == '-'));
-        let helped = Command::new(env!("CARGO_BIN_EXE_ballot-relay")).args(words).arg("--help").output().unwrap();
+        let words = command
+            .split(' ')
+            .skip(1)
+            .take_while(|word| word.chars().all(|c| c.is_ascii_lowercase() || c == '-'));
+        let helped = Command::new(env!("CARGO_BIN_EXE_ballot-relay"))
+            .args(words)
+            .arg("--help")
+            .output()
+            .unwrap();
         assert!(helped.status.success(), "`{command}` is no command");
     }
 }

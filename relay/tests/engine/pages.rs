@@ -106,7 +106,7 @@ on_both! {
         let id = ask(&mut ana, 2);
         world.clock.advance(Duration::from_mins(10));
         assert_eq!(ana.enter(&id, &code(&id)).status, 403, "after ten minutes");
-        let id = ask(&mut ana, 2);
+        let id = ask(&mut ana, 3);
         let formatted = format!(" {} {} ", &code(&id)[..3], &code(&id)[3..]);
         assert_eq!(ana.enter(&id, &formatted).location, "/me");
         assert_eq!(Browser::new(&world).enter(&id, &code(&id)).status, 403, "a second time");
