@@ -2,7 +2,10 @@
 #![cfg(test)]
 
 mod apart;
+mod bulk;
 mod cluster;
+mod documented;
+mod doors;
 mod forged;
 mod hours;
 mod killed;
