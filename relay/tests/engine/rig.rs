@@ -406,6 +406,19 @@ impl World {
         );
     }
 
+    /// Somebody presses a key during a call.
+    pub(crate) fn press(&self, sid: &str, digits: &str) {
+        let url = format!("{}/control/press", self.provider.as_deref().unwrap());
+        let form = [("sid", sid), ("digits", digits)];
+        let request = async || client().post(url).form(&form).send().await;
+        let answer = self.runtime.block_on(request()).unwrap();
+        assert!(
+            answer.status().is_success() || answer.status().is_redirection(),
+            "{}",
+            answer.status()
+        );
+    }
+
     /// Waits until nothing is due any more, by the clock that the test owns.
     pub(crate) fn settled(&self) {
         let (store, clock) = (self.relay.store.clone(), Arc::clone(&self.clock));
