@@ -10,8 +10,8 @@ use crate::key::Purpose;
 use crate::news::{Channel, Kind};
 use crate::receipt::{Word, word};
 use crate::relay::Relay;
-use crate::suppress::{Heard, Reply, hear, is_spanish};
-use crate::template::{Facts, Templates};
+use crate::suppress::{Heard, Reply, hear, is_spanish, pressed};
+use crate::template::{Facts, Templates, escaped};
 use crate::told::chain;
 use axum::Router;
 use axum::extract::{Path, State};
@@ -36,6 +36,7 @@ type Form = axum::Form<Vec<(String, String)>>;
 pub fn routes() -> Router<Arc<Relay>> {
     Router::new()
         .route("/provider/status/{attempt}/{tag}", post(status))
+        .route("/provider/keys/{attempt}/{tag}", post(keys))
         .route("/provider/inbound", post(inbound))
 }
 
@@ -77,6 +78,36 @@ async fn status(
     }
 }
 
+/// A key was pressed during a call: 9 ends the calls to that number, 7 says that it was not the voter.
+async fn keys(
+    State(relay): State<Arc<Relay>>,
+    Path((attempt, tag)): Path<(String, String)>,
+    (uri, headers): (Uri, HeaderMap),
+    axum::Form(form): Form,
+) -> Response {
+    if !relay.config.keys.verify(Purpose::Receipt, &attempt, &tag)
+        || !is_signed(&relay, &uri, &headers, &form)
+    {
+        return refused();
+    }
+    let digits = form.iter().find(|(name, _)| name == "Digits").map(|(_, value)| value.as_str());
+    let reply = match digits {
+        Some("9") => Reply::Stop,
+        Some("7") => Reply::NotMe,
+        _ => return answer(None),
+    };
+    let now = relay.clock.now();
+    match relay.store.write(move |tx| pressed(tx, &attempt, reply, now)).await {
+        Ok(Some(heard)) => {
+            let said = answered(&relay, (reply, Channel::Voice), heard.language.as_deref(), &heard);
+            let say = |text: String| format!("<Say>{}</Say>", escaped(&text));
+            twiml(&said.map(say).unwrap_or_default())
+        }
+        Ok(None) => answer(None),
+        Err(error) => away(&error),
+    }
+}
+
 async fn inbound(
     State(relay): State<Arc<Relay>>,
     (uri, headers): (Uri, HeaderMap),
@@ -105,14 +136,23 @@ async fn inbound(
         Ok(heard) => {
             relay.owed.notify_waiters();
             let heard = heard.filter(|_| opt_out.is_none());
-            answer(heard.and_then(|heard| answered(&relay, reply, &text, &heard)))
+            let spanish = is_spanish(&text).then_some("es");
+            answer(heard.and_then(|heard| {
+                let wanted = spanish.or(heard.language.as_deref());
+                answered(&relay, (reply, Channel::Text), wanted, &heard)
+            }))
         }
         Err(error) => away(&error),
     }
 }
 
 /// What is said to a reply.
-fn answered(relay: &Relay, reply: Reply, text: &str, heard: &Heard) -> Option<String> {
+fn answered(
+    relay: &Relay,
+    (reply, channel): (Reply, Channel),
+    wanted: Option<&str>,
+    heard: &Heard,
+) -> Option<String> {
     let kind = match reply {
         Reply::Stop => Kind::Stopped,
         Reply::Yes | Reply::Start => Kind::Confirmed,
@@ -126,22 +166,18 @@ fn answered(relay: &Relay, reply: Reply, text: &str, heard: &Heard) -> Option<St
     if !is_known && kind == Kind::Confirmed {
         return None;
     }
-    let wanted = if is_spanish(text) { "es" } else { heard.language.as_deref().unwrap_or("en") };
-    let language = Templates::language(county, wanted);
-    let said = relay.templates.say(county, language, (kind, Channel::Text), &Facts::default());
+    let language = Templates::language(county, wanted.unwrap_or("en"));
+    let said = relay.templates.say(county, language, (kind, channel), &Facts::default());
     said.ok().map(|said| said.body)
 }
 
 /// The answer to a text, as the provider reads it.
 fn answer(text: Option<String>) -> Response {
-    let message = text.map(|text| {
-        let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-        format!("<Message>{text}</Message>")
-    });
-    let body = format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Response>{}</Response>",
-        message.unwrap_or_default()
-    );
+    twiml(&text.map(|text| format!("<Message>{}</Message>", escaped(&text))).unwrap_or_default())
+}
+
+fn twiml(inside: &str) -> Response {
+    let body = format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?><Response>{inside}</Response>");
     ([(header::CONTENT_TYPE, "text/xml")], body).into_response()
 }
 

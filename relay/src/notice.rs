@@ -97,8 +97,8 @@ fn owe_at(tx: &mut Tx<'_>, owed: &Owed<'_>, which: &str, now: Micros) -> Result<
          AND NOT EXISTS (SELECT 1 FROM notice n WHERE n.cause = $3 AND n.contact = c.id)
          AND NOT EXISTS (SELECT 1 FROM in_person p WHERE p.county = c.county AND p.voter = c.voter
              AND p.election = $4)
-         AND (c.channel, c.address) NOT IN (SELECT s.channel, s.address FROM suppression s
-             WHERE s.address = c.address) {wanted} {heard} ORDER BY c.id"
+         AND NOT EXISTS (SELECT 1 FROM suppression s WHERE s.channel = c.channel
+             AND s.address = c.address) {wanted} {heard} ORDER BY c.id"
     );
     let mut values =
         params![&owed.voter.county, &owed.voter.voter, owed.cause, election.unwrap_or_default(),]

@@ -251,10 +251,32 @@ pub fn hear(
                 params![from, now],
             )?;
         }
-        Reply::NotMe => not_me(tx, from, now)?,
+        Reply::NotMe => not_me(tx, (Channel::Text, from), now)?,
         Reply::Help | Reply::Other => {}
     }
     Ok(Some(Heard { county, language }))
+}
+
+/// What a key does that is pressed during a call. Nothing when there was no such call; pressed again, it changes nothing.
+pub fn pressed(
+    tx: &mut Tx<'_>,
+    attempt: &str,
+    reply: Reply,
+    now: Micros,
+) -> Result<Option<Heard>, StoreError> {
+    let row = tx.row(
+        "SELECT n.address, n.county, n.language FROM attempt a JOIN notice n ON n.id = a.notice
+         WHERE a.id = $1 AND a.channel = 'voice'",
+        params![attempt],
+    )?;
+    let Some(row) = row else { return Ok(None) };
+    let place = (Channel::Voice, row.text(0)?);
+    match reply {
+        Reply::Stop => suppress(tx, (place.0, &place.1), "stop", now)?,
+        Reply::NotMe => not_me(tx, (place.0, &place.1), now)?,
+        _ => {}
+    }
+    Ok(Some(Heard { county: Some(row.text(1)?), language: Some(row.text(2)?) }))
 }
 
 /// Whose reply it was.
@@ -267,12 +289,16 @@ pub struct Heard {
 }
 
 /// "This wasn't me": an alarm about every ballot of which the number was told lately.
-fn not_me(tx: &mut Tx<'_>, from: &str, now: Micros) -> Result<(), StoreError> {
+fn not_me(
+    tx: &mut Tx<'_>,
+    (channel, address): (Channel, &str),
+    now: Micros,
+) -> Result<(), StoreError> {
     let told = tx.rows(
         "SELECT DISTINCT county, election, ballot FROM notice
-         WHERE channel = 'text' AND address = $1 AND ballot IS NOT NULL
+         WHERE channel = $2 AND address = $1 AND ballot IS NOT NULL
          AND kind IN ('received', 'accepted', 'on_its_way_back') AND handed_at IS NOT NULL",
-        params![from],
+        params![address, channel.name()],
     )?;
     for row in told {
         let (county, election, ballot) = (row.text(0)?, row.text(1)?, row.text(2)?);

@@ -9,7 +9,7 @@
 
 mod words;
 
-pub use words::{segments, spoken};
+pub use words::{escaped, segments, spoken};
 
 use crate::clock::Micros;
 use crate::config::{Config, County};
@@ -155,6 +155,9 @@ impl Templates {
             if !kind.is_answer() {
                 body = format!("{body}\n\n{}", fill("footer".to_owned())?.trim());
             }
+        }
+        if channel == Channel::Voice && !kind.is_answer() {
+            body = format!("{body} {}", set.language.keys.call);
         }
         let n_characters = body.chars().count();
         let most = match channel {

@@ -116,7 +116,9 @@ impl Provider {
             form.push(("Body", message.said.body.clone()));
             form.push(("ValidityPeriod", seconds.to_string()));
         } else {
-            form.push(("Twiml", spoken(&message.said.body, &message.language)));
+            let keys_url = format!("{}/provider/keys/{}/{tag}", self.public_url, message.attempt);
+            let keys_url = Some(keys_url.as_str()).filter(|_| !message.kind.is_answer());
+            form.push(("Twiml", spoken(&message.said.body, &message.language, keys_url)));
         }
         match self.signed(self.client.post(self.url("")).form(&form)).send().await {
             Ok(response) => judged(response).await,

@@ -21,6 +21,7 @@ pub(super) struct Language {
     pub(super) reasons: BTreeMap<String, String>,
     pub(super) statuses: BTreeMap<String, String>,
     pub(super) footer: Footer,
+    pub(super) keys: Keys,
     pub(super) notices: BTreeMap<String, Notice>,
 }
 
@@ -37,6 +38,13 @@ pub(super) struct Dates {
 #[serde(deny_unknown_fields)]
 pub(super) struct Footer {
     pub(super) email: String,
+}
+
+/// What keys do during a call.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Keys {
+    pub(super) call: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -68,6 +76,9 @@ impl Language {
         }
         for name in self.notices.keys().filter(|name| Kind::from_name(name).is_none()) {
             faults.push(format!("notices.{name} is no kind of notice"));
+        }
+        if self.keys.call.trim().is_empty() {
+            faults.push("keys.call is empty".to_owned());
         }
         if self.dates.months.len() != 12 || self.dates.halves.len() != 2 {
             faults.push("dates has 12 months and 2 halves".to_owned());
@@ -138,10 +149,29 @@ pub fn segments(text: &str) -> u32 {
     u32::try_from(segments).unwrap_or(u32::MAX)
 }
 
-/// What a provider speaks (TwiML): twice, with a pause, since the first words are lost on an answering machine.
-pub fn spoken(text: &str, language: &str) -> String {
-    let escaped: String = text
-        .chars()
+/// What a provider speaks (TwiML): twice, with a pause, since the first words are lost on an answering machine. A key that is pressed
+/// meanwhile goes to `keys_url`.
+pub fn spoken(text: &str, language: &str, keys_url: Option<&str>) -> String {
+    let escaped = escaped(text);
+    let voice = match language {
+        "es" => "es-US",
+        "en" => "en-US",
+        other => other,
+    };
+    let say = format!("<Say language=\"{voice}\">{escaped}</Say>");
+    let twice = format!("<Pause length=\"1\"/>{say}<Pause length=\"1\"/>{say}");
+    match keys_url {
+        None => format!("<Response>{twice}</Response>"),
+        Some(url) => format!(
+            "<Response><Gather numDigits=\"1\" action=\"{}\">{twice}</Gather></Response>",
+            self::escaped(url)
+        ),
+    }
+}
+
+/// As XML has it.
+pub fn escaped(text: &str) -> String {
+    text.chars()
         .map(|c| match c {
             '&' => "&amp;".to_owned(),
             '<' => "&lt;".to_owned(),
@@ -149,14 +179,7 @@ pub fn spoken(text: &str, language: &str) -> String {
             '"' => "&quot;".to_owned(),
             c => c.to_string(),
         })
-        .collect();
-    let voice = match language {
-        "es" => "es-US",
-        "en" => "en-US",
-        other => other,
-    };
-    let say = format!("<Say language=\"{voice}\">{escaped}</Say>");
-    format!("<Response><Pause length=\"1\"/>{say}<Pause length=\"1\"/>{say}</Response>")
+        .collect()
 }
 
 #[cfg(test)]
@@ -196,9 +219,10 @@ mod tests {
 
     #[test]
     fn what_is_spoken_is_no_markup() {
-        let spoken = spoken("<Dial>&\"", "es");
+        let spoken = spoken("<Dial>&\"", "es", Some("http://a/?b&c"));
         assert!(!spoken.contains("<Dial>"), "{spoken}");
         assert!(spoken.contains("&lt;Dial&gt;&amp;&quot;"), "{spoken}");
         assert!(spoken.contains("es-US"), "{spoken}");
+        assert!(spoken.contains("action=\"http://a/?b&amp;c\""), "{spoken}");
     }
 }

@@ -43,9 +43,11 @@ struct Open {
 impl Look {
     pub(super) async fn run(self, mut stopping: watch::Receiver<bool>) {
         while !*stopping.borrow() {
-            let looked = match self.provider() {
-                Some(provider) => self.look(&provider).await,
-                None => self.give_back().await,
+            let looked = match (self.provider(), self.channel) {
+                (Some(provider), _) => self.look(&provider).await,
+                (None, Channel::Email) => self.give_back().await,
+                // Nobody can be asked until the provider is configured again.
+                (None, _) => Ok(false),
             };
             let is_busy = looked.unwrap_or_else(|error| {
                 tracing::error!(channel = %self.channel, error = chain(&error), "Unknown outcomes could not be looked into.");

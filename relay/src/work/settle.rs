@@ -2,12 +2,12 @@
 
 use super::Ended;
 use crate::alarm::{Alarm, raise};
-use crate::channel::code::rank;
+use crate::channel::code::is_final;
 use crate::channel::{Outcome, Trouble};
 use crate::clock::Micros;
 use crate::config::Config;
 use crate::params;
-use crate::receipt::failed;
+use crate::receipt::{Word, failed, word};
 use crate::store::{StoreError, Tx};
 use std::time::Duration;
 
@@ -49,13 +49,17 @@ fn accepted(
     (provider_id, status): (&str, &str),
     now: Micros,
 ) -> Result<(), StoreError> {
+    if is_final(status) {
+        // Seldom: it is over before it began.
+        return word(tx, config, &one.attempt, Word { provider_id, status, code: "" }, now)
+            .map(drop);
+    }
     // A callback may have been faster: what it said stands.
     tx.run(
         "UPDATE attempt SET state = 'accepted', provider_id = $2, status = $3, body = NULL, ended_at = $4
          WHERE id = $1 AND state IN ('calling', 'unknown')",
         params![&one.attempt, provider_id, status, now],
     )?;
-    debug_assert!(rank(status) <= rank("sent"), "a provider's first word is not its last");
     tx.run(
         "UPDATE notice SET state = 'sent', handed_at = COALESCE(handed_at, $2), next_at = $3, changed_at = $2
          WHERE id = $1 AND state IN ('calling', 'unknown')",

@@ -4,8 +4,11 @@
 
 mod apart;
 mod browser;
+mod bulk;
 mod cluster;
 mod deploy;
+mod documented;
+mod doors;
 mod forged;
 mod gate;
 mod hours;

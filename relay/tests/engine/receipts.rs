@@ -8,7 +8,7 @@ use ballot_relay::clock::Clock as _;
 use ballot_relay::news::Channel;
 use ballot_relay::receipt::{Word, word};
 use ballot_relay::stand_in::{End, Settings};
-use relay_wire::Status::Received;
+use relay_wire::Status::{Accepted, Received};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -153,5 +153,24 @@ on_both! {
             world.relay.owed.notify_waiters();
             world.accepted().len() == 5
         });
+    }
+
+    /// Who is called can end the calls, and say that it was not them, by a key.
+    fn a_key_ends_the_calls(rig) {
+        let world = rig.whole(NOON, Settings::default(), Manners::default());
+        world.voter("0", &[(Channel::Voice, &number(0))]);
+        world.take(&event("0", Received, 1, NOON));
+        eventually("a call that was answered", || world.notices() == ["received delivered"]);
+        let sid = world.accepted()[0].sid.clone();
+        for (key, alarms, stopped) in [("5", 0, 0), ("7", 1, 0), ("7", 1, 0), ("9", 1, 1)] {
+            world.press(&sid, key);
+            eventually("what a key does", || {
+                world.count("SELECT COUNT(*) FROM alarm WHERE kind = 'not_me'") == alarms
+                    && world.count("SELECT COUNT(*) FROM suppression WHERE channel = 'voice'") == stopped
+            });
+        }
+        world.take(&event("0", Accepted, 2, NOON));
+        world.settled();
+        assert_eq!(world.notices(), ["received delivered"]);
     }
 }

@@ -107,6 +107,9 @@ pub(crate) struct Rig {
     /// Lines of the configuration that a test adds or overrides.
     pub(crate) sending: String,
     pub(crate) per_second: f64,
+    /// Keys of `[stations]`, and whole tables.
+    pub(crate) stations_more: String,
+    pub(crate) more: String,
     pub(crate) timezone: &'static str,
 }
 
@@ -138,6 +141,8 @@ impl Rig {
             sending: "call_timeout = '2s'\nsettle_after = '3s'\nretry_after = '50ms'\nask_after = '300ms'\n"
                 .to_owned(),
             per_second: 5_000.0,
+            stations_more: String::new(),
+            more: String::new(),
             timezone: "America/Denver",
         }
     }
@@ -159,14 +164,15 @@ impl Rig {
         let (url, speed, zone) = (self.store_url(), self.per_second, self.timezone);
         let mut text = format!(
             "[relay]\npublic_url = 'http://{}'\nkey_file = '{dir}/key'\n[store]\nurl = '{url}'\n\
-             [pages]\nlisten = '{}'\n[stations]\nlisten = '{}'\n\
+             [pages]\nlisten = '{}'\n[stations]\nlisten = '{}'\n{}\n\
              [[county]]\nid = '{COUNTY}'\nname = 'Boulder County'\ntimezone = '{zone}'\nphone = '303-555-0100'\n\
              [[election]]\ncounty = '{COUNTY}'\nid = '{ELECTION}'\nreceive_until = '2026-11-03T19:00'\n\
              cure_until = '2026-11-11T23:59'\nname = {{ en = 'General Election', es = 'Elecciones Generales' }}\n\
              [[station]]\ncounty = '{COUNTY}'\nfacility = 'boulder'\nstation = '*'\nsecret_files = ['{dir}/secret']\n\
              [sending]\nper_address_hour = 1000\n{}\n",
-            self.pages, self.pages, self.stations, self.sending,
+            self.pages, self.pages, self.stations, self.stations_more, self.sending,
         );
+        text.push_str(&self.more);
         for channel in ["text", "voice"] {
             if let Some(provider) = provider {
                 text.push_str(&format!(
@@ -391,6 +397,19 @@ impl World {
     pub(crate) fn text_from(&self, from: &str, body: &str) {
         let url = format!("{}/control/inbound", self.provider.as_deref().unwrap());
         let form = [("from", from), ("to", "+13035550199"), ("body", body)];
+        let request = async || client().post(url).form(&form).send().await;
+        let answer = self.runtime.block_on(request()).unwrap();
+        assert!(
+            answer.status().is_success() || answer.status().is_redirection(),
+            "{}",
+            answer.status()
+        );
+    }
+
+    /// Somebody presses a key during a call.
+    pub(crate) fn press(&self, sid: &str, digits: &str) {
+        let url = format!("{}/control/press", self.provider.as_deref().unwrap());
+        let form = [("sid", sid), ("digits", digits)];
         let request = async || client().post(url).form(&form).send().await;
         let answer = self.runtime.block_on(request()).unwrap();
         assert!(

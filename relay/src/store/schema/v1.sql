@@ -238,7 +238,8 @@ CREATE TABLE notice (
     changed_at BIGINT NOT NULL,
     UNIQUE (cause, contact)
 );
-CREATE INDEX notice_due ON notice (channel, state, priority, next_at);
+CREATE INDEX notice_due ON notice (channel, state, priority, next_at, id);
+CREATE INDEX notice_address ON notice (address);
 CREATE INDEX notice_voter ON notice (county, voter, created_at);
 CREATE INDEX notice_ballot ON notice (county, election, ballot);
 CREATE INDEX notice_bulk ON notice (bulk, state);
