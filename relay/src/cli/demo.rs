@@ -23,7 +23,7 @@ use scratch::Scratch;
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Runtime;
@@ -67,7 +67,17 @@ pub(super) fn demo(arguments: &DemoArguments) -> Result<(), Failure> {
         let text = "there is no ballot-intake beside this program: build it (cargo build), or name it with --intake";
         return Err(Failure::new(66, text));
     }
-    runtime.block_on(rig.run(feeder, arguments.once))
+    let until = if arguments.once { Until::Settled } else { Until::Stopped };
+    runtime.block_on(rig.run(feeder, until))
+}
+
+/// When the demonstration ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Until {
+    /// When everything is settled.
+    Settled,
+    /// When somebody stops it.
+    Stopped,
 }
 
 /// Everything that stands around.
@@ -146,11 +156,11 @@ impl Rig {
             .map_err(|error| Failure::new(66, format!("cannot run {}: {error}", program.display())))
     }
 
-    fn explain(&self, is_fed: bool) -> Result<(), Failure> {
+    fn explain(&self, feeder: Option<&Child>) -> Result<(), Failure> {
         let Self { relay, stand_in_url, events_url, secret_file, .. } = self;
         let (pages, secret) = (&relay.config.public_url, secret_file.display());
         let (name, birth, zip, email) = county::VISITOR;
-        let feeding = if is_fed {
+        let feeding = if feeder.is_some() {
             "ballot-intake's own demonstration feeds it now: a clerk scans envelopes. Once more, in another terminal:"
         } else {
             "Feed it from another terminal, with the daemon's own demonstration:"
@@ -165,17 +175,19 @@ impl Rig {
         ))
     }
 
-    async fn run(self, feeder: Option<Child>, once: bool) -> Result<(), Failure> {
-        self.explain(feeder.is_some())?;
+    async fn run(self, feeder: Option<Child>, until: Until) -> Result<(), Failure> {
+        self.explain(feeder.as_ref())?;
         let (stop, stopping) = watch::channel(false);
         let (relay, mail) = (Arc::clone(&self.relay), self.mail.clone());
         let stand_in = self.stand_in.serve(super::run::stopped(stopping.clone()));
         let watched = async {
-            let outcome = if once {
-                until_settled(&relay, &mail, feeder).await
-            } else {
-                asked_to_stop().await;
-                Ok(())
+            let outcome = match until {
+                Until::Settled => until_settled(&relay, &mail, feeder).await,
+                Until::Stopped => {
+                    let _fed = feeder.map(Guarded);
+                    asked_to_stop().await;
+                    Ok(())
+                }
             };
             stop.send_replace(true);
             outcome
@@ -265,7 +277,7 @@ async fn until_settled(
         let standing = relay.store.read(Standing::read).await;
         let standing = standing.map_err(|error| Failure::new(69, chain(&error)))?;
         if let Some(status) = ended.filter(|_| standing.open == 0) {
-            return conclude(standing, mail.newest_first().len(), status.success());
+            return conclude(standing, mail.newest_first().len(), status);
         }
         if Instant::now() > deadline {
             return Err(Failure::new(1, format!("not settled in time: {standing:?}")));
@@ -287,13 +299,13 @@ impl Drop for Guarded {
     }
 }
 
-fn conclude(standing: Standing, letters: usize, is_fed: bool) -> Result<(), Failure> {
+fn conclude(standing: Standing, letters: usize, daemon: ExitStatus) -> Result<(), Failure> {
     let Standing { events, emails, confirmed, lost, .. } = standing;
     say(&format!(
         "{events} events taken, {emails} e-mails handed over, {confirmed} texts and calls confirmed, {lost} lost"
     ))?;
     let mut lacking = Vec::new();
-    if !is_fed {
+    if !daemon.success() {
         lacking.push("the daemon's demonstration did not succeed".to_owned());
     }
     if events == 0 || emails == 0 || confirmed == 0 {

@@ -208,6 +208,7 @@ pub(super) fn now(shared: &Shared) -> i64 {
     shared.clock.now().0.saturating_add(ahead)
 }
 
+#[expect(clippy::significant_drop_tightening, reason = "what is told is of one moment")]
 fn list(
     shared: &Shared,
     account: &str,

@@ -92,6 +92,7 @@ pub(super) async fn set(
     Json(settings)
 }
 
+#[expect(clippy::significant_drop_tightening, reason = "what is told is of one moment")]
 pub(super) async fn accepted(State(shared): State<Shared>) -> Response {
     let written = {
         let book = shared.book.borrow();

@@ -11,6 +11,7 @@ use askama::Template;
 use axum::body::Body;
 use axum::http::{Response, StatusCode};
 use jiff::Timestamp;
+use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use std::borrow::Borrow;
 
@@ -107,18 +108,22 @@ impl<'v> Frame<'v> {
         self.words.find(&format!("done.{done}"))
     }
 
-    /// A time as people of the county read it.
+    /// A time as people of the county read it; midnight to the second is a day that came without a time.
     pub fn time(&self, at: impl Borrow<Micros>) -> String {
         let Ok(instant) = Timestamp::from_microsecond(at.borrow().0) else { return String::new() };
         let local = instant.to_zoned_datetime(self.zone.clone());
-        match self.words.lang {
-            Lang::En => local.strftime("%B %-d, %Y, %-I:%M %p %Z").to_string(),
+        let (day, clock) = match self.words.lang {
+            Lang::En => (local.strftime("%B %-d, %Y").to_string(), "%-I:%M %p %Z"),
             Lang::Es => {
                 let month = MONTHS.get(usize::from(local.month().unsigned_abs()).saturating_sub(1));
                 let (day, month) = (local.day(), month.copied().unwrap_or_default());
-                format!("{day} de {month} de {}, {}", local.year(), local.strftime("%-H:%M %Z"))
+                (format!("{day} de {month} de {}", local.year()), "%-H:%M %Z")
             }
+        };
+        if local.time() == Time::midnight() {
+            return day;
         }
+        format!("{day}, {}", local.strftime(clock))
     }
 
     /// A text as part of an address.
