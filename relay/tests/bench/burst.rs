@@ -7,10 +7,6 @@
 #![expect(dead_code, reason = "the rig is the tests'")]
 #![expect(
     clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::string_slice,
     clippy::print_stdout,
     reason = "a benchmark that fails says where"
 )]
