@@ -45,7 +45,7 @@ pub enum StoreUrl {
 }
 
 impl StoreUrl {
-    /// Reads `sqlite:FILE` or `postgres://…`.
+    /// Reads `sqlite:FILE` or `postgres://...`.
     pub fn parse(text: &str) -> Option<Self> {
         if let Some(file) = text.strip_prefix("sqlite:") {
             return (!file.is_empty()).then(|| Self::Sqlite(PathBuf::from(file)));

@@ -19,7 +19,7 @@ const LAYERS: [&[&str]; 7] = [
 
 /// Those of the relay, a package of its own.
 const RELAY_LAYERS: [&[&str]; 17] = [
-    &["clock", "hours", "id", "key", "news", "told"],
+    &["clock", "hours", "id", "key", "news", "told", "params"],
     &["store"],
     &["config"],
     &["template"],

@@ -18,7 +18,7 @@ const BYTES_MAX: u64 = 1 << 20;
 /// What a bounce says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bounce {
-    /// `failed`, `delayed`, …
+    /// `failed`, `delayed`, ...
     pub action: String,
     /// The status of RFC 3463.
     pub status: String,

@@ -113,7 +113,7 @@ impl Mailer {
         Line { mailer: self.clone(), open: None, n_sent: 0 }
     }
 
-    /// The return path of an attempt: `bounce+<attempt>.<tag>@…`.
+    /// The return path of an attempt: `bounce+<attempt>.<tag>@...`.
     fn return_path(&self, attempt: &str) -> Result<Address, AddressError> {
         let attempt = attempt.replace('-', "");
         let tag = self.0.keys.address_tag(Purpose::Bounce, &attempt);
@@ -155,7 +155,7 @@ fn header(name: &'static str, value: String) -> HeaderValue {
     HeaderValue::new(HeaderName::new_from_ascii_str(name), value)
 }
 
-/// The attempt of a bounce's recipient, if the address is one of our return paths: `bounce+<attempt>.<tag>@…`.
+/// The attempt of a bounce's recipient, if the address is one of our return paths: `bounce+<attempt>.<tag>@...`.
 pub(crate) fn bounced_attempt(keys: &Keys, recipient: &str) -> Option<String> {
     let (mailbox, _) = recipient.trim_matches(['<', '>', ' ']).rsplit_once('@')?;
     let (attempt, tag) = mailbox
