@@ -7,6 +7,7 @@
 #![expect(dead_code, reason = "the rig is the tests'")]
 #![expect(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::print_stdout,
     reason = "a benchmark that fails says where"
 )]
