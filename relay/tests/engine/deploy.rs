@@ -65,9 +65,9 @@ fn every_test_and_file_of_the_relay_that_the_readme_names_is_there() {
         let (name, test) = place.split_once("::").unwrap_or((place, ""));
         let file = root().join(name);
         assert!(file.exists(), "{place} is not there");
-        let text = fs::read_to_string(&file).unwrap_or_default();
+        let source = fs::read_to_string(&file).unwrap_or_default();
         assert!(
-            test.is_empty() || text.contains(&format!("fn {test}(")),
+            test.is_empty() || source.contains(&format!("fn {test}(")),
             "there is no test {place}"
         );
     }
