@@ -198,7 +198,7 @@ mod tests {
         assert!(!ours.verify(Purpose::Receipt, "a", &tag));
         assert!(!keys(&[2]).verify(Purpose::Bounce, "a", &tag));
         assert!(!ours.verify(Purpose::Bounce, "a", ""));
-        assert!(!ours.verify(Purpose::Bounce, "a", &tag[..4]));
+        assert!(!ours.verify(Purpose::Bounce, "a", tag.get(..4).unwrap()));
         let tag = ours.address_tag(Purpose::Bounce, "a").to_uppercase();
         assert!(ours.verify_address(Purpose::Bounce, "a", &tag));
         assert!(!ours.verify_address(Purpose::Bounce, "b", &tag));

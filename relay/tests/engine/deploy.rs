@@ -59,13 +59,13 @@ fn systemd_finds_the_relays_unit_hardened() {
 #[test]
 fn every_test_and_file_of_the_relay_that_the_readme_names_is_there() {
     let quoted = README.split('`').skip(1).step_by(2);
-    let places: Vec<&str> = quoted.filter(|place| place.starts_with("relay/")).collect();
-    assert!(places.len() > 10, "{places:?}");
-    for place in places {
-        let (path, test) = place.split_once("::").unwrap_or((place, ""));
-        let path = root().join(path);
-        assert!(path.exists(), "{place} is not there");
-        let source = fs::read_to_string(&path).unwrap_or_default();
+    let named: Vec<&str> = quoted.filter(|place| place.starts_with("relay/")).collect();
+    assert!(named.len() > 10, "{named:?}");
+    for place in named {
+        let (name, test) = place.split_once("::").unwrap_or((place, ""));
+        let file = root().join(name);
+        assert!(file.exists(), "{place} is not there");
+        let source = fs::read_to_string(&file).unwrap_or_default();
         assert!(
             test.is_empty() || source.contains(&format!("fn {test}(")),
             "there is no test {place}"

@@ -124,7 +124,7 @@ fn hold(rig: &Rig, start: &str, steps: &[Step]) -> usize {
                 choose(&world, n, wishes[n]);
             }
             Step::Pass(minutes) => {
-                world.clock.advance(Duration::from_secs(u64::from(minutes) * 60))
+                world.clock.advance(Duration::from_secs(u64::from(minutes) * 60));
             }
             Step::Restart => world.restart(),
         }

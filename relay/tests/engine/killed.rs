@@ -6,7 +6,7 @@
 use crate::on_both;
 use crate::rig::{
     ACCOUNT, Accepted, COUNTY, Deadline, ELECTION, Rig, accepted, client, enrolled, event,
-    eventually, number, pause, written, zone_of_day,
+    eventually, number, pause, say, written, zone_of_day,
 };
 use crate::sink::{Mail, Manners, Sink};
 use ballot_relay::clock::{Clock as _, SystemClock};
@@ -26,6 +26,8 @@ use tokio::runtime::Runtime;
 const TEXTS: usize = 900;
 const CALLS: usize = 300;
 const EMAILS: usize = 900;
+/// From one voter to the next: all channels are at work at every kill.
+const STRIDE: usize = 1_009;
 /// Kills, each of one of the three.
 const KILLS: u32 = 14;
 /// Between two kills, at most.
@@ -72,7 +74,7 @@ impl Scene {
             .build()
             .unwrap();
         let random = getrandom::u64().unwrap();
-        println!("seed {random}");
+        say(&format!("seed {random}"));
         let mut scene = Self {
             rig,
             runtime,
@@ -250,7 +252,7 @@ impl Scene {
                     &[],
                 )
             });
-            println!("{states:#?}");
+            say(&format!("{states:#?}"));
             std::panic::resume_unwind(failed);
         }
         self.mails = mails;
@@ -288,12 +290,12 @@ impl Scene {
             assert_eq!(n_told, 1, "{channel} to {address}");
         }
         let (resolved, n_doubtful) = (self.resolved(), self.doubtful());
-        println!(
+        say(&format!(
             "{} notices, {KILLS} kills: {resolved:?} attempts, {n_doubtful} taken that nobody had answered, \
              {n_again} e-mails twice, {} unconfirmed",
             TEXTS + CALLS + EMAILS,
             unconfirmed.len()
-        );
+        ));
         // Else the kills missed what they are for.
         assert!(n_doubtful > 0, "no outcome was ever unknown");
     }
@@ -364,8 +366,6 @@ fn kill(child: Option<Child>) {
 /// Delivers every event until it is taken, a few at a time, as stations' outboxes do.
 async fn deliver(url: String, secret: Secret) {
     let client = client();
-    // All channels are at work at every kill.
-    const STRIDE: usize = 1_009;
     let total = TEXTS + CALLS + EMAILS;
     for n in (0..total).map(|n| n * STRIDE % total) {
         let now = SystemClock.now();

@@ -108,8 +108,8 @@ on_both! {
         assert_eq!(ana.enter(&id, &code(&id)).status, 403, "after ten minutes");
         let id = ask(&mut ana, 3);
         let digits = code(&id);
-        let (head, tail) = digits.split_at(3);
-        let formatted = format!(" {head} {tail} ");
+        let (first, last) = digits.split_at(3);
+        let formatted = format!(" {first} {last} ");
         assert_eq!(ana.enter(&id, &formatted).location, "/me");
         assert_eq!(Browser::new(&world).enter(&id, &code(&id)).status, 403, "a second time");
         assert_eq!(contacts(&world, "1"), ["email ana@example.org confirmed"]);

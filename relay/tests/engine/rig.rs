@@ -19,6 +19,7 @@ use base64::engine::general_purpose::STANDARD;
 use relay_wire::{ChangeEvent, Method, Secret, Status};
 use serde::Deserialize;
 use std::fs;
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -78,7 +79,6 @@ pub(crate) fn at(text: &str) -> Micros {
 macro_rules! on_both {
     ($($(#[$doc:meta])* fn $name:ident($rig:ident) $body:block)*) => {
         $($(#[$doc])* mod $name {
-            #[allow(unused_imports, reason = "what the test uses")]
             use super::*;
 
             fn check($rig: $crate::rig::Rig) $body
@@ -175,17 +175,19 @@ impl Rig {
         text.push_str(&self.more);
         for channel in ["text", "voice"] {
             if let Some(provider) = provider {
-                text.push_str(&format!(
+                let table = format!(
                     "[{channel}]\napi_url = '{provider}'\naccount = '{ACCOUNT}'\ntoken_file = '{dir}/token'\n\
                      from = '+13035550199'\nper_second = {speed:?}\nat_once = 24\n"
-                ));
+                );
+                text.push_str(&table);
             }
         }
         if let Some(mail) = mail {
-            text.push_str(&format!(
+            let table = format!(
                 "[email]\nserver = '{mail}'\nsecurity = 'none'\nfrom = 'Boulder County <no-reply@example.org>'\n\
                  return_domain = 'bounce.example.org'\nper_second = {speed:?}\nat_once = 16\n"
-            ));
+            );
+            text.push_str(&table);
         }
         text
     }
@@ -233,6 +235,7 @@ pub(crate) struct Accepted {
 impl World {
     fn open(rig: &Rig, now: &str, providers: Option<(Settings, Manners)>) -> Self {
         let clock = Arc::new(ManualClock::new(at(now)));
+        let shared: Arc<dyn Clock> = Arc::<ManualClock>::clone(&clock);
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
@@ -247,10 +250,9 @@ impl World {
                 inbound: Some(format!("http://{}/provider/inbound", rig.pages)),
                 settings,
             };
-            let shared: Arc<dyn Clock> = clock.clone();
             let address = "127.0.0.1:0".parse().unwrap();
             let stand_in = runtime
-                .block_on(StandIn::bind(address, options, shared, PostBox::default()))
+                .block_on(StandIn::bind(address, options, Arc::clone(&shared), PostBox::default()))
                 .unwrap();
             provider = Some(stand_in.url());
             doors.push(runtime.spawn(stand_in.serve(std::future::pending())));
@@ -258,7 +260,7 @@ impl World {
         }
         let mail = sink.as_ref().map(|sink: &Sink| sink.address);
         let config = Config::parse(&rig.config(provider.as_deref(), mail)).unwrap();
-        let relay = Relay::open(config.clone(), clock.clone()).unwrap();
+        let relay = Relay::open(config.clone(), shared).unwrap();
         let mut world = Self {
             relay,
             clock,
@@ -313,7 +315,8 @@ impl World {
             door.abort();
             drop(self.runtime.block_on(door));
         }
-        self.relay = Relay::open(self.config.clone(), self.clock.clone()).unwrap();
+        let clock: Arc<dyn Clock> = Arc::<ManualClock>::clone(&self.clock);
+        self.relay = Relay::open(self.config.clone(), clock).unwrap();
         self.open_doors();
         self.start();
     }
@@ -503,6 +506,11 @@ pub(crate) fn client() -> reqwest::Client {
 pub(crate) fn accepted(runtime: &Runtime, provider: &str) -> Vec<Accepted> {
     let url = format!("{provider}/control/accepted");
     runtime.block_on(async { client().get(url).send().await.unwrap().json().await.unwrap() })
+}
+
+/// Says a figure; `cargo test -- --nocapture` shows it.
+pub(crate) fn say(figure: &str) {
+    std::io::stdout().write_all(format!("{figure}\n").as_bytes()).unwrap();
 }
 
 /// The number of a voter.

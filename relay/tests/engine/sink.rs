@@ -30,7 +30,7 @@ impl Mail {
         let prefix = format!("{}:", name.to_lowercase());
         head.lines()
             .find(|line| line.to_lowercase().starts_with(&prefix))
-            .map(|line| line[prefix.len()..].trim().to_owned())
+            .and_then(|line| Some(line.get(prefix.len()..)?.trim().to_owned()))
     }
 }
 
@@ -60,7 +60,7 @@ impl Sink {
                 let (tx, manners) = (tx.clone(), manners.clone());
                 named("sink-line", move || {
                     // A client that was killed leaves a broken line.
-                    if let Err(error) = converse(stream, &tx, &manners) {
+                    if let Err(error) = converse(&stream, &tx, &manners) {
                         tracing::debug!(%error, "A line broke.");
                     }
                 });
@@ -79,9 +79,9 @@ fn named(name: &str, body: impl FnOnce() + Send + 'static) {
     thread::Builder::new().name(name.to_owned()).spawn(body).unwrap();
 }
 
-fn converse(stream: TcpStream, tx: &Sender<Mail>, manners: &Manners) -> io::Result<()> {
+fn converse(stream: &TcpStream, tx: &Sender<Mail>, manners: &Manners) -> io::Result<()> {
     let mut reader = BufReader::new(stream.try_clone()?);
-    let say = |text: &str| (&stream).write_all(format!("{text}\r\n").as_bytes());
+    let say = |text: &str| { stream }.write_all(format!("{text}\r\n").as_bytes());
     say("220 sink")?;
     let (mut return_path, mut to) = (String::new(), String::new());
     let mut line = String::new();
@@ -105,7 +105,7 @@ fn converse(stream: TcpStream, tx: &Sender<Mail>, manners: &Manners) -> io::Resu
                 say("354 go on")?;
                 let text = message(&mut reader)?;
                 let mail = Mail { return_path: return_path.clone(), to: to.clone(), text };
-                tx.send(mail).map_err(|_| io::Error::other("nobody keeps it"))?;
+                tx.send(mail).map_err(io::Error::other)?;
                 if crossbeam_channel::after(manners.delay).recv().is_err() {
                     return Ok(());
                 }
