@@ -43,12 +43,18 @@ use crate::key::Keys;
 use crate::relay::Relay;
 use assets::Assets;
 use std::sync::Arc;
+use tokio::sync::Semaphore;
+
+/// What is done at once after answers that tell nothing.
+const AFTERWARDS_MAX: usize = 256;
 
 /// What every request has.
 #[derive(Debug, Clone)]
 pub struct Site {
     /// The relay that the pages are of.
     pub relay: Arc<Relay>,
+    /// Places for what is done after the answer.
+    pub afterwards: Arc<Semaphore>,
     lexicon: Lexicon,
     assets: Arc<Assets>,
 }
@@ -56,7 +62,12 @@ pub struct Site {
 impl Site {
     /// Everything that pages need.
     pub fn new(relay: Arc<Relay>) -> Result<Self, WordsError> {
-        Ok(Self { relay, lexicon: Lexicon::built_in()?, assets: Arc::new(Assets::new()) })
+        Ok(Self {
+            relay,
+            afterwards: Arc::new(Semaphore::new(AFTERWARDS_MAX)),
+            lexicon: Lexicon::built_in()?,
+            assets: Arc::new(Assets::new()),
+        })
     }
 
     /// The words of a language.

@@ -19,6 +19,13 @@ struct Alarm {
     closed: Option<(Micros, String)>,
 }
 
+impl Alarm {
+    /// Whether its subject is a voter; else it is a ballot or a part of the relay.
+    fn is_of_a_voter(&self) -> bool {
+        self.kind == "not_me" && !self.subject.contains('/')
+    }
+}
+
 #[derive(Template)]
 #[template(path = "office_alarms.html")]
 struct Alarms<'v> {

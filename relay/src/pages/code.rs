@@ -12,7 +12,9 @@ use crate::relay::Relay;
 use crate::store::{StoreError, Tx};
 use crate::told::chain;
 use crate::voter::{self, Contact, Enrolment, FirstOrNext, VoterId};
-use crate::web::{Frame, Limit, Outcome, Visit, Visitor, admits, begin, strike, with_session};
+use crate::web::{
+    Frame, Limit, Outcome, Refusal, Visit, Visitor, admits, begin, strike, with_session,
+};
 use askama::Template;
 use axum::http::StatusCode;
 use std::sync::Arc;
@@ -88,7 +90,12 @@ pub(super) async fn send(visit: Visit) -> Outcome {
         now,
         relay: Arc::clone(&visit.site.relay),
     };
-    drop(tokio::spawn(asked.look_for()));
+    let place = Arc::clone(&visit.site.afterwards).try_acquire_owned();
+    let place = place.map_err(|_full| Refusal::Busy)?;
+    drop(tokio::spawn(async move {
+        asked.look_for().await;
+        drop(place);
+    }));
     Visit::see_other(&format!("/code?id={id}"))
 }
 

@@ -134,6 +134,9 @@ fn flatten(prefix: &str, table: &toml::Table, into: &mut BTreeMap<String, String
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::news::{Channel, Kind};
+    use crate::web::Role;
+    use relay_wire::Status;
     use std::collections::BTreeSet;
     use std::fs;
     use std::path::Path;
@@ -183,6 +186,46 @@ mod tests {
             }
         }
         assert!(named > 30, "{named}");
+    }
+
+    #[test]
+    fn every_name_that_the_relay_knows_has_words() {
+        let keys = keys(Lang::En);
+        let kinds = Kind::ALL.iter().map(|kind| format!("kind.{kind}"));
+        let channels = Channel::ALL.iter().map(|channel| format!("channel.{channel}"));
+        let statuses = Status::ALL.iter().map(|status| format!("ballot.{status}"));
+        let roles = Role::ALL.iter().map(|role| format!("people.{}", role.name()));
+        let alarms = raised().into_iter().map(|kind| format!("alarm.{kind}"));
+        for key in kinds.chain(channels).chain(statuses).chain(roles).chain(alarms) {
+            assert!(keys.contains(&key), "{key}");
+        }
+    }
+
+    /// The kinds of alarms that the code raises.
+    fn raised() -> BTreeSet<String> {
+        let mut kinds = BTreeSet::new();
+        let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                let Ok(text) = fs::read_to_string(&path) else {
+                    folders.push(path);
+                    continue;
+                };
+                for rest in text.split("Alarm {").skip(1) {
+                    let kind =
+                        rest.split_once("kind: \"").and_then(|(_, rest)| rest.split('"').next());
+                    kinds.extend(
+                        kind.filter(|kind| {
+                            kind.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
+                        })
+                        .map(str::to_owned),
+                    );
+                }
+            }
+        }
+        assert!(kinds.len() > 4, "{kinds:?}");
+        kinds
     }
 
     #[test]

@@ -177,6 +177,45 @@ on_both! {
         assert_eq!(ana.get("/office/voters/boulder/2").location, "/office/signin");
     }
 
+    /// Several voters share one address, each with notices of their own.
+    fn two_voters_share_an_address(rig) {
+        let world = open(&rig);
+        let (mut ana, mut ben) = (Browser::new(&world), Browser::new(&world));
+        assert_eq!(ana.sign_in(ANA, EMAIL).location, "/me");
+        assert_eq!(ben.sign_in(BEN, EMAIL).location, "/me");
+        let own = ["email ana@example.org confirmed"];
+        assert_eq!((contacts(&world, "1"), contacts(&world, "2")), (own.map(str::to_owned).to_vec(), own.map(str::to_owned).to_vec()));
+        let id = world.rows("SELECT id FROM contact WHERE voter = '1'")[0].text(0).unwrap();
+        assert_eq!(ana.post(("/me/contacts", &format!("/me/contacts/{id}/remove")), &[]).status, 303);
+        assert_eq!((contacts(&world, "1").len(), contacts(&world, "2").len()), (0, 1));
+    }
+
+    /// A voter chooses language, hours and what to hear of; what lies outside the county's hours is refused.
+    fn a_voters_wishes_are_kept_within_the_countys_hours(rig) {
+        let world = open(&rig);
+        let mut ana = Browser::new(&world);
+        assert_eq!(ana.sign_in(ANA, EMAIL).location, "/me");
+        let wish = |from, until| {
+            [("language", "es"), ("zone", "America/Phoenix"), ("from", from), ("until", until), ("kind", "received")]
+        };
+        let page = ("/me/preferences", "/me/preferences");
+        for (from, until, expected) in
+            [("07:59", "20:00", 400), ("09:00", "21:01", 400), ("12:00", "12:00", 400), ("x", "20:00", 400), ("09:30", "18:00", 303)]
+        {
+            assert_eq!(ana.post(page, &wish(from, until)).status, expected, "{from} {until}");
+        }
+        let mut wrong = wish("09:30", "18:00");
+        wrong[1].1 = "Mars/Olympus";
+        assert_eq!(ana.post(page, &wrong).status, 400);
+        let row = &world.rows("SELECT language || ' ' || timezone || ' ' || kinds, from_minute, until_minute FROM enrolment")[0];
+        assert_eq!(row.text(0).unwrap(), "es America/Phoenix received");
+        assert_eq!((row.int(1).unwrap(), row.int(2).unwrap()), (570, 1_080));
+        assert_eq!(ana.post(("/me/contacts", "/me/end"), &[]).status, 303);
+        assert_eq!(world.count("SELECT COUNT(*) FROM enrolment WHERE ended_at IS NULL"), 0);
+        assert_eq!(ana.post(("/me/contacts", "/me/resume"), &[]).status, 303);
+        assert_eq!(world.count("SELECT COUNT(*) FROM enrolment WHERE ended_at IS NULL"), 1);
+    }
+
     /// A session ends when it is not used, when it is signed out of, and with the voter's secrecy.
     fn a_session_ends(rig) {
         let world = open(&rig);
