@@ -18,8 +18,14 @@
 //!
 //! - Words: [`clock`], [`hours`], [`id`], [`key`], [`news`], [`told`].
 //! - [`store`]: the one seam to SQLite and PostgreSQL; `store/schema/v1.sql` is the page to read first. [`config`]: a file, checked.
-//! - [`voter`]: who is told, where, and when.
-//! - [`relay`]: what every part of a running relay shares. [`serve`]: connections and the router. [`cli`]: what people type.
+//! - [`relay`]: what every part of a running relay shares. [`template`]: what voters read and hear.
+//! - [`voter`]: who is told, where, and when. [`suppress`]: what must not be sent to. [`alarm`]: what the office must look at.
+//! - [`intake`]: events, files, scans. [`ballot`]: where each ballot stands. [`notice`]: what is owed; its header has the table of states.
+//!   [`bulk`]: reminders.
+//! - [`work`]: sends what is owed, and finds out what became of it; its header is the design. [`channel`]: one call of one provider.
+//!   [`receipt`]: what a provider says, by whichever way. [`callback`]: what providers tell by themselves.
+//! - [`web`], [`pages`], [`office`]: what voters and the office see. [`stand_in`]: a provider for tests and for trying out.
+//! - [`serve`]: connections and the router. [`cli`]: what people type.
 //!
 //! # Invariants
 //!
@@ -27,6 +33,15 @@
 //! - An attempt is committed before the provider is called. What became of it is found out before anything is sent again.
 //! - No transaction is open while a provider is called. There is no lock in this code and no unbounded queue.
 //! - No voter's data is in a log line or in an error.
+//!
+//! # Where to start
+//!
+//! - A new kind of notice: [`news::Kind`], its words in `template/*.toml`, its fields in [`template`].
+//! - A new language: a file like `template/es.toml` in the county's folder. A built-in one: `template/`, and `web/words/`.
+//! - A new channel or provider: [`channel::Outcome`] says what must be told apart; then a line of [`channel::Line`].
+//! - A new state of a notice: [`notice`], then [`receipt`] and `work::settle`.
+//! - A new column: a step in `store/schema/`, and nothing in either engine.
+//! - A new page: [`web`], then [`pages`] or [`office`].
 
 // Words: values and pure rules.
 pub mod clock;

@@ -209,12 +209,31 @@ impl Dispatch {
                 tracing::error!(attempt = message.attempt, "There is no line for an attempt.");
                 continue;
             };
+            if self.is_late(&message) {
+                // Its lease may run out during the call, and somebody else find that the provider has nothing.
+                self.idle.push(line);
+                let outcome =
+                    Outcome::NotSent { why: "lease".to_owned(), after: None, of: Trouble::Message };
+                self.ended.push(Ended {
+                    attempt: message.attempt,
+                    notice: message.notice,
+                    outcome,
+                });
+                continue;
+            }
             self.running.spawn(async move {
                 let outcome = line.hand_over(&message).await;
                 (line, Ended { attempt: message.attempt, notice: message.notice, outcome })
             });
         }
         turn.wait.unwrap_or(IDLE)
+    }
+
+    /// Whether the commit took so long that a call could outlast the lease.
+    fn is_late(&self, message: &Message) -> bool {
+        let sending = &self.relay.config.sending;
+        let age = self.relay.clock.now().since(message.at);
+        age.saturating_add(sending.call_timeout) >= sending.settle_after
     }
 
     fn note(&mut self, done: Result<(Line, Ended), tokio::task::JoinError>) {
