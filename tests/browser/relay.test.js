@@ -169,6 +169,14 @@ describe("the relay", () => {
     await at.sue.goto(relay.url.slice(0, -1) + place);
     await submit(at.sue, "/stop", {});
     await is_done(at.sue, "stopped");
+    await submit(at.sue, "/take-back", {});
+    await is_done(at.sue, "proposed");
+    const retraction = new URL(at.sue.url()).pathname;
+    await at.sam.goto(relay.url.slice(0, -1) + retraction);
+    assert.ok((await text_of(at.sam)).includes(EN["bulk.count"].replace("{n}", "2")));
+    await submit(at.sam, "/release", {});
+    await is_done(at.sam, "released");
+    await eventually("the retractions", async () => (await relay.mail("dora@example.org")).length >= 3 && (await relay.mail("eli@example.org")).length >= 3);
   });
 
   test("who made a reminder does not release it, whatever is posted", async () => {
