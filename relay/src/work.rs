@@ -5,7 +5,7 @@
 //! - Each channel has a loop of its own, so that a slow one holds up no other. A turn of it is one transaction: it writes down what the
 //!   calls that ended brought, and commits the attempts of the next ones. Then the calls are made, so many at once.
 //! - An attempt is committed before its call, with a lease that is longer than the call may take. When the process dies between the
-//!   provider's accepting and our commit, the lease runs out and the outcome is *unknown*: [`look`] asks the provider by recipient, text
+//!   provider's accepting and our commit, the lease runs out and the outcome is *unknown*: `look` asks the provider by recipient, text
 //!   and time. Found: it is adopted. Not found: it is owed again. Texts and calls are therefore sent at most once, e-mails, of which no
 //!   server can be asked, at most once more and with the same `Message-ID`.
 //! - What it cannot hold against: a process that is stopped (not killed) between its commit and its call for longer than the lease, and a
