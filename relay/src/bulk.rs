@@ -6,6 +6,7 @@
 //!   refused and made anew. More while it is written out: it stops itself, and the office is alarmed.
 //! - Whoever made it does not release it.
 //! - What it says comes from the templates and the election's own dates: nobody types anything that voters read.
+//! - A reminder that was wrong is taken back by a retraction: another bulk, to whoever got it, released by a second person, too.
 //! - It is written out a piece at a time by any process of the relay; a crash goes on where the last commit stood. A stop holds at
 //!   once: what is owed and was not yet sent is withdrawn.
 
@@ -13,7 +14,7 @@ use crate::alarm::{Alarm, raise};
 use crate::clock::Micros;
 use crate::id::new_id;
 use crate::news::Kind;
-use crate::notice::{self, Owed};
+use crate::notice::{self, Owed, SENT_STATES};
 use crate::params;
 use crate::store::{Row, StoreError, Tx, Value};
 use crate::voter::VoterId;
@@ -41,8 +42,12 @@ pub struct Aim {
 pub struct Bulk {
     /// Its id.
     pub id: String,
+    /// A reminder, or a retraction.
+    pub kind: Kind,
     /// Whom it is for.
     pub aim: Aim,
+    /// The reminder that it takes back.
+    pub takes_back: Option<String>,
     /// How many contacts it was counted for.
     pub target: i64,
     /// How many notices were written out.
@@ -132,6 +137,41 @@ pub fn draft(
     Ok(id)
 }
 
+/// Keeps what takes a reminder back, to be released by somebody else; its id. Nothing where nobody got the reminder.
+pub fn take_back(
+    tx: &mut Tx<'_>,
+    reminder: &Bulk,
+    (by, not_after): (&str, Micros),
+    now: Micros,
+) -> Result<Option<String>, StoreError> {
+    let (id, target) = (new_id(now), heard(tx, &reminder.id)?);
+    if target == 0 || reminder.kind != Kind::Reminder {
+        return Ok(None);
+    }
+    tx.run(
+        "INSERT INTO bulk (id, county, election, kind, statuses, fields, target, state, cursor, made,
+         created_by, created_at, not_after) VALUES ($1, $2, $3, $4, '', $5, $6, 'draft', '', 0, $7, $8, $9)",
+        params![
+            &id,
+            &reminder.aim.county,
+            &reminder.aim.election,
+            Kind::Retraction.name(),
+            &reminder.id,
+            target,
+            by,
+            now,
+            not_after
+        ],
+    )?;
+    Ok(Some(id))
+}
+
+/// How many contacts got a reminder, or may have.
+fn heard(tx: &mut Tx<'_>, reminder: &str) -> Result<i64, StoreError> {
+    let sql = format!("SELECT COUNT(*) FROM notice WHERE cause = $1 AND state IN ({SENT_STATES})");
+    tx.count(&sql, params![reminder])
+}
+
 /// A second person releases it.
 pub fn release(tx: &mut Tx<'_>, id: &str, by: &str, now: Micros) -> Result<Release, StoreError> {
     let Some(bulk) = find(tx, id)?.filter(|bulk| bulk.state == "draft") else {
@@ -140,7 +180,10 @@ pub fn release(tx: &mut Tx<'_>, id: &str, by: &str, now: Micros) -> Result<Relea
     if bulk.created_by == by {
         return Ok(Release::SamePerson);
     }
-    let n_now = count(tx, &bulk.aim)?;
+    let n_now = match &bulk.takes_back {
+        Some(reminder) => heard(tx, reminder)?,
+        None => count(tx, &bulk.aim)?,
+    };
     if n_now > bulk.target {
         end(tx, id, ("refused", Some("grew")))?;
         return Ok(Release::Grew(n_now));
@@ -171,19 +214,10 @@ pub fn write_out(tx: &mut Tx<'_>, now: Micros) -> Result<bool, StoreError> {
     );
     let Some(row) = tx.row(&sql, &[])? else { return Ok(false) };
     let mut bulk = bulk(&row)?;
-    let (sql, mut values) = aimed(
-        &bulk.aim,
-        "b.ballot, b.voter, COUNT(DISTINCT c.id)",
-        &format!(
-            "AND b.ballot > ${} GROUP BY b.ballot, b.voter ORDER BY b.ballot LIMIT {PIECE}",
-            4 + bulk.aim.statuses.len()
-        ),
-    );
-    values.push(bulk.cursor.as_str().into());
-    let rows = tx.rows(&sql, &values)?;
+    let rows = next_piece(tx, &bulk)?;
     let n_rows = i64::try_from(rows.len()).unwrap_or(PIECE);
     for row in rows {
-        if !remind(tx, &mut bulk, &row, now)? {
+        if !tell(tx, &mut bulk, &row, now)? {
             return Ok(true);
         }
     }
@@ -197,9 +231,30 @@ pub fn write_out(tx: &mut Tx<'_>, now: Micros) -> Result<bool, StoreError> {
     Ok(true)
 }
 
-/// Owes one voter the reminder, unless it would go beyond its count: then it stops. Whether it goes on.
-fn remind(tx: &mut Tx<'_>, bulk: &mut Bulk, row: &Row, now: Micros) -> Result<bool, StoreError> {
-    let (ballot, n) = (row.text(0)?, row.int(2)?);
+/// Whose turn it is: where the next piece begins after it, the voter, and how many contacts of theirs it is for.
+fn next_piece(tx: &mut Tx<'_>, bulk: &Bulk) -> Result<Vec<Row>, StoreError> {
+    if let Some(reminder) = &bulk.takes_back {
+        let sql = format!(
+            "SELECT voter, voter, COUNT(*) FROM notice WHERE cause = $1 AND voter > $2
+             AND state IN ({SENT_STATES}) GROUP BY voter ORDER BY voter LIMIT {PIECE}"
+        );
+        return tx.rows(&sql, params![reminder, &bulk.cursor]);
+    }
+    let (sql, mut values) = aimed(
+        &bulk.aim,
+        "b.ballot, b.voter, COUNT(DISTINCT c.id)",
+        &format!(
+            "AND b.ballot > ${} GROUP BY b.ballot, b.voter ORDER BY b.ballot LIMIT {PIECE}",
+            4 + bulk.aim.statuses.len()
+        ),
+    );
+    values.push(bulk.cursor.as_str().into());
+    tx.rows(&sql, &values)
+}
+
+/// Owes one voter what it says, unless it would go beyond its count: then it stops. Whether it goes on.
+fn tell(tx: &mut Tx<'_>, bulk: &mut Bulk, row: &Row, now: Micros) -> Result<bool, StoreError> {
+    let (place, n) = (row.text(0)?, row.int(2)?);
     let voter = VoterId { county: bulk.aim.county.clone(), voter: row.text(1)? };
     let already = "SELECT COUNT(*) FROM notice WHERE cause = $1 AND county = $2 AND voter = $3";
     let n_already = tx.count(already, params![&bulk.id, &voter.county, &voter.voter])?;
@@ -215,13 +270,15 @@ fn remind(tx: &mut Tx<'_>, bulk: &mut Bulk, row: &Row, now: Micros) -> Result<bo
         raise(tx, alarm, now)?;
         return Ok(false);
     }
+    // A retraction is about no ballot.
+    let ballot = if bulk.takes_back.is_some() { "" } else { place.as_str() };
     let owed = Owed {
         cause: &bulk.id,
-        kind: Kind::Reminder,
+        kind: bulk.kind,
         voter: &voter,
-        about: Some((&bulk.aim.election, &ballot)),
+        about: Some((&bulk.aim.election, ballot)),
         bulk: Some(&bulk.id),
-        heard: None,
+        heard: bulk.takes_back.as_deref(),
         more: BTreeMap::new(),
         happened_at: now,
         from: now,
@@ -229,7 +286,7 @@ fn remind(tx: &mut Tx<'_>, bulk: &mut Bulk, row: &Row, now: Micros) -> Result<bo
     };
     let made = notice::owe(tx, &owed, now)?;
     bulk.made += i64::try_from(made).unwrap_or(i64::MAX);
-    bulk.cursor = ballot;
+    bulk.cursor = place;
     Ok(true)
 }
 
@@ -238,12 +295,16 @@ fn end(tx: &mut Tx<'_>, id: &str, (state, why): (&str, Option<&str>)) -> Result<
 }
 
 const COLUMNS: &str = "id, county, election, statuses, target, made, state, why, created_by, created_at, \
-                       released_by, not_after, cursor";
+                       released_by, not_after, cursor, kind, fields";
 
 fn bulk(row: &Row) -> Result<Bulk, StoreError> {
     let statuses = row.text(3)?.split(',').filter(|s| !s.is_empty()).map(str::to_owned).collect();
+    let kind = Kind::from_name(&row.text(13)?).ok_or(StoreError::Column(13))?;
+    let takes_back = row.text(14)?;
     Ok(Bulk {
         id: row.text(0)?,
+        kind,
+        takes_back: (kind == Kind::Retraction).then_some(takes_back),
         aim: Aim { county: row.text(1)?, election: row.text(2)?, statuses },
         target: row.int(4)?,
         made: row.int(5)?,

@@ -29,7 +29,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// A notice that was sent, or may have been.
-const SENT_STATES: &str = "'calling', 'unknown', 'sent', 'delivered', 'try_later', 'unconfirmed'";
+pub const SENT_STATES: &str =
+    "'calling', 'unknown', 'sent', 'delivered', 'try_later', 'unconfirmed'";
 
 /// How long an answer to what somebody just did is worth sending: a code's own time.
 pub const ANSWER_LASTS: Duration = Duration::from_mins(10);

@@ -43,6 +43,7 @@ pub static ROUTES: &[Route] = &[
     get("/office/bulks/{id}", LOOKS, |visit| Box::pin(bulks::one(visit))),
     post("/office/bulks/{id}/release", SUPERVISOR, |visit| Box::pin(bulks::release(visit))),
     post("/office/bulks/{id}/stop", CLERK, |visit| Box::pin(bulks::stop(visit))),
+    post("/office/bulks/{id}/take-back", CLERK, |visit| Box::pin(bulks::take_back(visit))),
     get("/office/alarms", LOOKS, |visit| Box::pin(alarms::list(visit))),
     post("/office/alarms/{id}/close", CLERK, |visit| Box::pin(alarms::close(visit))),
     get("/office/people", LOOKS, |visit| Box::pin(people::list(visit))),

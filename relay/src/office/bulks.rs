@@ -4,7 +4,7 @@ use super::{ROWS_MAX, acted, counties, sees};
 use crate::bulk::{self, Aim, Bulk, Release, STATUSES};
 use crate::config::County;
 use crate::hours::instant;
-use crate::news::{Channel, Kind};
+use crate::news::Channel;
 use crate::template::Facts;
 use crate::web::{Frame, Outcome, Refusal, Visit};
 use askama::Template;
@@ -129,7 +129,7 @@ fn samples(visit: &Visit, bulk: &Bulk) -> Result<Vec<Sample>, Refusal> {
     let mut samples = Vec::new();
     for language in &county.languages {
         for channel in Channel::ALL {
-            let said = relay.templates.say(county, language, (Kind::Reminder, *channel), &facts);
+            let said = relay.templates.say(county, language, (bulk.kind, *channel), &facts);
             let said = said.map_err(|error| Refusal::Rules(error.to_string()))?;
             let (language, channel) = (language.clone(), channel.name());
             samples.push(Sample { language, channel, subject: said.subject, body: said.body });
@@ -164,6 +164,21 @@ pub(super) async fn release(visit: Visit) -> Outcome {
             bulk.target
         ))),
     }
+}
+
+/// `POST /office/bulks/{id}/take-back`.
+pub(super) async fn take_back(visit: Visit) -> Outcome {
+    let bulk = found(&visit).await?;
+    let ((_, by), now) = (visit.operator()?, visit.now());
+    let taken = visit.write(move |tx| {
+        let taken = bulk::take_back(tx, &bulk, (&by, now.plus(LASTS)), now)?;
+        if let Some(id) = &taken {
+            acted(tx, (&bulk.aim.county, &by), ("drafted_retraction", id), now)?;
+        }
+        Ok(taken)
+    });
+    let id = taken.await?.ok_or_else(|| Refusal::Rules("nobody got it".to_owned()))?;
+    Visit::see_other(&format!("/office/bulks/{id}?done=proposed"))
 }
 
 /// `POST /office/bulks/{id}/stop`.

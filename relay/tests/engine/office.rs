@@ -134,6 +134,30 @@ on_both! {
         assert_eq!(world.count("SELECT COUNT(*) FROM notice WHERE state = 'sent'"), 1);
     }
 
+    /// A reminder that was wrong is taken back: by two people, from whoever got it and from nobody else.
+    fn a_reminder_is_taken_back_from_whoever_got_it(rig) {
+        let world = rig.quiet(NOON);
+        voters(&world, 0..9);
+        let id = drafted(&world);
+        assert_eq!(released(&world, &id, "sue"), Release::Running);
+        while write_out(&world) {}
+        world.write(|tx| tx.run("UPDATE notice SET state = 'sent' WHERE voter < '00004'", params![]));
+        let (now, of) = (world.clock.now(), id.clone());
+        assert!(world.write(move |tx| bulk::stop(tx, &of, "sue", now)));
+        let taken = world.write(move |tx| {
+            let reminder = bulk::find(tx, &id)?.unwrap();
+            bulk::take_back(tx, &reminder, ("cleo", now.plus(Duration::from_hours(9))), now)
+        });
+        let taken = taken.unwrap();
+        assert_eq!(released(&world, &taken, "cleo"), Release::SamePerson);
+        assert_eq!(released(&world, &taken, "sue"), Release::Running);
+        while write_out(&world) {}
+        assert_eq!(state(&world, &taken), "done ");
+        let told = world.rows("SELECT voter FROM notice WHERE kind = 'retraction' AND state = 'owed' ORDER BY voter");
+        let told: Vec<_> = told.iter().map(|row| row.text(0).unwrap()).collect();
+        assert_eq!(told, ["00000", "00001", "00002", "00003"]);
+    }
+
     /// Somebody whose access ended is out at once, and somebody of another county sees nothing of this one.
     fn people_see_their_county_and_leave_at_once(rig) {
         let world = rig.quiet(NOON);
