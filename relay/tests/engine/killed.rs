@@ -62,7 +62,7 @@ struct Told {
 
 impl Scene {
     fn set(mut rig: Rig) -> Self {
-        "call_timeout = '1s'\nsettle_after = '1500ms'\nretry_after = '50ms'\nask_after = '1s'\n"
+        "call_timeout = '1s'\nsettle_after = '2500ms'\nretry_after = '50ms'\nask_after = '1s'\n"
             .clone_into(&mut rig.sending);
         rig.per_second = 400.0;
         // A day and a night in which anything may be sent.
