@@ -1,6 +1,6 @@
 //! How long a burst of news takes from the stations' door to the provider, beside what the provider's own limit allows at best.
 //!
-//! `cargo bench -p ballot-relay`, with `-- --long` for a state: 1,000,000 subscribers and 200,000 changes, which takes about 15
+//! `cargo bench -p ballot-relay`, with `-- --long` for a state: 1,000,000 subscribers and 200,000 changes, which takes about 25
 //! minutes. The relay and the provider's stand-in are processes of their own; the stand-in refuses what is beyond its limit (429). The
 //! floor is the changes divided by that limit: no relay can be faster. It goes from the first event that is posted, signed, to the
 //! last text that the provider took. Memory is the relay's peak (`VmHWM`). Once on SQLite, once on PostgreSQL.
