@@ -17,6 +17,30 @@ const LAYERS: [&[&str]; 7] = [
     &["main"],
 ];
 
+/// Those of the relay, a package of its own.
+const RELAY_LAYERS: [&[&str]; 17] = [
+    &["clock", "hours", "id", "key", "news", "told", "params"],
+    &["store"],
+    &["config"],
+    &["template"],
+    &["relay"],
+    &["alarm", "voter"],
+    &["suppress"],
+    &["notice"],
+    &["ballot", "bulk", "channel"],
+    &["receipt", "intake"],
+    &["work", "callback"],
+    &["serve"],
+    &["web"],
+    &["pages", "office", "stand_in"],
+    &["demo"],
+    &["cli"],
+    &["main"],
+];
+
+/// Where the packages' code stands, and in which layers.
+const PACKAGES: [(&str, &[&[&str]]); 2] = [("src/", &LAYERS), ("relay/src/", &RELAY_LAYERS)];
+
 type Door = (&'static str, &'static str, &'static str);
 
 /// A foreign library, the file or the folder that may use it, and why that one.
@@ -48,6 +72,32 @@ const DOORS: [Door; 25] = [
     ("toml", "src/scanner/profile/", "profiles are TOML, too"),
 ];
 
+/// Those of the relay.
+const RELAY_DOORS: [Door; 22] = [
+    ("rusqlite", "relay/src/store", "one seam for two databases"),
+    ("postgres", "relay/src/store", "one seam for two databases"),
+    ("tokio_postgres_rustls", "relay/src/store/postgres.rs", "one seam for two databases"),
+    ("tokio_rustls", "relay/src/store/postgres.rs", "the connection to the database"),
+    ("tokio_rustls", "relay/src/serve", "the relay's own TLS"),
+    ("hyper", "relay/src/serve.rs", "connections are bounded in one place"),
+    ("hyper_util", "relay/src/serve.rs", "connections are bounded in one place"),
+    ("lettre", "relay/src/channel/email.rs", "the one way to the mail server"),
+    ("reqwest", "relay/src/channel", "the one way to the provider"),
+    ("reqwest", "relay/src/stand_in", "the stand-in calls back"),
+    ("mail_parser", "relay/src/stand_in/post_box.rs", "the demonstration shows mail"),
+    ("minijinja", "relay/src/template.rs", "what voters are told is filled in one place"),
+    ("csv", "relay/src/intake/files.rs", "files of strangers are read within bounds"),
+    ("toml", "relay/src/config", "the configuration"),
+    ("toml", "relay/src/template.rs", "the words of notices are TOML, too"),
+    ("toml", "relay/src/web/words.rs", "the words of the pages are TOML, too"),
+    ("argon2", "relay/src/office/people.rs", "passwords are proven in one place"),
+    ("askama", "relay/src/web", "pages escape what strangers wrote"),
+    ("askama", "relay/src/pages", "pages escape what strangers wrote"),
+    ("askama", "relay/src/office", "pages escape what strangers wrote"),
+    ("askama", "relay/src/stand_in", "pages escape what strangers wrote"),
+    ("clap", "relay/src/cli", "what people type"),
+];
+
 /// Longest file, in lines.
 const LINES_MAX: usize = 800;
 
@@ -64,7 +114,8 @@ const DISHONEST: [(&str, &str); 5] = [
 
 /// A module imports from lower layers only.
 pub(crate) fn direction(source: &Source) -> Vec<String> {
-    let Some(module) = module_of(&source.path) else { return Vec::new() };
+    let Some((module, layers)) = module_of(&source.path) else { return Vec::new() };
+    let layer_of = |module: &str| layers.iter().position(|layer| layer.contains(&module));
     let Some(from) = layer_of(&module) else {
         return vec![
             source.complaint(0, &format!("`{module}` stands in no layer of `tests/tidy`")),
@@ -86,15 +137,18 @@ pub(crate) fn direction(source: &Source) -> Vec<String> {
 
 /// A foreign library is used at its doors only.
 pub(crate) fn doors(source: &Source) -> Vec<String> {
-    if !source.path.starts_with("src/") {
-        return Vec::new();
-    }
-    let mut libraries: Vec<_> = DOORS.iter().map(|(library, ..)| *library).collect();
+    let doors: &[Door] = match package_of(&source.path) {
+        Some(("src/", _)) => &DOORS,
+        Some(_) => &RELAY_DOORS,
+        None => return Vec::new(),
+    };
+    let mut libraries: Vec<_> = doors.iter().map(|(library, ..)| *library).collect();
+    libraries.sort_unstable();
     libraries.dedup();
     let mut wrong = Vec::new();
     for library in libraries {
         let is_door =
-            DOORS.iter().any(|(l, path, _)| *l == library && source.path.starts_with(path));
+            doors.iter().any(|(l, path, _)| *l == library && source.path.starts_with(path));
         let has_module =
             find(&source.outside_tests, &format!(r"\bmod {library}\b")).next().is_some();
         if is_door || has_module {
@@ -160,22 +214,24 @@ pub(crate) fn honest_tests(source: &Source) -> Vec<String> {
     wrong
 }
 
-/// The top module a file of `src` belongs to; none for the root itself.
-fn module_of(path: &str) -> Option<String> {
-    let inside = path.strip_prefix("src/")?.strip_suffix(".rs")?;
-    let module = inside.split('/').next()?;
-    (module != "lib").then(|| module.to_owned())
+/// The package whose code the file is.
+fn package_of(path: &str) -> Option<(&'static str, &'static [&'static [&'static str]])> {
+    PACKAGES.iter().copied().find(|(root, _)| path.starts_with(root))
 }
 
-fn layer_of(module: &str) -> Option<usize> {
-    LAYERS.iter().position(|layer| layer.contains(&module))
+/// The top module a file of a package belongs to, and the package's layers; none for the root itself.
+fn module_of(path: &str) -> Option<(String, &'static [&'static [&'static str]])> {
+    let (root, layers) = package_of(path)?;
+    let inside = path.strip_prefix(root)?.strip_suffix(".rs")?;
+    let module = inside.split('/').next()?;
+    (module != "lib").then(|| (module.to_owned(), layers))
 }
 
 /// The top modules that the code names, each with the offset of its path.
 fn crate_paths(code: &str) -> Vec<(usize, String)> {
     let chars: Vec<char> = code.chars().collect();
     let mut paths = Vec::new();
-    for offset in find(code, r"\b(?:crate|ballot_intake)\s*::") {
+    for offset in find(code, r"\b(?:crate|ballot_intake|ballot_relay)\s*::") {
         let colons = chars[offset..].iter().position(|c| *c == ':').map_or(0, |n| offset + n + 2);
         let names = first_names(&chars[colons..]);
         paths.extend(names.into_iter().map(|name| (offset, name)));
@@ -214,7 +270,8 @@ fn first_names(chars: &[char]) -> Vec<String> {
 
 /// Where a chain of `super` reaches the root of the crate, so that any module could follow.
 fn paths_above_the_module(source: &Source) -> Vec<usize> {
-    let depth = source.path.matches('/').count();
+    let root = package_of(&source.path).map_or("", |(root, _)| root);
+    let depth = source.path.strip_prefix(root).unwrap_or(&source.path).matches('/').count() + 1;
     find(&source.outside_tests, &format!(r"\b(?:super\s*::\s*){{{depth},}}")).collect()
 }
 
@@ -260,6 +317,10 @@ fn an_import_upward_or_sideways_is_found() {
         ("src/ledger/append.rs", "use super::super::forward;", 1),
         ("src/novel.rs", "", 1),
         ("src/lib.rs", "pub mod ledger;", 0),
+        ("relay/src/voter.rs", "use crate::store::Tx;", 0),
+        ("relay/src/store.rs", "use crate::{clock, voter};", 1),
+        ("relay/src/work/claim.rs", "use super::bucket; use crate::callback;", 1),
+        ("relay/src/novel.rs", "", 1),
         ("tests/x.rs", "use ballot_intake::ledger;", 0),
     ] {
         check(direction, path, text, expected);
@@ -282,6 +343,8 @@ fn a_foreign_library_beside_its_door_is_found() {
         ("src/scanner/profile.rs", "toml::from_str(text)", 0),
         ("src/scanner/serial.rs", "use tokio_serial::SerialStream; use toml::Table;", 1),
         ("src/desk.rs", "#[cfg(test)]\nmod tests { use rusqlite::Connection; }", 0),
+        ("relay/src/store/sqlite.rs", "use rusqlite::Connection;", 0),
+        ("relay/src/voter.rs", "use rusqlite::Connection;", 1),
     ] {
         check(doors, path, text, expected);
     }

@@ -4,9 +4,9 @@ import path from "node:path";
 import { ROOT } from "./station.js";
 
 /** The texts of a language: `words("en")["verdict.received.says"]`. */
-export const words = (lang) => {
+export const words = (lang, where = "src/desk/words") => {
   const texts = {};
-  const folder = path.join(ROOT, "src/desk/words");
+  const folder = path.join(ROOT, where);
   for (const name of fs.readdirSync(folder).filter((file) => file.startsWith(lang))) { read(path.join(folder, name), texts); }
   return texts;
 };

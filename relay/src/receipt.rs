@@ -1,0 +1,253 @@
+//! What a provider says of an attempt, however it is said: by a callback, by an answer to a question, in a list.
+//!
+//! # Rules
+//!
+//! - Words come late, twice, in any order, or never. Each is kept once; a lower one never replaces a higher one, and the first final one
+//!   stands, but for this: a time-out is no word, and a receipt that comes after it corrects it.
+//! - Any word proves that the provider took the message, even before our own call returned.
+//! - `delivered` means the number or the mailbox, not the person.
+
+use crate::alarm::{Alarm, raise};
+use crate::channel::Class;
+use crate::channel::code::{class, is_final, is_success, rank};
+use crate::clock::Micros;
+use crate::config::Config;
+use crate::news::{Channel, Kind};
+use crate::notice::{self, Owed};
+use crate::params;
+use crate::store::{StoreError, Tx};
+use crate::suppress::suppress;
+use crate::voter::{VoterId, set_off};
+use std::time::Duration;
+
+/// How often a phone that was busy or not answered is called in all.
+const CALLS_MAX: i64 = 3;
+/// Between two such calls.
+const CALL_AGAIN: Duration = Duration::from_mins(20);
+
+/// A word of a provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Word<'a> {
+    /// Its id of the message.
+    pub provider_id: &'a str,
+    /// The status.
+    pub status: &'a str,
+    /// The code of a failure; empty if there is none.
+    pub code: &'a str,
+}
+
+/// What became of a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Heard {
+    /// It changed something.
+    Changed,
+    /// It was known, or said less than what was.
+    Known,
+    /// There is no such attempt.
+    Nobody,
+}
+
+/// Takes a word about an attempt.
+pub fn word(
+    tx: &mut Tx<'_>,
+    config: &Config,
+    attempt: &str,
+    word: Word<'_>,
+    now: Micros,
+) -> Result<Heard, StoreError> {
+    let sql = format!(
+        "SELECT notice, number, state, COALESCE(status, ''), provider_id FROM attempt WHERE id = $1{}",
+        tx.for_update()
+    );
+    let Some(row) = tx.row(&sql, params![attempt])? else { return Ok(Heard::Nobody) };
+    let (notice, number, state) = (row.text(0)?, row.int(1)?, row.text(2)?);
+    let (status, known_id) = (row.text(3)?, row.maybe_text(4)?);
+    if known_id.is_some_and(|known| known != word.provider_id) {
+        // A path of ours that came back with another message's id.
+        return Ok(Heard::Nobody);
+    }
+    tx.run(
+        "INSERT INTO receipt (provider_id, status, code, attempt, received_at)
+         VALUES ($1, $2, $3, $4, $5) ON CONFLICT (provider_id, status, code) DO NOTHING",
+        params![word.provider_id, word.status, word.code, attempt, now],
+    )?;
+    if state == "absent" {
+        let what = "The provider had taken a message that it did not list when it was asked. Some voter may have got it twice.";
+        raise(tx, Alarm { county: "*", kind: "channel", subject: "late listing", what }, now)?;
+    }
+    let is_higher = rank(word.status) > rank(&status);
+    if !is_higher && matches!(state.as_str(), "accepted") {
+        return Ok(Heard::Known);
+    }
+    tx.run(
+        "UPDATE attempt SET state = 'accepted', provider_id = $2, status = $3, code = $4, body = NULL,
+         ended_at = COALESCE(ended_at, $5) WHERE id = $1",
+        params![
+            attempt,
+            word.provider_id,
+            if is_higher { word.status } else { status.as_str() },
+            word.code,
+            now,
+        ],
+    )?;
+    apply(tx, config, (&notice, number), word, now)?;
+    Ok(Heard::Changed)
+}
+
+/// Moves the notice to where the word says.
+fn apply(
+    tx: &mut Tx<'_>,
+    config: &Config,
+    (notice, number): (&str, i64),
+    word: Word<'_>,
+    now: Micros,
+) -> Result<(), StoreError> {
+    if is_success(word.status) {
+        return tx
+            .run(
+                "UPDATE notice SET state = 'delivered', why = NULL, handed_at = COALESCE(handed_at, $2),
+                 changed_at = $2 WHERE id = $1 AND state <> 'delivered'",
+                params![notice, now],
+            )
+            .map(drop);
+    }
+    let ask_at = now.plus(config.sending.ask_after);
+    if !is_final(word.status) {
+        return tx
+            .run(
+                "UPDATE notice SET state = 'sent', handed_at = COALESCE(handed_at, $2), next_at = $3,
+                 changed_at = $2 WHERE id = $1 AND state IN ('calling', 'unknown')",
+                params![notice, now, ask_at],
+            )
+            .map(drop);
+    }
+    // A failure of an attempt that another one followed says nothing of the notice.
+    let is_latest = tx.count(
+        "SELECT COUNT(*) FROM attempt WHERE notice = $1 AND number > $2",
+        params![notice, number],
+    )? == 0;
+    if is_latest {
+        let code = if word.code.is_empty() { word.status } else { word.code };
+        let of = if word.code.is_empty() && word.status == "undelivered" {
+            Class::TryLater
+        } else {
+            class(code)
+        };
+        failed(tx, config, notice, (of, code), now)?;
+    }
+    Ok(())
+}
+
+/// What a failed notice was.
+struct Failed {
+    cause: String,
+    kind: Kind,
+    voter: VoterId,
+    election: Option<String>,
+    ballot: Option<String>,
+    bulk: Option<String>,
+    contact: String,
+    channel: Channel,
+    address: String,
+    fields: String,
+    happened_at: Micros,
+    not_after: Micros,
+    tries: i64,
+}
+
+fn read(tx: &mut Tx<'_>, notice: &str) -> Result<Option<Failed>, StoreError> {
+    let row = tx.row(
+        "SELECT cause, kind, county, voter, election, ballot, bulk, contact, channel, address, fields,
+         happened_at, not_after, tries FROM notice WHERE id = $1
+         AND state IN ('owed', 'calling', 'unknown', 'sent', 'unconfirmed')",
+        params![notice],
+    )?;
+    let Some(row) = row else { return Ok(None) };
+    Ok(Some(Failed {
+        cause: row.text(0)?,
+        kind: Kind::from_name(&row.text(1)?).ok_or(StoreError::Column(1))?,
+        voter: VoterId { county: row.text(2)?, voter: row.text(3)? },
+        election: row.maybe_text(4)?,
+        ballot: row.maybe_text(5)?,
+        bulk: row.maybe_text(6)?,
+        contact: row.text(7)?,
+        channel: Channel::from_name(&row.text(8)?).ok_or(StoreError::Column(8))?,
+        address: row.text(9)?,
+        fields: row.text(10)?,
+        happened_at: row.at(11)?,
+        not_after: row.at(12)?,
+        tries: row.int(13)?,
+    }))
+}
+
+/// A notice failed for good: its state says who must act, and the voter's next contact is tried.
+pub(crate) fn failed(
+    tx: &mut Tx<'_>,
+    config: &Config,
+    id: &str,
+    (class, code): (Class, &str),
+    now: Micros,
+) -> Result<(), StoreError> {
+    let Some(notice) = read(tx, id)? else { return Ok(()) };
+    let is_again = class == Class::TryLater
+        && notice.channel == Channel::Voice
+        && notice.tries < CALLS_MAX
+        && now.plus(CALL_AGAIN) < notice.not_after;
+    if is_again {
+        return tx
+            .run(
+                "UPDATE notice SET state = 'owed', why = $2, next_at = $3, tries = tries + 1,
+                 changed_at = $4 WHERE id = $1",
+                params![id, code, now.plus(CALL_AGAIN), now],
+            )
+            .map(drop);
+    }
+    tx.run(
+        "UPDATE notice SET state = $2, why = $3, changed_at = $4 WHERE id = $1",
+        params![id, class.state(), code, now],
+    )?;
+    match class {
+        Class::BadAddress if !notice.contact.is_empty() => {
+            set_off(tx, &notice.contact, ("parked", code), now)?;
+        }
+        Class::OptedOut => suppress(tx, (notice.channel, &notice.address), "provider", now)?,
+        Class::Ours => {
+            let what = format!(
+                "The provider refuses messages of the {} channel: code {code}.",
+                notice.channel
+            );
+            let subject = format!("{} {code}", notice.channel);
+            raise(tx, Alarm { county: "*", kind: "channel", subject: &subject, what: &what }, now)?;
+        }
+        Class::BadAddress | Class::TryLater => {}
+    }
+    next_contact(tx, config, &notice, now)
+}
+
+fn next_contact(
+    tx: &mut Tx<'_>,
+    config: &Config,
+    notice: &Failed,
+    now: Micros,
+) -> Result<(), StoreError> {
+    if notice.kind.is_answer() || config.county(&notice.voter.county).is_none() {
+        return Ok(());
+    }
+    let Failed { cause, kind, voter, happened_at, not_after, .. } = notice;
+    let owed = Owed {
+        cause,
+        kind: *kind,
+        voter,
+        about: notice
+            .election
+            .as_deref()
+            .map(|election| (election, notice.ballot.as_deref().unwrap_or_default())),
+        bulk: notice.bulk.as_deref(),
+        heard: None,
+        more: serde_json::from_str(&notice.fields).unwrap_or_default(),
+        happened_at: *happened_at,
+        from: now,
+        not_after: *not_after,
+    };
+    notice::owe_next(tx, &owed, now).map(drop)
+}

@@ -1,0 +1,347 @@
+//! What must not be sent to, whoever's it is, and what the words of a reply mean.
+//!
+//! The list is ours: a provider's own blocks stand behind one number of ours only. It is looked at in the transaction that commits an
+//! attempt, so a STOP that was committed before is never overtaken.
+
+use crate::clock::Micros;
+use crate::id::new_id;
+use crate::news::Channel;
+use crate::params;
+use crate::store::{StoreError, Tx};
+
+/// Longest reply that is looked at.
+const REPLY_CHARACTERS_MAX: usize = 1_600;
+
+const STOP: [&str; 20] = [
+    "stop",
+    "stopall",
+    "unsubscribe",
+    "cancel",
+    "end",
+    "quit",
+    "revoke",
+    "optout",
+    "alto",
+    "parar",
+    "pare",
+    "paren",
+    "detener",
+    "basta",
+    "cancelar",
+    "baja",
+    "terminar",
+    "salir",
+    "fin",
+    "desuscribir",
+];
+const STOP_PHRASES: [&str; 8] = [
+    "opt out",
+    "no mas",
+    "no more",
+    "do not text",
+    "dont text",
+    "no me envien",
+    "no envien",
+    "leave me alone",
+];
+const HELP: [&str; 4] = ["help", "info", "ayuda", "informacion"];
+const YES: [&str; 4] = ["yes", "y", "si", "confirmar"];
+const START: [&str; 4] = ["start", "unstop", "comenzar", "iniciar"];
+const NOT_ME: [&str; 5] = ["not me", "wasnt me", "it wasnt me", "no fui yo", "no fui"];
+const SPANISH: [&str; 17] = [
+    "alto",
+    "parar",
+    "pare",
+    "paren",
+    "detener",
+    "basta",
+    "cancelar",
+    "baja",
+    "terminar",
+    "salir",
+    "fin",
+    "ayuda",
+    "informacion",
+    "si",
+    "confirmar",
+    "comenzar",
+    "iniciar",
+];
+
+/// What a reply means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reply {
+    /// No more.
+    Stop,
+    /// Again, after a stop.
+    Start,
+    /// Yes, texts are wanted.
+    Yes,
+    /// Who is this?
+    Help,
+    /// The ballot was not returned by the voter.
+    NotMe,
+    /// Anything else.
+    Other,
+}
+
+impl Reply {
+    /// The name in the store.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Stop => "stop",
+            Self::Start => "start",
+            Self::Yes => "yes",
+            Self::Help => "help",
+            Self::NotMe => "not_me",
+            Self::Other => "other",
+        }
+    }
+
+    /// Reads a reply, in English or Spanish. A stop is heard wherever it stands first, with whatever follows it.
+    pub fn of(text: &str) -> Self {
+        let words = words(text);
+        let first = words.split(' ').next().unwrap_or_default();
+        let begins = |phrases: &[&str]| {
+            phrases.iter().any(|phrase| {
+                words
+                    .strip_prefix(phrase)
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+            })
+        };
+        if begins(&NOT_ME) {
+            Self::NotMe
+        } else if STOP.contains(&first) || begins(&STOP_PHRASES) {
+            Self::Stop
+        } else if HELP.contains(&first) {
+            Self::Help
+        } else if START.contains(&first) {
+            Self::Start
+        } else if YES.contains(&first) {
+            Self::Yes
+        } else {
+            Self::Other
+        }
+    }
+}
+
+/// Whether the reply is in Spanish.
+pub fn is_spanish(text: &str) -> bool {
+    let words = words(text);
+    let first = words.split(' ').next().unwrap_or_default();
+    SPANISH.contains(&first) || words.starts_with("no mas") || words.starts_with("no fui")
+}
+
+/// In lower case, without accents and signs, with one space between words.
+fn words(text: &str) -> String {
+    let plain: String = text
+        .chars()
+        .take(REPLY_CHARACTERS_MAX)
+        .flat_map(char::to_lowercase)
+        .filter_map(|c| match c {
+            '\u{e1}' => Some('a'),
+            '\u{e9}' => Some('e'),
+            '\u{ed}' => Some('i'),
+            '\u{f3}' => Some('o'),
+            '\u{fa}' => Some('u'),
+            '\'' | '\u{2019}' => None,
+            c if c.is_alphanumeric() => Some(c),
+            _ => Some(' '),
+        })
+        .collect();
+    plain.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Whether nothing may go there, and why.
+pub fn suppressed(
+    tx: &mut Tx<'_>,
+    channel: Channel,
+    address: &str,
+) -> Result<Option<String>, StoreError> {
+    let row = tx.row(
+        "SELECT why FROM suppression WHERE channel = $1 AND address = $2",
+        params![channel.name(), address],
+    )?;
+    row.map(|row| row.text(0)).transpose()
+}
+
+/// Nothing more goes there, at once: what is owed there is opted out of, and every voter's contact there is off.
+pub fn suppress(
+    tx: &mut Tx<'_>,
+    (channel, address): (Channel, &str),
+    why: &str,
+    now: Micros,
+) -> Result<(), StoreError> {
+    tx.run(
+        "INSERT INTO suppression (channel, address, why, since) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (channel, address) DO NOTHING",
+        params![channel.name(), address, why, now],
+    )?;
+    tx.run(
+        "UPDATE contact SET state = 'off', why = $3, changed_at = $4
+         WHERE channel = $1 AND address = $2 AND state IN ('pending', 'confirmed')",
+        params![channel.name(), address, why, now],
+    )?;
+    tx.run(
+        "UPDATE notice SET state = 'opted_out', why = $3, changed_at = $4
+         WHERE channel = $1 AND address = $2 AND state = 'owed'",
+        params![channel.name(), address, why, now],
+    )?;
+    Ok(())
+}
+
+/// The block that `stop` laid is lifted; contacts that it put off are confirmed again. What a voter turned off on the page stays off.
+pub fn start_again(tx: &mut Tx<'_>, address: &str, now: Micros) -> Result<(), StoreError> {
+    tx.run(
+        "DELETE FROM suppression WHERE channel = 'text' AND address = $1 AND why IN ('stop', 'provider')",
+        params![address],
+    )?;
+    tx.run(
+        "UPDATE contact SET state = 'confirmed', why = NULL, changed_at = $2
+         WHERE channel = 'text' AND address = $1 AND state = 'off' AND why IN ('stop', 'provider')
+         AND consented_at IS NOT NULL",
+        params![address, now],
+    )?;
+    Ok(())
+}
+
+/// One-click unsubscribe from an e-mail: the address gets no more, at once. Whether there is such a notice; a second click changes nothing.
+pub fn unsubscribe(tx: &mut Tx<'_>, notice: &str, now: Micros) -> Result<bool, StoreError> {
+    let row =
+        tx.row("SELECT address FROM notice WHERE id = $1 AND channel = 'email'", params![notice])?;
+    let Some(row) = row else { return Ok(false) };
+    suppress(tx, (Channel::Email, &row.text(0)?), "unsubscribed", now)?;
+    Ok(true)
+}
+
+/// What a text message to us does. Nothing when it was heard before.
+pub fn hear(
+    tx: &mut Tx<'_>,
+    (provider_id, from): (&str, &str),
+    reply: Reply,
+    now: Micros,
+) -> Result<Option<Heard>, StoreError> {
+    let is_new = tx.run(
+        "INSERT INTO inbound (provider_id, meaning, received_at) VALUES ($1, $2, $3)
+         ON CONFLICT (provider_id) DO NOTHING",
+        params![provider_id, reply.name(), now],
+    )?;
+    if is_new == 0 {
+        return Ok(None);
+    }
+    let owner = tx.row(
+        "SELECT c.county, COALESCE(e.language, 'en') FROM contact c LEFT JOIN enrolment e
+         ON e.county = c.county AND e.voter = c.voter
+         WHERE c.channel = 'text' AND c.address = $1 ORDER BY c.created_at LIMIT 1",
+        params![from],
+    )?;
+    let (county, language) = match owner {
+        Some(row) => (Some(row.text(0)?), Some(row.text(1)?)),
+        None => (None, None),
+    };
+    match reply {
+        Reply::Stop => suppress(tx, (Channel::Text, from), "stop", now)?,
+        Reply::Start => start_again(tx, from, now)?,
+        Reply::Yes => {
+            start_again(tx, from, now)?;
+            tx.run(
+                "UPDATE contact SET state = 'confirmed', why = NULL, consented_at = $2,
+                 consent_how = 'reply', consent_words = 'YES', changed_at = $2
+                 WHERE channel = 'text' AND address = $1 AND state = 'pending'",
+                params![from, now],
+            )?;
+        }
+        Reply::NotMe => not_me(tx, (Channel::Text, from), now)?,
+        Reply::Help | Reply::Other => {}
+    }
+    Ok(Some(Heard { county, language }))
+}
+
+/// What a key does that is pressed during a call. Nothing when there was no such call; pressed again, it changes nothing.
+pub fn pressed(
+    tx: &mut Tx<'_>,
+    attempt: &str,
+    reply: Reply,
+    now: Micros,
+) -> Result<Option<Heard>, StoreError> {
+    let row = tx.row(
+        "SELECT n.address, n.county, n.language FROM attempt a JOIN notice n ON n.id = a.notice
+         WHERE a.id = $1 AND a.channel = 'voice'",
+        params![attempt],
+    )?;
+    let Some(row) = row else { return Ok(None) };
+    let place = (Channel::Voice, row.text(0)?);
+    match reply {
+        Reply::Stop => suppress(tx, (place.0, &place.1), "stop", now)?,
+        Reply::NotMe => not_me(tx, (place.0, &place.1), now)?,
+        _ => {}
+    }
+    Ok(Some(Heard { county: Some(row.text(1)?), language: Some(row.text(2)?) }))
+}
+
+/// Whose reply it was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Heard {
+    /// The county of the first contact at that number.
+    pub county: Option<String>,
+    /// The language that its voter chose.
+    pub language: Option<String>,
+}
+
+/// "This wasn't me": an alarm about every ballot of which the number was told lately.
+fn not_me(
+    tx: &mut Tx<'_>,
+    (channel, address): (Channel, &str),
+    now: Micros,
+) -> Result<(), StoreError> {
+    let told = tx.rows(
+        "SELECT DISTINCT county, election, ballot FROM notice
+         WHERE channel = $2 AND address = $1 AND ballot IS NOT NULL
+         AND kind IN ('received', 'accepted', 'on_its_way_back') AND handed_at IS NOT NULL",
+        params![address, channel.name()],
+    )?;
+    for row in told {
+        let (county, election, ballot) = (row.text(0)?, row.text(1)?, row.text(2)?);
+        let id = new_id(now);
+        let subject = format!("{election}/{ballot}");
+        let alarm = crate::alarm::Alarm {
+            county: &county,
+            kind: "not_me",
+            subject: &subject,
+            what: "A voter answered that they did not return this ballot. Set the envelope aside and call the voter.",
+        };
+        crate::alarm::raise(tx, alarm, now)?;
+        tracing::warn!(alarm = id, "A voter answered: this wasn't me.");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reply_is_understood_as_people_write_it() {
+        for (text, expected) in [
+            ("STOP", Reply::Stop),
+            (" stop please!", Reply::Stop),
+            ("Stop.", Reply::Stop),
+            ("No M\u{c1}S mensajes", Reply::Stop),
+            ("\u{a1}Alto!", Reply::Stop),
+            ("opt out", Reply::Stop),
+            ("optional", Reply::Other),
+            ("S\u{ed}", Reply::Yes),
+            ("yes", Reply::Yes),
+            ("yesterday", Reply::Other),
+            ("START", Reply::Start),
+            ("Ayuda", Reply::Help),
+            ("That wasn't me", Reply::Other),
+            ("It wasn\u{2019}t me", Reply::NotMe),
+            ("no fui yo", Reply::NotMe),
+            ("", Reply::Other),
+        ] {
+            assert_eq!(Reply::of(text), expected, "{text}");
+        }
+        assert!(is_spanish("ALTO") && is_spanish("No m\u{e1}s") && !is_spanish("STOP"));
+    }
+}

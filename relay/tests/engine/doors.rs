@@ -1,0 +1,183 @@
+//! The stations' door: certificates of both sides, keys that replace one another, and the Postal Service's scans.
+
+use crate::on_both;
+use crate::rig::{COUNTY, NOON, Rig, World, client, event, written};
+use ballot_relay::clock::Clock as _;
+use ballot_relay::intake::files;
+use ballot_relay::news::Channel;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use relay_wire::Status::{Mailed, Received};
+use relay_wire::{CONTENT_TYPE, HEADER_ID, HEADER_SIGNATURE, HEADER_TIMESTAMP, Secret};
+use std::process::Command;
+use std::time::Duration;
+
+/// While one secret replaces another both sign; then the old one no more.
+#[test]
+fn secrets_replace_one_another() {
+    let mut rig = Rig::sqlite();
+    let new = format!("whsec_{}", STANDARD.encode([9; 32]));
+    written(rig.folder.path(), "new", &new);
+    let new = Secret::parse(&new).unwrap();
+    let dir = rig.folder.path().display().to_string();
+    rig.more = format!(
+        "[[station]]\ncounty = '{COUNTY}'\nfacility = 'boulder'\nstation = 'intake-1'\n\
+         secret_files = ['{dir}/secret', '{dir}/new']\n"
+    );
+    let mut world = rig.quiet(NOON);
+    world.open_doors();
+    let url = format!("http://{}/events", rig.stations);
+    assert_eq!(post(&world, &client(), &url, (&rig.secret, 1)), Some(200));
+    assert_eq!(post(&world, &client(), &url, (&new, 2)), Some(200));
+    drop(world);
+    rig.more = rig.more.replace(&format!("'{dir}/secret', "), "");
+    let mut world = rig.quiet(NOON);
+    world.open_doors();
+    assert_eq!(post(&world, &client(), &url, (&rig.secret, 3)), Some(401));
+    assert_eq!(post(&world, &client(), &url, (&new, 3)), Some(200));
+}
+
+/// With mutual TLS nobody without a certificate of the authority gets as far as a request.
+#[test]
+fn a_station_without_a_certificate_does_not_come_in() {
+    let mut rig = Rig::sqlite();
+    let dir = rig.folder.path().to_owned();
+    authority(&dir);
+    for name in ["server", "station"] {
+        certificate(&dir, name);
+    }
+    rig.stations_more = format!(
+        "certificate_file = '{0}/server.crt'\ncertificate_key_file = '{0}/server.key'\n\
+         client_authority_file = '{0}/ca.crt'\n",
+        dir.display()
+    );
+    let mut world = rig.quiet(NOON);
+    world.open_doors();
+    let url = format!("https://localhost:{}/events", rig.stations.port());
+    let read = |name: &str| std::fs::read(dir.join(name)).unwrap();
+    let builder = || {
+        reqwest::Client::builder()
+            .no_proxy()
+            .timeout(Duration::from_secs(20))
+            .tls_certs_only([reqwest::Certificate::from_pem(&read("ca.crt")).unwrap()])
+    };
+    let stranger = builder().build().unwrap();
+    assert_eq!(post(&world, &stranger, &url, (&rig.secret, 1)), None);
+    let pem = [read("station.crt"), read("station.key")].concat();
+    let station = builder().identity(reqwest::Identity::from_pem(&pem).unwrap()).build().unwrap();
+    assert_eq!(post(&world, &station, &url, (&rig.secret, 1)), Some(200));
+    assert_eq!(world.count("SELECT COUNT(*) FROM event"), 1);
+}
+
+on_both! {
+    /// A scan is news once; repeats, assumed scans, unknown codes and unknown pieces are none, nor is one that comes late.
+    fn the_postal_services_scans_are_news_once(rig) {
+        let mut rig = rig;
+        written(rig.folder.path(), "usps", "secret");
+        rig.more = format!(
+            "[postal]\nuser = 'usps'\npassword_file = '{}/usps'\noperations = {{ '893' = 'moving', '873' = 'assumed' }}\n",
+            rig.folder.path().display()
+        );
+        let mut world = rig.quiet(NOON);
+        world.open_doors();
+        world.voter("1", &[(Channel::Text, "+13035550101")]);
+        let file = "ballot,voter,election,mailed,imb,imb_out\nb1,1,202611,2026-10-17,00778123456000000001,00715123456000000002\n";
+        files::ballots(&world.relay, (COUNTY, None), file.as_bytes()).unwrap();
+        let scan = |service: &str, serial: &str, code: &str, day: &str| {
+            format!(
+                r#"{{"imbTrackingCode":"00{service}123456{serial}","scanEventCode":"{code}","scanDatetime":"2026-10-{day}T08:00:00"}}"#
+            )
+        };
+        let out = scan("715", "000000002", "893", "18");
+        for (events, user, expected) in [
+            (vec![out.clone()], "usps:wrong", 401),
+            (vec![], "usps:secret", 200),
+            (vec![scan("715", "000000002", "873", "17"), scan("715", "000000002", "111", "17")], "usps:secret", 200),
+            (vec![out.clone(), out.clone()], "usps:secret", 200),
+            (vec![out], "usps:secret", 200),
+            (vec![scan("778", "000000009", "893", "19")], "usps:secret", 200),
+            (vec![scan("778", "000000001", "893", "19"), scan("778", "000000001", "893", "20")], "usps:secret", 200),
+            (vec![scan("715", "000000002", "893", "19")], "usps:secret", 200),
+        ] {
+            assert_eq!(push(&world, &rig, &format!(r#"{{"events":[{}]}}"#, events.join(",")), user), expected);
+        }
+        assert_eq!(push(&world, &rig, "no JSON", "usps:secret"), 400);
+        assert_eq!(world.notices(), ["mailed owed", "on_its_way owed", "on_its_way_back owed"]);
+        world.take(&event("1", Received, 1, NOON));
+        // The legacy file tells the same scans again, and one more.
+        let legacy = "80204,893,10/18/2026 08:00:00,80204123456,00715123456000000002\n\
+                      80204,893,10/20/2026 09:00:00,80204123456,00778123456000000001\nnonsense\n";
+        let report = files::postal_file(&world.relay, legacy.as_bytes()).unwrap();
+        assert_eq!((report.rows, report.changed, report.refused), (3, 0, 1));
+        assert_eq!(world.notices().len(), 4);
+        let behind = world.take(&event("1", Mailed, 2, "2026-10-17T00:00:00-06:00"));
+        assert_eq!(behind, ballot_relay::intake::Taken::Applied);
+    }
+}
+
+/// The status of the answer, if there was one.
+fn post(
+    world: &World,
+    client: &reqwest::Client,
+    url: &str,
+    (secret, n): (&Secret, u64),
+) -> Option<u16> {
+    let event = event(&n.to_string(), Received, 1, NOON);
+    let (body, seconds) = (event.to_body(), world.clock.now().seconds());
+    let request = async || {
+        client
+            .post(url)
+            .header("content-type", CONTENT_TYPE)
+            .header(HEADER_ID, &event.id)
+            .header(HEADER_TIMESTAMP, seconds)
+            .header(HEADER_SIGNATURE, secret.sign(&event.id, seconds, body.as_bytes()))
+            .body(body.clone())
+            .send()
+            .await
+    };
+    world.runtime.block_on(request()).ok().map(|answer| answer.status().as_u16())
+}
+
+fn push(world: &World, rig: &Rig, body: &str, user: &str) -> u16 {
+    let request = async || {
+        client()
+            .post(format!("http://{}/iv-mtr", rig.stations))
+            .header("authorization", format!("Basic {}", STANDARD.encode(user)))
+            .body(body.to_owned())
+            .send()
+            .await
+    };
+    world.runtime.block_on(request()).unwrap().status().as_u16()
+}
+
+fn openssl(folder: &std::path::Path, arguments: &str) {
+    let done = Command::new("openssl")
+        .args(arguments.split(' '))
+        .current_dir(folder)
+        .output()
+        .expect("openssl is installed");
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+}
+
+fn authority(folder: &std::path::Path) {
+    openssl(
+        folder,
+        "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout ca.key -out ca.crt -days 30 -subj /CN=authority",
+    );
+}
+
+fn certificate(folder: &std::path::Path, name: &str) {
+    written(folder, "names", "subjectAltName=DNS:localhost\n");
+    openssl(
+        folder,
+        &format!(
+            "req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout {name}.key -out {name}.csr -subj /CN={name}"
+        ),
+    );
+    openssl(
+        folder,
+        &format!(
+            "x509 -req -in {name}.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 30 -extfile names -out {name}.crt"
+        ),
+    );
+}

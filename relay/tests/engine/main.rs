@@ -1,0 +1,22 @@
+//! The relay on both databases: what is taken, what is owed, what is sent, what is found out when something dies, and what its pages
+//! let whom do.
+#![cfg(test)]
+
+mod apart;
+mod browser;
+mod bulk;
+mod cluster;
+mod deploy;
+mod documented;
+mod doors;
+mod forged;
+mod gate;
+mod hours;
+mod killed;
+mod office;
+mod order;
+mod pages;
+mod receipts;
+mod refused;
+mod rig;
+mod sink;

@@ -1,0 +1,201 @@
+//! The office's pages: reminders that take two people and never go beyond their count, people, alarms, counties apart.
+
+use crate::browser::{Browser, PASSWORD, hire_all, put_ballot, serve_pages};
+use crate::on_both;
+use crate::rig::{COUNTY, ELECTION, NOON, World, number};
+use ballot_relay::bulk::{self, Aim, Release};
+use ballot_relay::clock::Clock as _;
+use ballot_relay::news::Channel;
+use ballot_relay::office::{Newcomer, hire};
+use ballot_relay::params;
+use ballot_relay::suppress::suppress;
+use ballot_relay::web::Role;
+use std::time::Duration;
+
+fn aim() -> Aim {
+    Aim {
+        county: COUNTY.to_owned(),
+        election: ELECTION.to_owned(),
+        statuses: vec!["mailed".to_owned()],
+    }
+}
+
+/// So many voters with a text number each, whose ballots were mailed.
+fn voters(world: &World, numbers: std::ops::Range<usize>) {
+    let now = world.clock.now();
+    for n in numbers {
+        let id = format!("{n:05}");
+        world.voter(
+            &id,
+            &[(Channel::Text, &number(n)), (Channel::Email, &format!("v{n}@example.org"))],
+        );
+        world.write(move |tx| put_ballot(tx, &id, "mailed", now));
+    }
+}
+
+fn counted(world: &World) -> i64 {
+    world.write(|tx| bulk::count(tx, &aim()))
+}
+
+fn drafted(world: &World) -> String {
+    let now = world.clock.now();
+    world.write(move |tx| bulk::draft(tx, &aim(), ("cleo", now.plus(Duration::from_hours(9))), now))
+}
+
+fn released(world: &World, id: &str, by: &'static str) -> Release {
+    let (id, now) = (id.to_owned(), world.clock.now());
+    world.write(move |tx| bulk::release(tx, &id, by, now))
+}
+
+/// One piece; whether there may be more.
+fn write_out(world: &World) -> bool {
+    let now = world.clock.now();
+    world.write(move |tx| bulk::write_out(tx, now))
+}
+
+fn state(world: &World, id: &str) -> String {
+    let id = id.to_owned();
+    let bulk = world.write(move |tx| bulk::find(tx, &id)).unwrap();
+    format!("{} {}", bulk.state, bulk.why.unwrap_or_default())
+}
+
+const REMINDERS: &str = "SELECT COUNT(*) FROM notice WHERE kind = 'reminder'";
+
+on_both! {
+    /// It is counted exactly: not who stopped, ended, votes in person, returned it, or does not want reminders.
+    fn a_reminder_goes_to_whom_it_was_counted_for(rig) {
+        let world = rig.quiet(NOON);
+        voters(&world, 0..20);
+        let now = world.clock.now();
+        world.write(move |tx| {
+            suppress(tx, (Channel::Text, &number(0)), "stop", now)?;
+            for sql in [
+                "UPDATE enrolment SET ended_at = 1 WHERE voter = '00001'",
+                "INSERT INTO in_person (county, election, voter, since) VALUES ('boulder', '202611', '00002', 1)",
+                "UPDATE ballot SET status = 'received' WHERE voter = '00003'",
+                "UPDATE enrolment SET kinds = 'mailed' WHERE voter = '00004'",
+                "UPDATE voter SET confidential = 1 WHERE voter = '00005'",
+                "UPDATE contact SET state = 'parked' WHERE voter = '00006'",
+            ] {
+                tx.run(sql, &[])?;
+            }
+            Ok(())
+        });
+        assert_eq!(counted(&world), 13);
+        let id = drafted(&world);
+        assert_eq!(released(&world, &id, "cleo"), Release::SamePerson);
+        assert_eq!(released(&world, &id, "sue"), Release::Running);
+        assert_eq!(released(&world, &id, "sue"), Release::NoDraft);
+        while write_out(&world) {}
+        assert_eq!(world.count(REMINDERS), 13);
+        assert_eq!(state(&world, &id), "done ");
+        let sql = "SELECT COUNT(*) FROM notice WHERE voter IN ('00000', '00001', '00002', '00003', '00004', '00005', '00006')";
+        assert_eq!(world.count(sql), 0);
+    }
+
+    /// More than were counted are never reminded: not at the release, and not while it is written out.
+    fn a_reminder_never_goes_beyond_its_count(rig) {
+        let world = rig.quiet(NOON);
+        voters(&world, 0..10);
+        let id = drafted(&world);
+        voters(&world, 10..12);
+        assert_eq!(released(&world, &id, "sue"), Release::Grew(12));
+        assert_eq!(state(&world, &id), "refused grew");
+        while write_out(&world) {}
+        assert_eq!(world.count(REMINDERS), 0);
+        let id = drafted(&world);
+        assert_eq!(released(&world, &id, "sue"), Release::Running);
+        voters(&world, 12..20);
+        while write_out(&world) {}
+        assert_eq!(state(&world, &id), "stopped beyond_target");
+        assert_eq!(world.count("SELECT COUNT(*) FROM notice WHERE kind = 'reminder' AND state = 'owed'"), 0);
+        assert_eq!(world.count("SELECT COUNT(*) FROM alarm WHERE kind = 'bulk'"), 1);
+    }
+
+    /// It is written out in pieces, a crash between them loses and repeats nothing, and a stop holds at once.
+    fn a_reminder_goes_on_after_a_crash_and_stops_at_once(rig) {
+        let mut world = rig.quiet(NOON);
+        voters(&world, 0..501);
+        let id = drafted(&world);
+        assert_eq!(released(&world, &id, "sue"), Release::Running);
+        assert!(write_out(&world));
+        assert_eq!(world.count(REMINDERS), 500);
+        world = {
+            drop(world);
+            rig.quiet(NOON)
+        };
+        while write_out(&world) {}
+        assert_eq!(world.count(REMINDERS), 501);
+        assert_eq!(world.count("SELECT COUNT(DISTINCT contact) FROM notice"), 501);
+        let now = world.clock.now();
+        world.write(|tx| tx.run("UPDATE notice SET state = 'sent' WHERE voter = '00007'", params![]));
+        assert!(world.write(move |tx| bulk::stop(tx, &id, "sue", now)));
+        assert_eq!(world.count("SELECT COUNT(*) FROM notice WHERE state = 'withdrawn'"), 500);
+        assert_eq!(world.count("SELECT COUNT(*) FROM notice WHERE state = 'sent'"), 1);
+    }
+
+    /// A reminder that was wrong is taken back: by two people, from whoever got it and from nobody else.
+    fn a_reminder_is_taken_back_from_whoever_got_it(rig) {
+        let world = rig.quiet(NOON);
+        voters(&world, 0..9);
+        let id = drafted(&world);
+        assert_eq!(released(&world, &id, "sue"), Release::Running);
+        while write_out(&world) {}
+        world.write(|tx| tx.run("UPDATE notice SET state = 'sent' WHERE voter < '00004'", params![]));
+        let (now, of) = (world.clock.now(), id.clone());
+        assert!(world.write(move |tx| bulk::stop(tx, &of, "sue", now)));
+        let taken = world.write(move |tx| {
+            let reminder = bulk::find(tx, &id)?.unwrap();
+            bulk::take_back(tx, &reminder, ("cleo", now.plus(Duration::from_hours(9))), now)
+        });
+        let taken = taken.unwrap();
+        assert_eq!(released(&world, &taken, "cleo"), Release::SamePerson);
+        assert_eq!(released(&world, &taken, "sue"), Release::Running);
+        while write_out(&world) {}
+        assert_eq!(state(&world, &taken), "done ");
+        let told = world.rows("SELECT voter FROM notice WHERE kind = 'retraction' AND state = 'owed' ORDER BY voter");
+        let told: Vec<_> = told.iter().map(|row| row.text(0).unwrap()).collect();
+        assert_eq!(told, ["00000", "00001", "00002", "00003"]);
+    }
+
+    /// Somebody whose access ended is out at once, and somebody of another county sees nothing of this one.
+    fn people_see_their_county_and_leave_at_once(rig) {
+        let world = rig.quiet(NOON);
+        hire_all(&world);
+        serve_pages(&world);
+        world.voter("1", &[(Channel::Email, "ana@example.org")]);
+        let (mut sue, mut cleo) = (Browser::new(&world), Browser::new(&world));
+        assert_eq!(sue.sign_in_office("sue", PASSWORD).location, "/office");
+        assert_eq!(cleo.sign_in_office("cleo", PASSWORD).location, "/office");
+        let found = cleo.get("/office/voters/boulder/1");
+        assert!(found.body.contains("Diaz 1") && !found.body.contains("ana@example.org"), "{}", found.body);
+        assert_eq!(cleo.get("/office/voters/mesa/1").status, 404);
+        assert_eq!(sue.post(("/office/people", "/office/people/sue/disable"), &[]).status, 409, "oneself");
+        assert_eq!(sue.post(("/office/people", "/office/people/cleo/disable"), &[]).status, 303);
+        assert_eq!(cleo.get("/office").location, "/office/signin");
+        assert_eq!(cleo.sign_in_office("cleo", PASSWORD).status, 403);
+        let fields = [("name", "sue"), ("role", "clerk"), ("county", COUNTY), ("password", PASSWORD)];
+        assert_eq!(sue.post(("/office/people", "/office/people"), &fields).status, 409, "a name once");
+        let fields = [("name", "eve"), ("role", "clerk"), ("county", "*"), ("password", PASSWORD)];
+        assert_eq!(sue.post(("/office/people", "/office/people"), &fields).status, 404, "beyond the own county");
+        let fields = [("name", "eve"), ("role", "clerk"), ("county", COUNTY), ("password", "short")];
+        assert_eq!(sue.post(("/office/people", "/office/people"), &fields).status, 409, "a short password");
+        assert_eq!(world.count("SELECT COUNT(*) FROM act WHERE what = 'dismissed' AND operator = 'sue'"), 1);
+    }
+
+    /// A voter who lost everything is helped by a supervisor: contacts go, and sessions with them.
+    fn a_voters_contacts_are_removed_by_a_supervisor(rig) {
+        let world = rig.quiet(NOON);
+        serve_pages(&world);
+        let now = world.clock.now();
+        let everywhere = Newcomer::new(&world.relay.config, ("root", "*", Role::Supervisor), PASSWORD).unwrap();
+        assert!(world.write(move |tx| hire(tx, &everywhere, now)));
+        world.voter("1", &[(Channel::Email, "ana@example.org"), (Channel::Text, "+13035550100")]);
+        let mut root = Browser::new(&world);
+        assert_eq!(root.sign_in_office("root", PASSWORD).location, "/office");
+        let (page, act) = ("/office/voters/boulder/1", "/office/voters/boulder/1/forget");
+        assert_eq!(root.post((page, act), &[]).status, 303);
+        assert_eq!(world.count("SELECT COUNT(*) FROM contact"), 0);
+        assert_eq!(world.count("SELECT COUNT(*) FROM act WHERE what = 'forgot_contacts'"), 1);
+    }
+}

@@ -1,0 +1,271 @@
+//! The voters' pages: who gets in, what is told of whom, and what nobody can do.
+
+use crate::browser::{
+    ANA, BEN, Browser, EMAIL, NOBODY, Reply, SECRET, contacts, facts, furnish, prove_ana,
+    serve_pages,
+};
+use crate::on_both;
+use crate::rig::{COUNTY, ELECTION, NOON, Rig, World, eventually};
+use ballot_relay::clock::Clock as _;
+use ballot_relay::key::Purpose;
+use ballot_relay::params;
+use std::time::Duration;
+
+fn open(rig: &Rig) -> World {
+    let world = rig.quiet(NOON);
+    furnish(&world);
+    serve_pages(&world);
+    world
+}
+
+/// A page without what differs each time by itself: the token of its forms.
+fn told(reply: &Reply) -> (u16, String) {
+    let mut text = String::new();
+    let mut rest = reply.body.as_str();
+    while let Some((before, after)) = rest.split_once("name=\"csrf\" value=\"") {
+        text.push_str(before);
+        rest = after.split_once('"').unwrap().1;
+    }
+    (reply.status, text + rest)
+}
+
+fn codes(world: &World) -> i64 {
+    world.count("SELECT COUNT(*) FROM notice WHERE kind = 'code'")
+}
+
+/// Waits until every code that was asked for was looked for.
+fn looked_for(world: &World, n: i64) {
+    eventually("all codes being looked for", || {
+        world.count("SELECT COUNT(*) FROM one_time_code") == n
+    });
+}
+
+on_both! {
+    /// Who a voter is, whether confidential, signed up, or nobody: no answer tells.
+    fn no_answer_tells_whom_the_file_holds(rig) {
+        let world = open(&rig);
+        prove_ana(&world);
+        let mut pages = Vec::new();
+        let mut shapes = Vec::new();
+        for who in [ANA, BEN, SECRET, NOBODY] {
+            let mut browser = Browser::new(&world);
+            let id = browser.ask_code(who, ("email", "else@example.org"));
+            shapes.push(id.len());
+            pages.push(told(&browser.get("/code?id=x")));
+            pages.push(told(&browser.enter(&id, "000000")));
+        }
+        looked_for(&world, 4);
+        assert!(shapes.iter().all(|shape| *shape == shapes[0]), "{shapes:?}");
+        let pairs: Vec<_> = pages.chunks(2).collect();
+        assert!(pairs.iter().all(|pair| pair[0] == pairs[0][0]));
+        let of = |pair: &[(u16, String)]| (pair[1].0, pair[1].1.split("name=\"id\"").next().unwrap().to_owned());
+        assert!(pairs.iter().all(|pair| of(pair) == of(pairs[0])));
+        // Ben alone, who has no contact yet, is sent one.
+        assert_eq!(codes(&world), 1);
+        let mut looks = Vec::new();
+        for who in [SECRET, NOBODY] {
+            looks.push(told(&Browser::new(&world).post(("/status", "/status"), &facts(who, &[]))));
+        }
+        assert_eq!(looks[0], looks[1]);
+        assert!(looks[0].1.contains("No current mail ballot status."));
+        let ana = Browser::new(&world).post(("/status", "/status"), &facts(ANA, &[])).body;
+        assert!(ana.contains("Your ballot was mailed to you") && !ana.contains("ana@example.org"));
+    }
+
+    /// Whoever voted in person has nothing to track.
+    fn who_votes_in_person_has_no_status(rig) {
+        let world = open(&rig);
+        let now = world.clock.now();
+        world.write(move |tx| {
+            let sql = "INSERT INTO in_person (county, election, voter, since) VALUES ($1, $2, '1', $3)";
+            tx.run(sql, params![COUNTY, ELECTION, now])
+        });
+        let look = |who| told(&Browser::new(&world).post(("/status", "/status"), &facts(who, &[])));
+        assert_eq!(look(ANA), look(NOBODY));
+        let mut ana = Browser::new(&world);
+        assert_eq!(ana.sign_in(ANA, EMAIL).status, 303);
+        assert!(ana.get("/me").body.contains("No current mail ballot status."));
+    }
+
+    /// A code is good once, for ten minutes, for five tries, and for whom it was made.
+    fn a_code_is_good_once_soon_and_for_few_tries(rig) {
+        let world = open(&rig);
+        let mut ana = Browser::new(&world);
+        let code = |id: &str| world.relay.config.keys.one_time_code(id);
+        let wrong = |id: &str| if code(id) == "123456" { "123457" } else { "123456" };
+        let ask = |ana: &mut Browser<'_>, n| {
+            let id = ana.ask_code(ANA, EMAIL);
+            looked_for(&world, n);
+            id
+        };
+        let id = ask(&mut ana, 1);
+        for _ in 0..5 {
+            assert_eq!(ana.enter(&id, wrong(&id)).status, 403);
+        }
+        assert_eq!(ana.enter(&id, &code(&id)).status, 403, "after five tries");
+        let id = ask(&mut ana, 2);
+        world.clock.advance(Duration::from_mins(10));
+        assert_eq!(ana.enter(&id, &code(&id)).status, 403, "after ten minutes");
+        let id = ask(&mut ana, 3);
+        let digits = code(&id);
+        let (first, last) = digits.split_at(3);
+        let formatted = format!(" {first} {last} ");
+        assert_eq!(ana.enter(&id, &formatted).location, "/me");
+        assert_eq!(Browser::new(&world).enter(&id, &code(&id)).status, 403, "a second time");
+        assert_eq!(contacts(&world, "1"), ["email ana@example.org confirmed"]);
+    }
+
+    /// Whoever knows a voter's birth date does not get the voter's notices.
+    fn a_code_goes_to_nobody_else_once_a_contact_is_proven(rig) {
+        let world = open(&rig);
+        assert_eq!(Browser::new(&world).sign_in(ANA, EMAIL).status, 303);
+        let id = Browser::new(&world).ask_code(ANA, ("text", "303-555-0177"));
+        looked_for(&world, 2);
+        assert_eq!(codes(&world), 1);
+        let code = world.relay.config.keys.one_time_code(&id);
+        assert_eq!(Browser::new(&world).enter(&id, &code).status, 403);
+        assert_eq!(contacts(&world, "1"), ["email ana@example.org confirmed"]);
+    }
+
+    /// Many tries are refused: from one address, about one voter, whoever asks.
+    fn trying_names_and_codes_in_bulk_is_refused(rig) {
+        let world = open(&rig);
+        let mut browser = Browser::new(&world);
+        let csrf = browser.csrf("/signin");
+        let mut ask = |who: [&str; 4], path: &str| {
+            let more = [("channel", "email"), ("address", "x@example.org"), ("csrf", csrf.as_str())];
+            browser.post_raw(path, &facts(who, &more)).status
+        };
+        for _ in 0..5 {
+            assert_eq!(ask(ANA, "/signin"), 303);
+        }
+        assert_eq!(ask(ANA, "/signin"), 429, "about one voter");
+        let n_refused = (0..60).filter(|n| {
+            let birth = format!("19{:02}-01-01", 20 + n);
+            ask(["Ana", "Diaz", &birth, "80302"], "/status") == 429
+        });
+        assert_eq!(n_refused.count(), 5, "from one address");
+        assert_eq!(ask(BEN, "/signin"), 429);
+        browser.more.push(("x-forwarded-for", "192.0.2.1".to_owned()));
+        let elsewhere = browser.post_raw("/status", &facts(BEN, &[("csrf", csrf.as_str())]));
+        assert_eq!(elsewhere.status, 429, "whoever is no proxy of ours does not say for whom they ask");
+        world.clock.advance(Duration::from_mins(31));
+        let again = browser.post_raw("/status", &facts(BEN, &[("csrf", csrf.as_str())]));
+        assert_eq!(again.status, 200);
+    }
+
+    /// One voter's session does nothing to another's contacts and shows nothing of them.
+    fn another_voters_data_is_neither_shown_nor_changed(rig) {
+        let world = open(&rig);
+        let (mut ana, mut ben) = (Browser::new(&world), Browser::new(&world));
+        assert_eq!(ana.sign_in(ANA, EMAIL).status, 303);
+        assert_eq!(ben.sign_in(BEN, ("email", "ben@example.org")).status, 303);
+        let bens = world.rows("SELECT id FROM contact WHERE voter = '2'")[0].text(0).unwrap();
+        for (act, fields) in [("remove", vec![]), ("order", vec![("first", "no")]), ("confirm", vec![("code", "1")])] {
+            let path = format!("/me/contacts/{bens}/{act}");
+            let status = ana.post(("/me/contacts", &path), &fields).status;
+            assert!([403, 404].contains(&status), "{act}: {status}");
+        }
+        assert_eq!(contacts(&world, "2"), ["email ben@example.org confirmed"]);
+        for path in ["/me", "/me/contacts", "/me/preferences"] {
+            let body = ana.get(path).body;
+            for told in ["ben@example.org", "Ben", "Okafor", "1975"] {
+                assert!(!body.contains(told), "{path}: {told}");
+            }
+        }
+        assert_eq!(ana.get("/office").location, "/office/signin");
+        assert_eq!(ana.get("/office/voters/boulder/2").location, "/office/signin");
+    }
+
+    /// Several voters share one address, each with notices of their own.
+    fn two_voters_share_an_address(rig) {
+        let world = open(&rig);
+        let (mut ana, mut ben) = (Browser::new(&world), Browser::new(&world));
+        assert_eq!(ana.sign_in(ANA, EMAIL).location, "/me");
+        assert_eq!(ben.sign_in(BEN, EMAIL).location, "/me");
+        let own = ["email ana@example.org confirmed"];
+        assert_eq!((contacts(&world, "1"), contacts(&world, "2")), (own.map(str::to_owned).to_vec(), own.map(str::to_owned).to_vec()));
+        let id = world.rows("SELECT id FROM contact WHERE voter = '1'")[0].text(0).unwrap();
+        assert_eq!(ana.post(("/me/contacts", &format!("/me/contacts/{id}/remove")), &[]).status, 303);
+        assert_eq!((contacts(&world, "1").len(), contacts(&world, "2").len()), (0, 1));
+    }
+
+    /// A voter chooses language, hours and what to hear of; what lies outside the county's hours is refused.
+    fn a_voters_wishes_are_kept_within_the_countys_hours(rig) {
+        let world = open(&rig);
+        let mut ana = Browser::new(&world);
+        assert_eq!(ana.sign_in(ANA, EMAIL).location, "/me");
+        let wish = |from, until| {
+            [("language", "es"), ("zone", "America/Phoenix"), ("from", from), ("until", until), ("kind", "received")]
+        };
+        let page = ("/me/preferences", "/me/preferences");
+        for (from, until, expected) in
+            [("07:59", "20:00", 400), ("09:00", "21:01", 400), ("12:00", "12:00", 400), ("x", "20:00", 400), ("09:30", "18:00", 303)]
+        {
+            assert_eq!(ana.post(page, &wish(from, until)).status, expected, "{from} {until}");
+        }
+        let mut wrong = wish("09:30", "18:00");
+        wrong[1].1 = "Mars/Olympus";
+        assert_eq!(ana.post(page, &wrong).status, 400);
+        let row = &world.rows("SELECT language || ' ' || timezone || ' ' || kinds, from_minute, until_minute FROM enrolment")[0];
+        assert_eq!(row.text(0).unwrap(), "es America/Phoenix received");
+        assert_eq!((row.int(1).unwrap(), row.int(2).unwrap()), (570, 1_080));
+        assert_eq!(ana.post(("/me/contacts", "/me/end"), &[]).status, 303);
+        assert_eq!(world.count("SELECT COUNT(*) FROM enrolment WHERE ended_at IS NULL"), 0);
+        assert_eq!(ana.post(("/me/contacts", "/me/resume"), &[]).status, 303);
+        assert_eq!(world.count("SELECT COUNT(*) FROM enrolment WHERE ended_at IS NULL"), 1);
+    }
+
+    /// A session ends when it is not used, when it is signed out of, and with the voter's secrecy.
+    fn a_session_ends(rig) {
+        let world = open(&rig);
+        let mut ana = Browser::new(&world);
+        assert_eq!(ana.sign_in(ANA, EMAIL).status, 303);
+        assert_eq!(ana.get("/me").status, 200);
+        let stolen = ana.cookies.clone();
+        assert_eq!(ana.post(("/me", "/signout"), &[]).location, "/");
+        let mut thief = Browser::new(&world);
+        thief.cookies = stolen;
+        assert_eq!(thief.get("/me").location, "/signin");
+        assert_eq!(ana.sign_in(ANA, EMAIL).status, 303);
+        world.clock.advance(Duration::from_mins(31));
+        assert_eq!(ana.get("/me").location, "/signin");
+    }
+
+    /// A link of a message acts once its button is pressed, by whoever has it, and no made-up link does.
+    fn links_act_when_posted_and_only_ours_do(rig) {
+        let world = open(&rig);
+        let mut ana = Browser::new(&world);
+        assert_eq!(ana.sign_in(ANA, EMAIL).status, 303);
+        let notice = world.rows("SELECT id FROM notice")[0].text(0).unwrap();
+        let tag = |purpose| world.relay.config.keys.tag(purpose, &notice);
+        let mut mailer = Browser::new(&world);
+        for (path, purpose, other) in [
+            ("not-me", Purpose::NotMe, Purpose::Unsubscribe),
+            ("unsubscribe", Purpose::Unsubscribe, Purpose::NotMe),
+        ] {
+            let good = format!("/{path}/{notice}/{}", tag(purpose));
+            assert_eq!(mailer.get(&good).status, 200);
+            for bad in [tag(other), String::from("x"), format!("{}A", tag(purpose))] {
+                let bad = format!("/{path}/{notice}/{bad}");
+                assert_eq!(mailer.get(&bad).status, 404, "{bad}");
+                assert_eq!(mailer.post_raw(&bad, &[]).status, 404, "{bad}");
+            }
+        }
+        assert_eq!(world.count("SELECT COUNT(*) FROM alarm"), 0);
+        assert_eq!(world.count("SELECT COUNT(*) FROM suppression"), 0);
+        for _ in 0..2 {
+            let one_click = [("List-Unsubscribe", "One-Click")];
+            let link = format!("/unsubscribe/{notice}/{}", tag(Purpose::Unsubscribe));
+            assert_eq!(mailer.post_raw(&link, &one_click).status, 200);
+            let link = format!("/not-me/{notice}/{}", tag(Purpose::NotMe));
+            assert_eq!(mailer.post_raw(&link, &[]).status, 200);
+        }
+        assert_eq!(world.count("SELECT COUNT(*) FROM alarm WHERE kind = 'not_me'"), 1);
+        assert_eq!(world.count("SELECT COUNT(*) FROM suppression WHERE channel = 'email'"), 1);
+        assert_eq!(contacts(&world, "1"), ["email ana@example.org off"]);
+        // Whoever wants no more can sign in still, and wants it again.
+        let mut again = Browser::new(&world);
+        assert_eq!(again.sign_in(ANA, EMAIL).location, "/me");
+    }
+}

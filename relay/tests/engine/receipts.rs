@@ -1,0 +1,176 @@
+//! What providers say: late, twice, in any order, or never; and what is done when they say no.
+
+use crate::on_both;
+use crate::rig::{NOON, event, eventually, number};
+use crate::sink::Manners;
+use ballot_relay::callback::bounce::{self, Bounce};
+use ballot_relay::clock::Clock as _;
+use ballot_relay::news::Channel;
+use ballot_relay::receipt::{Word, word};
+use ballot_relay::stand_in::{End, Settings};
+use relay_wire::Status::{Accepted, Received};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+const VOTERS: usize = 30;
+
+on_both! {
+    /// Callbacks are delayed, repeated and reordered, and a third is lost: the final statuses are right all the same.
+    fn final_statuses_are_right_however_callbacks_come(rig) {
+        let ends = BTreeMap::from([
+            (number(0), End { status: "undelivered".to_owned(), error_code: Some(30_005) }),
+            (number(1), End { status: "undelivered".to_owned(), error_code: Some(30_003) }),
+            (number(2), End { status: "failed".to_owned(), error_code: Some(30_007) }),
+        ]);
+        let settings = Settings {
+            callback_delay_ms: 30,
+            callback_repeats: 2,
+            callback_reorder: true,
+            callback_lose_percent: 34,
+            ends,
+            ..Settings::default()
+        };
+        let world = rig.whole(NOON, settings, Manners::default());
+        for n in 0..VOTERS {
+            world.voter(&n.to_string(), &[(Channel::Text, &number(n))]);
+            world.take(&event(&n.to_string(), Received, 1, NOON));
+        }
+        eventually("a final status of every text", || {
+            // What was lost is asked for, when its time has come.
+            world.clock.advance(Duration::from_millis(200));
+            world.relay.owed.notify_waiters();
+            world.count("SELECT COUNT(*) FROM notice WHERE state IN ('owed', 'calling', 'unknown', 'sent')") == 0
+        });
+        let rows = world.rows("SELECT voter, state FROM notice");
+        let of = |voter: &str| {
+            let row = rows.iter().find(|row| row.text(0).unwrap() == voter).unwrap();
+            row.text(1).unwrap()
+        };
+        assert_eq!((of("0").as_str(), of("1").as_str(), of("2").as_str()), ("bad_address", "try_later", "ours"));
+        assert!((3..VOTERS).all(|n| of(&n.to_string()) == "delivered"));
+        assert_eq!(world.accepted().len(), VOTERS);
+        // A dead number is parked, and the office hears of what is ours.
+        assert_eq!(world.count("SELECT COUNT(*) FROM contact WHERE state = 'parked'"), 1);
+        assert_eq!(world.count("SELECT COUNT(*) FROM alarm WHERE kind = 'channel'"), 1);
+    }
+
+    /// No receipt comes in three days: unconfirmed. The late one corrects it.
+    fn a_late_receipt_corrects_a_time_out(rig) {
+        let settings = Settings {
+            callbacks: false,
+            ends: BTreeMap::from([(number(0), End { status: "sent".to_owned(), error_code: None })]),
+            ..Settings::default()
+        };
+        let world = rig.whole(NOON, settings, Manners::default());
+        world.voter("0", &[(Channel::Text, &number(0))]);
+        world.take(&event("0", Received, 1, NOON));
+        world.settled();
+        world.clock.advance(Duration::from_hours(73));
+        eventually("a time-out", || world.notices() == ["received unconfirmed"]);
+        let attempt = &world.rows("SELECT id, provider_id FROM attempt")[0];
+        let (id, sid) = (attempt.text(0).unwrap(), attempt.text(1).unwrap());
+        let (relay, now) = (Arc::clone(&world.relay), world.clock.now());
+        world.write(move |tx| {
+            let late = Word { provider_id: &sid, status: "delivered", code: "" };
+            word(tx, &relay.config, &id, late, now)
+        });
+        assert_eq!(world.notices(), ["received delivered"]);
+        assert_eq!(world.count("SELECT timed_out FROM notice"), 1);
+    }
+
+    /// The first contact is dead: the next one hears it, once.
+    fn the_next_contact_hears_what_the_first_cannot(rig) {
+        let settings = Settings { refused: BTreeMap::from([(number(0), 21_614)]), ..Settings::default() };
+        let world = rig.whole(NOON, settings, Manners::default());
+        world.voter("0", &[(Channel::Text, &number(0)), (Channel::Email, "ana@example.org")]);
+        world.take(&event("0", Received, 1, NOON));
+        let sink = world.sink.as_ref().unwrap();
+        let mut mails = Vec::new();
+        eventually("an e-mail", || {
+            mails.extend(sink.take());
+            !mails.is_empty()
+        });
+        world.settled();
+        assert_eq!(world.notices(), ["received bad_address", "received sent"]);
+        let mail = &mails[0];
+        assert!(mail.header("List-Unsubscribe").unwrap().contains("/unsubscribe/"), "{}", mail.text);
+        assert_eq!(mail.header("List-Unsubscribe-Post").as_deref(), Some("List-Unsubscribe=One-Click"));
+        assert_eq!(mail.header("Auto-Submitted").as_deref(), Some("auto-generated"));
+        // It bounces: the address is parked; a forged bounce, and the same one again, change nothing.
+        let failed = Bounce { action: "failed".to_owned(), status: "5.1.1".to_owned() };
+        for (recipient, expected) in [
+            ("bounce+00000000000000000000000000000000.00000000000000000000@x.org".to_owned(), false),
+            (mail.return_path.clone(), true),
+            (mail.return_path.clone(), false),
+        ] {
+            let (relay, now, failed) = (Arc::clone(&world.relay), world.clock.now(), failed.clone());
+            let taken = world.write(move |tx| {
+                bounce::take(tx, &relay.config, (&recipient, &failed), now)
+            });
+            assert_eq!(taken, expected);
+        }
+        assert_eq!(world.notices(), ["received bad_address", "received bad_address"]);
+    }
+
+    /// The provider takes a text and never answers, answers 500 after it took it, or before: each text is sent once.
+    fn a_text_whose_answer_is_missing_is_not_sent_twice(rig) {
+        let settings = Settings {
+            stall_every: 5,
+            fail_after_every: 7,
+            fail_before_every: 3,
+            callbacks: false,
+            ..Settings::default()
+        };
+        let world = rig.whole(NOON, settings, Manners::default());
+        for n in 0..VOTERS {
+            world.voter(&n.to_string(), &[(Channel::Text, &number(n))]);
+            world.take(&event(&n.to_string(), Received, 1, NOON));
+        }
+        eventually("a delivery of every text", || {
+            world.clock.advance(Duration::from_millis(100));
+            world.relay.owed.notify_waiters();
+            world.count("SELECT COUNT(*) FROM notice WHERE state = 'delivered'") == 30
+        });
+        let mut told: Vec<_> = world.accepted().into_iter().map(|one| one.to).collect();
+        told.sort();
+        assert_eq!(told, (0..VOTERS).map(number).collect::<Vec<_>>());
+        assert!(world.count("SELECT COUNT(*) FROM attempt WHERE state = 'absent'") > 0);
+    }
+
+    /// 429, then a wrong token: nothing is lost, the office is told, and all is sent when it is well again.
+    fn a_provider_that_refuses_everything_loses_nothing(rig) {
+        let settings = Settings { rate_per_second: 1, ..Settings::default() };
+        let world = rig.whole(NOON, settings, Manners::default());
+        for n in 0..5 {
+            world.voter(&n.to_string(), &[(Channel::Text, &number(n))]);
+            world.take(&event(&n.to_string(), Received, 1, NOON));
+        }
+        eventually("a text that got through", || !world.accepted().is_empty());
+        world.settings(&Settings::default());
+        world.clock.advance(Duration::from_secs(2));
+        eventually("all texts", || {
+            world.relay.owed.notify_waiters();
+            world.accepted().len() == 5
+        });
+    }
+
+    /// Who is called can end the calls, and say that it was not them, by a key.
+    fn a_key_ends_the_calls(rig) {
+        let world = rig.whole(NOON, Settings::default(), Manners::default());
+        world.voter("0", &[(Channel::Voice, &number(0))]);
+        world.take(&event("0", Received, 1, NOON));
+        eventually("a call that was answered", || world.notices() == ["received delivered"]);
+        let sid = world.accepted()[0].sid.clone();
+        for (key, alarms, stopped) in [("5", 0, 0), ("7", 1, 0), ("7", 1, 0), ("9", 1, 1)] {
+            world.press(&sid, key);
+            eventually("what a key does", || {
+                world.count("SELECT COUNT(*) FROM alarm WHERE kind = 'not_me'") == alarms
+                    && world.count("SELECT COUNT(*) FROM suppression WHERE channel = 'voice'") == stopped
+            });
+        }
+        world.take(&event("0", Accepted, 2, NOON));
+        world.settled();
+        assert_eq!(world.notices(), ["received delivered"]);
+    }
+}

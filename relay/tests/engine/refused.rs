@@ -1,0 +1,118 @@
+//! What went wrong at others, tried here: each is refused or held, with its reason (California 2020 and 2025, San Bernardino, Mesa
+//! County, Luzerne County).
+
+use crate::on_both;
+use crate::rig::{COUNTY, NOON, event, written};
+use crate::sink::Manners;
+use ballot_relay::config::Config;
+use ballot_relay::intake::{Taken, files};
+use ballot_relay::news::Channel;
+use ballot_relay::stand_in::Settings;
+use ballot_relay::template::Templates;
+use relay_wire::Status::{Mailed, Received};
+
+on_both! {
+    /// "Your ballot was mailed", sent early because a field held a future date.
+    fn a_date_in_the_future_is_no_event(rig) {
+        let world = rig.quiet(NOON);
+        world.voter("1", &[(Channel::Text, "+13035550101")]);
+        assert_eq!(world.take(&event("1", Mailed, 1, "2026-10-21T12:00:00-06:00")), Taken::Future);
+        let file = "ballot,voter,election,mailed\nb1,1,202611,2026-10-21\nb2,2,202611,2026-10-19\n\
+                    b3,3,202612,2026-10-19\nb4,4,202611,soon\n,5,202611,\n";
+        let report = files::ballots(&world.relay, (COUNTY, None), file.as_bytes()).unwrap();
+        let why: Vec<_> = report.refusals.iter().map(|(line, why)| format!("{line} {why}")).collect();
+        assert_eq!(
+            why,
+            [
+                "2 mailed is in the future",
+                "4 its election is not configured",
+                "5 mailed is no date",
+                "6 ballot or voter is empty"
+            ]
+        );
+        assert_eq!(world.notices(), Vec::<String>::new());
+        assert_eq!(world.count("SELECT COUNT(*) FROM alarm WHERE kind = 'future_date'"), 1);
+        // Read again on the day, it is news; and then no more.
+        world.clock.set(crate::rig::at("2026-10-21T09:00:00-06:00"));
+        for changed in [1, 0] {
+            let report = files::ballots(&world.relay, (COUNTY, None), file.as_bytes()).unwrap();
+            assert_eq!((report.rows, report.changed, report.refused), (5, changed, 3));
+        }
+        assert_eq!(world.notices(), ["mailed owed"]);
+    }
+
+    /// "By 8 pm on.": a message with a hole in it.
+    fn nothing_is_sent_with_a_hole_in_it(rig) {
+        let world = rig.whole(NOON, Settings::default(), Manners::default());
+        world.voter("1", &[(Channel::Text, "+13035550101")]);
+        world.write(|tx| tx.run("UPDATE voter SET first_name = ' '", &[]));
+        world.take(&event("1", Received, 1, NOON));
+        world.settled();
+        assert_eq!(world.notices(), ["received ours"]);
+        let why = world.rows("SELECT why FROM notice")[0].text(0).unwrap();
+        assert_eq!(why, "the field first_name is empty");
+        assert_eq!(world.count("SELECT COUNT(*) FROM alarm WHERE kind = 'template'"), 1);
+        assert_eq!(world.accepted(), []);
+    }
+
+    /// A confidential voter is told nothing, and is nobody when somebody asks.
+    fn a_confidential_voter_is_never_notified(rig) {
+        let world = rig.quiet(NOON);
+        world.voter("1", &[(Channel::Text, "+13035550101")]);
+        world.take(&event("1", Mailed, 1, NOON));
+        let file = "voter,first_name,last_name,birth_date,zip,confidential\n1,Ana,Diaz,1980-02-29,80302,yes\n";
+        let report = files::voters(&world.relay, COUNTY, file.as_bytes()).unwrap();
+        assert_eq!((report.changed, report.refused), (1, 0));
+        world.take(&event("1", Received, 2, NOON));
+        assert_eq!(world.notices(), ["mailed withdrawn"]);
+        assert_eq!(world.count("SELECT COUNT(*) FROM contact"), 0);
+        let found = world.write(|tx| {
+            let keys = "identity of 1";
+            ballot_relay::voter::find(tx, keys)
+        });
+        assert_eq!(found, None);
+        let names = world.rows("SELECT first_name, last_name, identity FROM voter");
+        assert_eq!(names[0].text(0).unwrap() + &names[0].text(1).unwrap() + &names[0].text(2).unwrap(), "");
+    }
+}
+
+/// Words of a place that the county does not have, or fields that no notice of the kind has, stop the relay from starting.
+#[test]
+fn a_template_with_a_field_that_is_not_there_is_refused_at_load() {
+    let rig = crate::rig::Rig::sqlite();
+    let folder = rig.path("words");
+    std::fs::create_dir(&folder).unwrap();
+    for (text, expected) in [
+        (
+            "[notices.received]\ntext = 'Vote at {{ polling_place }}.'\n",
+            "there is no field \"polling_place\"",
+        ),
+        ("[notices.received]\ntext = '{{ first_name'\n", "received.text"),
+        ("[notices.received]\nsubject = \"a\\nb\"\n", "more than one line"),
+        ("[notices.received]\ntext = ' '\n", "empty part"),
+        ("[notices.recieved]\nsubject = 'a'\nemail = 'a'\ntext = 'a'\nvoice = 'a'\n", "is no kind"),
+        ("[reasons]\nother = \n", "words"),
+    ] {
+        written(&folder, "en.toml", text);
+        let config = rig.config(None, None).replace(
+            "phone = '303-555-0100'",
+            &format!("phone = '303-555-0100'\ntemplates = '{}'", folder.display()),
+        );
+        let faults = Templates::load(&Config::parse(&config).unwrap()).unwrap_err();
+        assert!(faults.to_string().contains(expected), "{text}: {faults}");
+    }
+}
+
+/// "Received and will be counted" was read as "never counted": no word of ours says that anything is, or will be, counted.
+#[test]
+fn no_word_says_more_than_is_known() {
+    let words = ["../../src/template/en.toml", "../../src/template/es.toml"];
+    let texts =
+        [include_str!("../../src/template/en.toml"), include_str!("../../src/template/es.toml")];
+    for (file, text) in words.iter().zip(texts) {
+        let said = text.split_once("[dates]").unwrap().1.to_lowercase();
+        for word in ["counted", "will be", "contad", "contar", "polling"] {
+            assert!(!said.contains(word), "{file} says {word:?}");
+        }
+    }
+}
