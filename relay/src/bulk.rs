@@ -14,7 +14,7 @@ use crate::alarm::{Alarm, raise};
 use crate::clock::Micros;
 use crate::id::new_id;
 use crate::news::Kind;
-use crate::notice::{self, Owed, SENT_STATES};
+use crate::notice::{self, HEARS_FIRST, Owed, SENT_STATES};
 use crate::params;
 use crate::store::{Row, StoreError, Tx, Value};
 use crate::voter::VoterId;
@@ -95,7 +95,8 @@ fn aimed(aim: &Aim, select: &str, more: &str) -> (String, Vec<Value>) {
          JOIN voter v ON v.county = b.county AND v.voter = b.voter AND v.confidential = 0
          JOIN enrolment e ON e.county = b.county AND e.voter = b.voter AND e.ended_at IS NULL
              AND (',' || e.kinds || ',') LIKE $3
-         JOIN contact c ON c.county = b.county AND c.voter = b.voter AND c.state = 'confirmed' AND c.first = 1
+         JOIN contact c ON c.county = b.county AND c.voter = b.voter AND c.state = 'confirmed'
+             AND {HEARS_FIRST}
          WHERE b.county = $1 AND b.election = $2 AND b.status IN ({marks})
          AND NOT EXISTS (SELECT 1 FROM in_person p WHERE p.county = b.county AND p.voter = b.voter
              AND p.election = b.election)

@@ -70,7 +70,7 @@ pub fn take(
     }
     let row = tx.row("SELECT notice FROM attempt WHERE id = $1", params![&attempt])?;
     let Some(row) = row else { return Ok(false) };
-    failed(tx, config, &row.text(0)?, (class, &bounce.status), now)?;
+    failed(tx, &row.text(0)?, (class, &bounce.status), now)?;
     Ok(true)
 }
 

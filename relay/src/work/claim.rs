@@ -9,7 +9,7 @@ use crate::hours::Hours;
 use crate::id::new_id;
 use crate::key::Purpose;
 use crate::news::{Channel, Kind};
-use crate::notice::cannot_say;
+use crate::notice::{cannot_say, next_contact};
 use crate::params;
 use crate::relay::Relay;
 use crate::store::{Row, StoreError, Tx};
@@ -208,8 +208,11 @@ fn unwanted(tx: &mut Tx<'_>, owed: &Owed) -> Result<Option<Verdict>, StoreError>
         // No such voter, or nothing may be known of them.
         return Ok(Some(never("withdrawn", "voter")));
     }
-    if !owed.kind.is_answer() && owed.contact.as_deref() != Some("confirmed") {
-        return Ok(Some(never("withdrawn", "contact")));
+    match owed.contact.as_deref() {
+        Some("confirmed") => {}
+        _ if owed.kind.is_answer() => {}
+        Some("parked" | "pending") => return Ok(Some(never("bad_address", "contact"))),
+        _ => return Ok(Some(never("opted_out", "contact"))),
     }
     if !owed.kind.is_answer() && owed.hours.is_none() {
         return Ok(Some(never("withdrawn", "enrolment")));
@@ -307,10 +310,11 @@ fn later(tx: &mut Tx<'_>, id: &str, at: Micros, why: &str) -> Result<(), StoreEr
     tx.run("UPDATE notice SET next_at = $2, why = $3 WHERE id = $1", params![id, at, why]).map(drop)
 }
 
+/// It is not sent here: the voter's next contact is tried, unless it was withdrawn.
 fn end(tx: &mut Tx<'_>, id: &str, state: &str, why: &str, now: Micros) -> Result<(), StoreError> {
     tx.run(
         "UPDATE notice SET state = $2, why = $3, changed_at = $4 WHERE id = $1",
         params![id, state, why, now],
-    )
-    .map(drop)
+    )?;
+    next_contact(tx, id, now)
 }
