@@ -4,7 +4,7 @@
 //!
 //! - Words come late, twice, in any order, or never. Each is kept once; a lower one never replaces a higher one, and the first final one
 //!   stands, but for this: a time-out is no word, and a receipt that comes after it corrects it.
-//! - Any word proves that the provider took the message, even before our own call returned.
+//! - Any word proves that the provider took the message, even before our own call returned, or after it did not list it.
 //! - `delivered` means the number or the mailbox, not the person.
 
 use crate::alarm::{Alarm, raise};
@@ -90,7 +90,7 @@ pub fn word(
             now,
         ],
     )?;
-    apply(tx, config, (&notice, number), word, now)?;
+    apply(tx, config, (&notice, number, state == "absent"), word, now)?;
     Ok(Heard::Changed)
 }
 
@@ -98,7 +98,7 @@ pub fn word(
 fn apply(
     tx: &mut Tx<'_>,
     config: &Config,
-    (notice, number): (&str, i64),
+    (notice, number, was_absent): (&str, i64, bool),
     word: Word<'_>,
     now: Micros,
 ) -> Result<(), StoreError> {
@@ -111,21 +111,25 @@ fn apply(
             )
             .map(drop);
     }
-    let ask_at = now.plus(config.sending.ask_after);
-    if !is_final(word.status) {
-        return tx
-            .run(
-                "UPDATE notice SET state = 'sent', handed_at = COALESCE(handed_at, $2), next_at = $3,
-                 changed_at = $2 WHERE id = $1 AND state IN ('calling', 'unknown')",
-                params![notice, now, ask_at],
-            )
-            .map(drop);
-    }
-    // A failure of an attempt that another one followed says nothing of the notice.
     let is_latest = tx.count(
         "SELECT COUNT(*) FROM attempt WHERE notice = $1 AND number > $2",
         params![notice, number],
     )? == 0;
+    let ask_at = now.plus(config.sending.ask_after);
+    if !is_final(word.status) {
+        // What was owed again because the provider did not list it is not sent once more.
+        let open = if was_absent && is_latest {
+            "'calling', 'unknown', 'owed'"
+        } else {
+            "'calling', 'unknown'"
+        };
+        let sql = format!(
+            "UPDATE notice SET state = 'sent', handed_at = COALESCE(handed_at, $2), next_at = $3,
+             changed_at = $2 WHERE id = $1 AND state IN ({open})"
+        );
+        return tx.run(&sql, params![notice, now, ask_at]).map(drop);
+    }
+    // A failure of an attempt that another one followed says nothing of the notice.
     if is_latest {
         let code = if word.code.is_empty() { word.status } else { word.code };
         let of = if word.code.is_empty() && word.status == "undelivered" {

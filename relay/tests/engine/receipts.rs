@@ -113,6 +113,31 @@ on_both! {
         assert_eq!(world.notices(), ["received bad_address", "received bad_address"]);
     }
 
+    /// It was not listed when it was asked for, but its callback comes before the text is sent once more: it is not.
+    fn a_late_word_of_an_unlisted_text_holds_it_back(rig) {
+        for (status, notice) in [("queued", "received sent"), ("sent", "received sent"), ("delivered", "received delivered")] {
+            let world = rig.quiet(NOON);
+            world.write(|tx| {
+                tx.run("DELETE FROM notice", &[])?;
+                tx.run("DELETE FROM attempt", &[])
+            });
+            world.voter(status, &[(Channel::Text, &number(0))]);
+            world.take(&event(status, Received, 1, NOON));
+            let (relay, now) = (Arc::clone(&world.relay), world.clock.now());
+            world.write(move |tx| {
+                tx.run(
+                    "INSERT INTO attempt (id, notice, number, channel, address, state, segments, started_at)
+                     SELECT id, id, 1, channel, address, 'absent', 1, created_at FROM notice",
+                    &[],
+                )?;
+                let id = tx.rows("SELECT id FROM attempt", &[])?[0].text(0)?;
+                word(tx, &relay.config, &id, Word { provider_id: status, status, code: "" }, now)
+            });
+            assert_eq!(world.notices(), [notice]);
+            assert_eq!(world.count("SELECT COUNT(*) FROM alarm WHERE subject = 'late listing'"), 1);
+        }
+    }
+
     /// The provider takes a text and never answers, answers 500 after it took it, or before: each text is sent once.
     fn a_text_whose_answer_is_missing_is_not_sent_twice(rig) {
         let settings = Settings {
