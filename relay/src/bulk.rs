@@ -4,6 +4,7 @@
 //!
 //! - A reminder goes to whoever could get one when it was counted, and never to more contacts than that. More at its release: it is
 //!   refused and made anew. More while it is written out: it stops itself, and the office is alarmed.
+//! - Whose ballot came back while the reminder waited is not reminded.
 //! - Whoever made it does not release it.
 //! - What it says comes from the templates and the election's own dates: nobody types anything that voters read.
 //! - A reminder that was wrong is taken back by a retraction: another bulk, to whoever got it, released by a second person, too.

@@ -85,6 +85,9 @@ struct Owed {
     contact: Option<String>,
     bulk: Option<String>,
     bulk_state: Option<String>,
+    /// The statuses that its bulk is about, and the ballot's own.
+    bulk_statuses: Option<String>,
+    ballot_status: Option<String>,
     timezone: Option<String>,
     hours: Option<Hours>,
 }
@@ -93,12 +96,13 @@ fn read(tx: &mut Tx<'_>, id: &str) -> Result<Option<Owed>, StoreError> {
     let row = tx.row(
         "SELECT n.id, n.kind, n.county, n.election, n.channel, n.address, n.language, n.fields,
          n.happened_at, n.not_after, v.first_name, v.last_name, c.state, n.bulk, b.state, e.timezone,
-         e.from_minute, e.until_minute
+         e.from_minute, e.until_minute, b.statuses, s.status
          FROM notice n
          LEFT JOIN voter v ON v.county = n.county AND v.voter = n.voter AND v.confidential = 0
          LEFT JOIN contact c ON c.id = n.contact AND c.address = n.address
          LEFT JOIN enrolment e ON e.county = n.county AND e.voter = n.voter AND e.ended_at IS NULL
          LEFT JOIN bulk b ON b.id = n.bulk
+         LEFT JOIN ballot s ON s.county = n.county AND s.election = n.election AND s.ballot = n.ballot
          WHERE n.id = $1",
         params![id],
     )?;
@@ -124,6 +128,8 @@ fn owed(row: &Row) -> Result<Owed, StoreError> {
         contact: row.maybe_text(12)?,
         bulk: row.maybe_text(13)?,
         bulk_state: row.maybe_text(14)?,
+        bulk_statuses: row.maybe_text(18)?,
+        ballot_status: row.maybe_text(19)?,
         timezone: row.maybe_text(15)?,
         hours: minute(16)?.zip(minute(17)?).map(|(from, until)| Hours { from, until }),
     })
@@ -219,7 +225,18 @@ fn unwanted(tx: &mut Tx<'_>, owed: &Owed) -> Result<Option<Verdict>, StoreError>
     }
     let is_stopped = owed.bulk.is_some()
         && !matches!(owed.bulk_state.as_deref(), Some("released" | "running" | "done"));
-    Ok(is_stopped.then(|| never("withdrawn", "bulk")))
+    if is_stopped {
+        return Ok(Some(never("withdrawn", "bulk")));
+    }
+    // The ballot may have come back since the reminder was written out.
+    let is_past = owed.kind == Kind::Reminder
+        && !owed
+            .bulk_statuses
+            .as_deref()
+            .unwrap_or_default()
+            .split(',')
+            .any(|status| owed.ballot_status.as_deref() == Some(status));
+    Ok(is_past.then(|| never("withdrawn", "ballot")))
 }
 
 /// The hours in which the voter may be texted or called, and their zone.
