@@ -73,7 +73,7 @@ on_both! {
             suppress(tx, (Channel::Text, &number(7)), "stop", now)?;
             for sql in [
                 "UPDATE enrolment SET ended_at = 1 WHERE voter = '00001'",
-                "INSERT INTO in_person (county, election, voter, since) VALUES ('boulder', '202611', '00002', 1)",
+                "INSERT INTO in_person (county, election, voter, cause, since) VALUES ('boulder', '202611', '00002', 'test', 1)",
                 "UPDATE ballot SET status = 'received' WHERE voter = '00003'",
                 "UPDATE enrolment SET kinds = 'mailed' WHERE voter = '00004'",
                 "UPDATE voter SET confidential = 1 WHERE voter = '00005'",
