@@ -138,6 +138,37 @@ on_both! {
         }
     }
 
+    /// Only what says that there is no such mailbox parks it: a full one, or a server that refuses us, does not.
+    fn a_bounce_says_who_must_act(rig) {
+        let world = rig.whole(NOON, Settings::default(), Manners::default());
+        for (n, (status, state, contact)) in [
+            ("5.1.1", "bad_address", "parked"),
+            ("5.2.2", "try_later", "confirmed"),
+            ("5.7.26", "ours", "confirmed"),
+            ("4.4.7", "try_later", "confirmed"),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let address = format!("{n}@example.org");
+            world.voter(&n.to_string(), &[(Channel::Email, &address)]);
+            world.take(&event(&n.to_string(), Received, 1, NOON));
+            let mut mails = Vec::new();
+            eventually("an e-mail", || {
+                mails.extend(world.sink.as_ref().unwrap().take());
+                !mails.is_empty()
+            });
+            world.settled();
+            let (relay, now) = (Arc::clone(&world.relay), world.clock.now());
+            let (recipient, failed) =
+                (mails[0].return_path.clone(), Bounce { action: "failed".to_owned(), status: status.to_owned() });
+            assert!(world.write(move |tx| bounce::take(tx, &relay.config, (&recipient, &failed), now)));
+            let rows = world.rows("SELECT n.address, n.state, c.state FROM notice n JOIN contact c ON c.id = n.contact");
+            let row = rows.iter().find(|row| row.text(0).unwrap() == address).unwrap();
+            assert_eq!((row.text(1).unwrap().as_str(), row.text(2).unwrap().as_str()), (state, contact), "{status}");
+        }
+    }
+
     /// The provider takes a text and never answers, answers 500 after it took it, or before: each text is sent once.
     fn a_text_whose_answer_is_missing_is_not_sent_twice(rig) {
         let settings = Settings {
