@@ -4,12 +4,13 @@ use crate::clock::Micros;
 use crate::config::Rate;
 use crate::params;
 use crate::store::{StoreError, Tx};
+use crate::template::SEGMENTS_MAX;
 use std::time::Duration;
 
 /// Thousandths of a segment.
 const MILLI: i64 = 1_000;
-/// The least that a full bucket holds: a long message must fit into the slowest one.
-const HOLDS_MIN: i64 = 12 * MILLI;
+/// The least that a full bucket holds: the longest text must fit into the slowest one.
+const HOLDS_MIN: i64 = SEGMENTS_MAX as i64 * MILLI;
 
 /// A bucket, held by this transaction.
 #[derive(Debug)]

@@ -169,6 +169,22 @@ on_both! {
         }
     }
 
+    /// The longest text goes out where the number may send one segment a second.
+    fn the_longest_text_fits_into_the_slowest_bucket(rig) {
+        let mut rig: crate::rig::Rig = rig;
+        rig.per_second = 1.0;
+        let folder = rig.path("words");
+        std::fs::create_dir(&folder).unwrap();
+        let words = format!("[notices.received]\ntext = '{}'\n", "\u{e1}".repeat(1_600));
+        crate::rig::written(&folder, "en.toml", &words);
+        rig.words = Some(folder);
+        let world = rig.whole(NOON, Settings::default(), Manners::default());
+        world.voter("0", &[(Channel::Text, &number(0))]);
+        world.take(&event("0", Received, 1, NOON));
+        world.settled();
+        assert_eq!(world.accepted().len(), 1);
+    }
+
     /// The provider takes a text and never answers, answers 500 after it took it, or before: each text is sent once.
     fn a_text_whose_answer_is_missing_is_not_sent_twice(rig) {
         let settings = Settings {
