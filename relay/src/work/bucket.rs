@@ -18,6 +18,8 @@ pub(super) struct Bucket {
     name: String,
     tokens: i64,
     rate: i64,
+    /// Up to when it was filled: never before what another process wrote, whose clock may be ahead or whose turn came first.
+    filled_at: Micros,
     /// Segments that are left of the day's, if the day has a limit.
     day: Option<(String, i64)>,
 }
@@ -44,7 +46,13 @@ impl Bucket {
                 Some((name, left))
             }
         };
-        Ok(Self { name: name.to_owned(), tokens, rate: rate.milli_per_second, day })
+        Ok(Self {
+            name: name.to_owned(),
+            tokens,
+            rate: rate.milli_per_second,
+            filled_at: filled_at.max(now),
+            day,
+        })
     }
 
     /// Takes so many segments, if there are as many.
@@ -72,11 +80,11 @@ impl Bucket {
     }
 
     /// Writes down what is left.
-    pub(super) fn put(self, tx: &mut Tx<'_>, now: Micros) -> Result<(), StoreError> {
+    pub(super) fn put(self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
         let sql = "UPDATE bucket SET tokens = $2, filled_at = $3 WHERE name = $1";
-        tx.run(sql, params![self.name, self.tokens, now])?;
+        tx.run(sql, params![self.name, self.tokens, self.filled_at])?;
         if let Some((name, left)) = self.day {
-            tx.run(sql, params![name, left, now])?;
+            tx.run(sql, params![name, left, self.filled_at])?;
         }
         Ok(())
     }

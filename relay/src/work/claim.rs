@@ -63,7 +63,7 @@ pub(super) fn claim(
             }
         }
     }
-    bucket.put(tx, now)?;
+    bucket.put(tx)?;
     // There may be more, or what was deferred made room.
     turn.wait = turn.wait.or(Some(Duration::from_millis(5)));
     Ok(turn)

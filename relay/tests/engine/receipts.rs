@@ -169,6 +169,23 @@ on_both! {
         }
     }
 
+    /// Another process, whose clock is ahead, filled the bucket: it does not fill up twice for the same time.
+    fn a_bucket_never_goes_back_in_time(rig) {
+        let world = rig.whole(NOON, Settings::default(), Manners::default());
+        let ahead = world.clock.now().plus(Duration::from_mins(1));
+        world.write(move |tx| {
+            tx.run(
+                "INSERT INTO bucket (name, tokens, filled_at) VALUES ('text:+13035550199', 50000, $1)",
+                ballot_relay::params![ahead],
+            )
+        });
+        world.voter("0", &[(Channel::Text, &number(0))]);
+        world.take(&event("0", Received, 1, NOON));
+        world.settled();
+        assert_eq!(world.accepted().len(), 1);
+        assert_eq!(world.count("SELECT filled_at FROM bucket"), ahead.0);
+    }
+
     /// The longest text goes out where the number may send one segment a second.
     fn the_longest_text_fits_into_the_slowest_bucket(rig) {
         let mut rig: crate::rig::Rig = rig;
