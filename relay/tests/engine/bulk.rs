@@ -26,6 +26,8 @@ on_both! {
         assert_eq!(release("ben"), Release::Running);
         assert_eq!(release("ben"), Release::NoDraft);
         eventually("all reminders", || {
+            // On a busy machine a call may take too long, and its outcome is looked for later.
+            world.clock.advance(Duration::from_millis(100));
             world.relay.owed.notify_waiters();
             world.count("SELECT COUNT(*) FROM notice WHERE kind = 'reminder' AND state IN ('sent', 'delivered')") == 6
         });
@@ -102,7 +104,8 @@ fn scene(rig: &crate::rig::Rig) -> World {
     eventually("the news", || {
         world.clock.advance(Duration::from_secs(1));
         world.relay.owed.notify_waiters();
-        world.count("SELECT COUNT(*) FROM notice WHERE state IN ('owed', 'calling')") == 0
+        world.count("SELECT COUNT(*) FROM notice WHERE state IN ('owed', 'calling', 'unknown')")
+            == 0
     });
     world
 }
