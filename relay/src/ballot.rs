@@ -5,7 +5,8 @@
 //! - A station's news are applied in their own order; of several sources the later happening counts. A file that lags behind, and
 //!   the Postal Service, only ever move a ballot forward.
 //! - What is corrected before anything was sent is never announced. If something was, whoever heard it gets a correction.
-//! - Who voted in person in an election hears nothing more about its mail ballots.
+//! - Who voted in person in an election hears nothing more about its mail ballots, however late that is said, until a correction of
+//!   every word that said so.
 //! - The state of the ballot and what is owed for it are one transaction.
 
 use crate::alarm::{Alarm, raise};
@@ -104,45 +105,51 @@ pub fn apply(
     now: Micros,
 ) -> Result<Applied, StoreError> {
     let before = standing(tx, change)?;
-    if let Some(before) = &before {
-        if before.voter != change.voter.voter {
-            let subject = format!("{}/{}", change.election, change.ballot);
-            let what =
-                "Two sources name different voters for one ballot. The later one was not believed.";
-            let county = &change.voter.county;
-            raise(tx, Alarm { county, kind: "conflict", subject: &subject, what }, now)?;
-            return Ok(Applied::Conflict);
-        }
-        if !moves(tx, before, change)? {
-            return Ok(Applied::Behind);
-        }
+    if let Some(before) = &before
+        && before.voter != change.voter.voter
+    {
+        let subject = format!("{}/{}", change.election, change.ballot);
+        let what =
+            "Two sources name different voters for one ballot. The later one was not believed.";
+        let county = &change.voter.county;
+        raise(tx, Alarm { county, kind: "conflict", subject: &subject, what }, now)?;
+        return Ok(Applied::Conflict);
+    }
+    // It is true of the voter, even where the ballot has later news.
+    in_person(tx, change, now)?;
+    if let Some(before) = &before
+        && !moves(tx, before, change)?
+    {
+        return Ok(Applied::Behind);
     }
     put(tx, change, now)?;
-    if change.status == Stand::Status(Status::Voided) && change.reason == Some(VOTED_IN_PERSON) {
-        voted_in_person(tx, change.voter, change.election, now)?;
-    }
     announce(tx, config, change, now)?;
     Ok(Applied::Moved)
 }
 
-/// Notes that a voter voted in person: what is owed about their mail ballots is withdrawn.
-pub fn voted_in_person(
-    tx: &mut Tx<'_>,
-    voter: &VoterId,
-    election: &str,
-    now: Micros,
-) -> Result<(), StoreError> {
+/// Notes that a voter voted in person, or that this was a mistake. What is owed about their mail ballots is withdrawn.
+fn in_person(tx: &mut Tx<'_>, change: &Change<'_>, now: Micros) -> Result<(), StoreError> {
+    let Change { voter, election, .. } = change;
+    if let Some(corrected) = change.corrects {
+        tx.run(
+            "DELETE FROM in_person WHERE county = $1 AND election = $2 AND voter = $3 AND cause = $4",
+            params![&voter.county, *election, &voter.voter, corrected],
+        )?;
+    }
+    if change.status != Stand::Status(Status::Voided) || change.reason != Some(VOTED_IN_PERSON) {
+        return Ok(());
+    }
     tx.run(
-        "INSERT INTO in_person (county, election, voter, since) VALUES ($1, $2, $3, $4)
-         ON CONFLICT (county, election, voter) DO NOTHING",
-        params![&voter.county, election, &voter.voter, now],
+        "INSERT INTO in_person (county, election, voter, cause, since) VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT (county, election, voter, cause) DO NOTHING",
+        params![&voter.county, *election, &voter.voter, change.cause, now],
     )?;
     tx.run(
         "UPDATE notice SET state = 'withdrawn', why = 'voted_in_person', changed_at = $4
          WHERE county = $1 AND election = $2 AND voter = $3 AND state = 'owed'",
-        params![&voter.county, election, &voter.voter, now],
-    )?;
-    Ok(())
+        params![&voter.county, *election, &voter.voter, now],
+    )
+    .map(drop)
 }
 
 /// Where the ballot stands.

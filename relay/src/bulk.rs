@@ -4,6 +4,7 @@
 //!
 //! - A reminder goes to whoever could get one when it was counted, and never to more contacts than that. More at its release: it is
 //!   refused and made anew. More while it is written out: it stops itself, and the office is alarmed.
+//! - Whose ballot came back while the reminder waited is not reminded.
 //! - Whoever made it does not release it.
 //! - What it says comes from the templates and the election's own dates: nobody types anything that voters read.
 //! - A reminder that was wrong is taken back by a retraction: another bulk, to whoever got it, released by a second person, too.
@@ -14,7 +15,7 @@ use crate::alarm::{Alarm, raise};
 use crate::clock::Micros;
 use crate::id::new_id;
 use crate::news::Kind;
-use crate::notice::{self, Owed, SENT_STATES};
+use crate::notice::{self, HEARS_FIRST, Owed, SENT_STATES};
 use crate::params;
 use crate::store::{Row, StoreError, Tx, Value};
 use crate::voter::VoterId;
@@ -95,7 +96,8 @@ fn aimed(aim: &Aim, select: &str, more: &str) -> (String, Vec<Value>) {
          JOIN voter v ON v.county = b.county AND v.voter = b.voter AND v.confidential = 0
          JOIN enrolment e ON e.county = b.county AND e.voter = b.voter AND e.ended_at IS NULL
              AND (',' || e.kinds || ',') LIKE $3
-         JOIN contact c ON c.county = b.county AND c.voter = b.voter AND c.state = 'confirmed' AND c.first = 1
+         JOIN contact c ON c.county = b.county AND c.voter = b.voter AND c.state = 'confirmed'
+             AND {HEARS_FIRST}
          WHERE b.county = $1 AND b.election = $2 AND b.status IN ({marks})
          AND NOT EXISTS (SELECT 1 FROM in_person p WHERE p.county = b.county AND p.voter = b.voter
              AND p.election = b.election)

@@ -32,6 +32,11 @@ use std::time::Duration;
 pub const SENT_STATES: &str =
     "'calling', 'unknown', 'sent', 'delivered', 'try_later', 'unconfirmed'";
 
+/// Which of a voter's contacts `c` hear first: the first ones, or all of them where no first one can be used.
+pub(crate) const HEARS_FIRST: &str = "(c.first = 1 OR NOT EXISTS (SELECT 1 FROM contact f
+    WHERE f.county = c.county AND f.voter = c.voter AND f.first = 1 AND f.state = 'confirmed'
+    AND NOT EXISTS (SELECT 1 FROM suppression fs WHERE fs.channel = f.channel AND fs.address = f.address)))";
+
 /// How long an answer to what somebody just did is worth sending: a code's own time.
 pub const ANSWER_LASTS: Duration = Duration::from_mins(10);
 
@@ -60,20 +65,53 @@ pub struct Owed<'a> {
     pub not_after: Micros,
 }
 
-/// Owes a notice to each of the voter's first contacts, if they want that kind. How many are new.
+/// Owes a notice to each of the voter's first contacts, or to the next ones where no first one can be used, if they want that kind.
+/// How many are new.
 pub fn owe(tx: &mut Tx<'_>, owed: &Owed<'_>, now: Micros) -> Result<u64, StoreError> {
-    let which = if owed.heard.is_some() { "" } else { "AND c.first = 1" };
-    owe_at(tx, owed, which, now)
+    let which = if owed.heard.is_some() { String::new() } else { format!("AND {HEARS_FIRST}") };
+    owe_at(tx, owed, &which, now)
 }
 
 /// Owes it to the contacts that come after the first ones, unless one of the others has it, or still may.
-pub fn owe_next(tx: &mut Tx<'_>, owed: &Owed<'_>, now: Micros) -> Result<u64, StoreError> {
+fn owe_next(tx: &mut Tx<'_>, owed: &Owed<'_>, now: Micros) -> Result<u64, StoreError> {
     let alive = tx.count(
         "SELECT COUNT(*) FROM notice WHERE cause = $1 AND county = $2 AND voter = $3
          AND state IN ('owed', 'calling', 'unknown', 'sent', 'delivered', 'unconfirmed', 'withdrawn')",
         params![owed.cause, &owed.voter.county, &owed.voter.voter],
     )?;
     if alive > 0 { Ok(0) } else { owe_at(tx, owed, "AND c.first = 0", now) }
+}
+
+/// A notice ended without having been heard: the voter's next contacts are tried, while it is worth it.
+pub(crate) fn next_contact(tx: &mut Tx<'_>, id: &str, now: Micros) -> Result<(), StoreError> {
+    let row = tx.row(
+        "SELECT cause, kind, county, voter, election, ballot, bulk, fields, happened_at, not_after
+         FROM notice WHERE id = $1",
+        params![id],
+    )?;
+    let Some(row) = row else { return Ok(()) };
+    let kind = Kind::from_name(&row.text(1)?).ok_or(StoreError::Column(1))?;
+    let not_after = row.at(9)?;
+    if kind.is_answer() || now > not_after {
+        return Ok(());
+    }
+    let (cause, voter) = (row.text(0)?, VoterId { county: row.text(2)?, voter: row.text(3)? });
+    let (election, ballot, bulk) = (row.maybe_text(4)?, row.maybe_text(5)?, row.maybe_text(6)?);
+    let owed = Owed {
+        cause: &cause,
+        kind,
+        voter: &voter,
+        about: election
+            .as_deref()
+            .map(|election| (election, ballot.as_deref().unwrap_or_default())),
+        bulk: bulk.as_deref(),
+        heard: None,
+        more: serde_json::from_str(&row.text(7)?).unwrap_or_default(),
+        happened_at: row.at(8)?,
+        from: now,
+        not_after,
+    };
+    owe_next(tx, &owed, now).map(drop)
 }
 
 fn owe_at(tx: &mut Tx<'_>, owed: &Owed<'_>, which: &str, now: Micros) -> Result<u64, StoreError> {

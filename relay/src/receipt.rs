@@ -4,7 +4,7 @@
 //!
 //! - Words come late, twice, in any order, or never. Each is kept once; a lower one never replaces a higher one, and the first final one
 //!   stands, but for this: a time-out is no word, and a receipt that comes after it corrects it.
-//! - Any word proves that the provider took the message, even before our own call returned.
+//! - Any word proves that the provider took the message, even before our own call returned, or after it did not list it.
 //! - `delivered` means the number or the mailbox, not the person.
 
 use crate::alarm::{Alarm, raise};
@@ -12,12 +12,12 @@ use crate::channel::Class;
 use crate::channel::code::{class, is_final, is_success, rank};
 use crate::clock::Micros;
 use crate::config::Config;
-use crate::news::{Channel, Kind};
-use crate::notice::{self, Owed};
+use crate::news::Channel;
+use crate::notice::next_contact;
 use crate::params;
 use crate::store::{StoreError, Tx};
 use crate::suppress::suppress;
-use crate::voter::{VoterId, set_off};
+use crate::voter::set_off;
 use std::time::Duration;
 
 /// How often a phone that was busy or not answered is called in all.
@@ -90,7 +90,7 @@ pub fn word(
             now,
         ],
     )?;
-    apply(tx, config, (&notice, number), word, now)?;
+    apply(tx, config, (&notice, number, state == "absent"), word, now)?;
     Ok(Heard::Changed)
 }
 
@@ -98,7 +98,7 @@ pub fn word(
 fn apply(
     tx: &mut Tx<'_>,
     config: &Config,
-    (notice, number): (&str, i64),
+    (notice, number, was_absent): (&str, i64, bool),
     word: Word<'_>,
     now: Micros,
 ) -> Result<(), StoreError> {
@@ -111,21 +111,25 @@ fn apply(
             )
             .map(drop);
     }
-    let ask_at = now.plus(config.sending.ask_after);
-    if !is_final(word.status) {
-        return tx
-            .run(
-                "UPDATE notice SET state = 'sent', handed_at = COALESCE(handed_at, $2), next_at = $3,
-                 changed_at = $2 WHERE id = $1 AND state IN ('calling', 'unknown')",
-                params![notice, now, ask_at],
-            )
-            .map(drop);
-    }
-    // A failure of an attempt that another one followed says nothing of the notice.
     let is_latest = tx.count(
         "SELECT COUNT(*) FROM attempt WHERE notice = $1 AND number > $2",
         params![notice, number],
     )? == 0;
+    let ask_at = now.plus(config.sending.ask_after);
+    if !is_final(word.status) {
+        // What was owed again because the provider did not list it is not sent once more.
+        let open = if was_absent && is_latest {
+            "'calling', 'unknown', 'owed'"
+        } else {
+            "'calling', 'unknown'"
+        };
+        let sql = format!(
+            "UPDATE notice SET state = 'sent', handed_at = COALESCE(handed_at, $2), next_at = $3,
+             changed_at = $2 WHERE id = $1 AND state IN ({open})"
+        );
+        return tx.run(&sql, params![notice, now, ask_at]).map(drop);
+    }
+    // A failure of an attempt that another one followed says nothing of the notice.
     if is_latest {
         let code = if word.code.is_empty() { word.status } else { word.code };
         let of = if word.code.is_empty() && word.status == "undelivered" {
@@ -133,57 +137,39 @@ fn apply(
         } else {
             class(code)
         };
-        failed(tx, config, notice, (of, code), now)?;
+        failed(tx, notice, (of, code), now)?;
     }
     Ok(())
 }
 
 /// What a failed notice was.
 struct Failed {
-    cause: String,
-    kind: Kind,
-    voter: VoterId,
-    election: Option<String>,
-    ballot: Option<String>,
-    bulk: Option<String>,
     contact: String,
     channel: Channel,
     address: String,
-    fields: String,
-    happened_at: Micros,
     not_after: Micros,
     tries: i64,
 }
 
 fn read(tx: &mut Tx<'_>, notice: &str) -> Result<Option<Failed>, StoreError> {
     let row = tx.row(
-        "SELECT cause, kind, county, voter, election, ballot, bulk, contact, channel, address, fields,
-         happened_at, not_after, tries FROM notice WHERE id = $1
+        "SELECT contact, channel, address, not_after, tries FROM notice WHERE id = $1
          AND state IN ('owed', 'calling', 'unknown', 'sent', 'unconfirmed')",
         params![notice],
     )?;
     let Some(row) = row else { return Ok(None) };
     Ok(Some(Failed {
-        cause: row.text(0)?,
-        kind: Kind::from_name(&row.text(1)?).ok_or(StoreError::Column(1))?,
-        voter: VoterId { county: row.text(2)?, voter: row.text(3)? },
-        election: row.maybe_text(4)?,
-        ballot: row.maybe_text(5)?,
-        bulk: row.maybe_text(6)?,
-        contact: row.text(7)?,
-        channel: Channel::from_name(&row.text(8)?).ok_or(StoreError::Column(8))?,
-        address: row.text(9)?,
-        fields: row.text(10)?,
-        happened_at: row.at(11)?,
-        not_after: row.at(12)?,
-        tries: row.int(13)?,
+        contact: row.text(0)?,
+        channel: Channel::from_name(&row.text(1)?).ok_or(StoreError::Column(1))?,
+        address: row.text(2)?,
+        not_after: row.at(3)?,
+        tries: row.int(4)?,
     }))
 }
 
 /// A notice failed for good: its state says who must act, and the voter's next contact is tried.
 pub(crate) fn failed(
     tx: &mut Tx<'_>,
-    config: &Config,
     id: &str,
     (class, code): (Class, &str),
     now: Micros,
@@ -221,33 +207,5 @@ pub(crate) fn failed(
         }
         Class::BadAddress | Class::TryLater => {}
     }
-    next_contact(tx, config, &notice, now)
-}
-
-fn next_contact(
-    tx: &mut Tx<'_>,
-    config: &Config,
-    notice: &Failed,
-    now: Micros,
-) -> Result<(), StoreError> {
-    if notice.kind.is_answer() || config.county(&notice.voter.county).is_none() {
-        return Ok(());
-    }
-    let Failed { cause, kind, voter, happened_at, not_after, .. } = notice;
-    let owed = Owed {
-        cause,
-        kind: *kind,
-        voter,
-        about: notice
-            .election
-            .as_deref()
-            .map(|election| (election, notice.ballot.as_deref().unwrap_or_default())),
-        bulk: notice.bulk.as_deref(),
-        heard: None,
-        more: serde_json::from_str(&notice.fields).unwrap_or_default(),
-        happened_at: *happened_at,
-        from: now,
-        not_after: *not_after,
-    };
-    notice::owe_next(tx, &owed, now).map(drop)
+    next_contact(tx, id, now)
 }

@@ -6,6 +6,7 @@
 use crate::clock::Micros;
 use crate::id::new_id;
 use crate::news::Channel;
+use crate::notice::next_contact;
 use crate::params;
 use crate::store::{StoreError, Tx};
 
@@ -165,7 +166,8 @@ pub fn suppressed(
     row.map(|row| row.text(0)).transpose()
 }
 
-/// Nothing more goes there, at once: what is owed there is opted out of, and every voter's contact there is off.
+/// Nothing more goes there, at once: what is owed there is opted out of and goes to the voter's next contacts, and every voter's contact
+/// there is off.
 pub fn suppress(
     tx: &mut Tx<'_>,
     (channel, address): (Channel, &str),
@@ -182,11 +184,18 @@ pub fn suppress(
          WHERE channel = $1 AND address = $2 AND state IN ('pending', 'confirmed')",
         params![channel.name(), address, why, now],
     )?;
-    tx.run(
-        "UPDATE notice SET state = 'opted_out', why = $3, changed_at = $4
-         WHERE channel = $1 AND address = $2 AND state = 'owed'",
-        params![channel.name(), address, why, now],
+    let waiting = tx.rows(
+        "SELECT id FROM notice WHERE channel = $1 AND address = $2 AND state = 'owed'",
+        params![channel.name(), address],
     )?;
+    for row in waiting {
+        let id = row.text(0)?;
+        tx.run(
+            "UPDATE notice SET state = 'opted_out', why = $2, changed_at = $3 WHERE id = $1",
+            params![&id, why, now],
+        )?;
+        next_contact(tx, &id, now)?;
+    }
     Ok(())
 }
 

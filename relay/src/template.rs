@@ -28,6 +28,8 @@ const BUILT_IN: [(&str, &str); 2] =
     [("en", include_str!("template/en.toml")), ("es", include_str!("template/es.toml"))];
 /// Longest text (the provider's own limit for a message in segments).
 const TEXT_CHARACTERS_MAX: usize = 1_600;
+/// Its segments, at most: 1,600 characters of 67 a segment. A sender's bucket holds as many.
+pub const SEGMENTS_MAX: u32 = 24;
 /// Longest spoken text: with its markup within the provider's 4,000.
 const SPOKEN_CHARACTERS_MAX: usize = 1_500;
 /// Longest body of an e-mail.
@@ -165,7 +167,9 @@ impl Templates {
             Channel::Voice => SPOKEN_CHARACTERS_MAX,
             Channel::Email => EMAIL_CHARACTERS_MAX,
         };
-        if n_characters == 0 || n_characters > most {
+        let is_too_long =
+            n_characters > most || (channel == Channel::Text && segments(&body) > SEGMENTS_MAX);
+        if n_characters == 0 || is_too_long {
             return Err(SayError::Length(n_characters));
         }
         Ok(Said { subject, body })
@@ -216,6 +220,21 @@ impl Set {
         let moment = ["month", "day", "year", "hour", "minute", "half"];
         add("moment".to_owned(), &language.dates.moment, &moment);
         add("day".to_owned(), &language.dates.day, &["month", "day", "year"]);
+        for kind in Kind::ALL {
+            let name = part(*kind, "text");
+            // As short as it can be: every field one character.
+            let least: BTreeMap<_, _> =
+                fields_of(*kind).into_iter().map(|field| (field, "x")).collect();
+            let shortest =
+                environment.get_template(&name).and_then(|template| template.render(&least));
+            if let Ok(text) = shortest
+                && (segments(&text) > SEGMENTS_MAX || text.chars().count() > TEXT_CHARACTERS_MAX)
+            {
+                faults.push(format!(
+                    "{name}: it is longer than {SEGMENTS_MAX} segments or {TEXT_CHARACTERS_MAX} characters, whatever is filled in"
+                ));
+            }
+        }
         if faults.is_empty() { Ok(Self { language, environment }) } else { Err(faults) }
     }
 

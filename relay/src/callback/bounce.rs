@@ -1,10 +1,11 @@
 //! Bounces: delivery status notifications (RFC 3464) that the county's mail server pipes to `ballot-relay bounce`.
 //!
 //! A bounce is not authenticated; its recipient is. It is believed only at a return path of ours, whose tag nobody can make up.
-//! `delayed` is no failure, and `relayed` no delivery.
+//! `delayed` is no failure, and `relayed` no delivery. Only a status about the address itself parks it: a full mailbox, or a server that
+//! refuses us, says nothing against it.
 
 use crate::channel::Class;
-use crate::channel::email::bounced_attempt;
+use crate::channel::email::{bounced_attempt, refused};
 use crate::clock::Micros;
 use crate::config::Config;
 use crate::params;
@@ -55,11 +56,11 @@ pub fn take(
     now: Micros,
 ) -> Result<bool, StoreError> {
     let Some(attempt) = bounced_attempt(&config.keys, recipient) else { return Ok(false) };
-    let class = match (bounce.action.as_str(), bounce.status.as_bytes().first()) {
-        ("failed", Some(b'5')) => Class::BadAddress,
-        ("failed", _) => Class::TryLater,
-        _ => return Ok(false),
-    };
+    if bounce.action != "failed" {
+        return Ok(false);
+    }
+    let class =
+        if bounce.status.starts_with('5') { refused(&bounce.status) } else { Class::TryLater };
     let changed = tx.run(
         "UPDATE attempt SET status = 'bounced', code = $2, state = 'accepted'
          WHERE id = $1 AND COALESCE(status, '') <> 'bounced'",
@@ -70,7 +71,7 @@ pub fn take(
     }
     let row = tx.row("SELECT notice FROM attempt WHERE id = $1", params![&attempt])?;
     let Some(row) = row else { return Ok(false) };
-    failed(tx, config, &row.text(0)?, (class, &bounce.status), now)?;
+    failed(tx, &row.text(0)?, (class, &bounce.status), now)?;
     Ok(true)
 }
 

@@ -297,13 +297,23 @@ fn judged(error: &Error, stage: Stage) -> Outcome {
     match stage {
         // The server refuses us, not the voter's address.
         Stage::Connect => not_sent(&code, Trouble::Account),
-        Stage::Recipient if code.starts_with("5.1.") || code.starts_with("55") => {
+        // Where no enhanced status is given, 550 to 559 are about the mailbox.
+        Stage::Recipient if code.starts_with("55") => {
             Outcome::Refused { code, class: Class::BadAddress }
         }
-        Stage::Recipient if code.starts_with("5.2.") => {
-            Outcome::Refused { code, class: Class::TryLater }
-        }
-        Stage::Recipient | Stage::Message => Outcome::Refused { code, class: Class::Ours },
+        Stage::Recipient => Outcome::Refused { class: refused(&code), code },
+        Stage::Message => Outcome::Refused { code, class: Class::Ours },
+    }
+}
+
+/// Who must act on a recipient's final refusal, by its status of RFC 3463.
+pub(crate) fn refused(status: &str) -> Class {
+    if status.starts_with("5.1.") {
+        Class::BadAddress
+    } else if status.starts_with("5.2.") {
+        Class::TryLater
+    } else {
+        Class::Ours
     }
 }
 

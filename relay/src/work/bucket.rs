@@ -4,12 +4,13 @@ use crate::clock::Micros;
 use crate::config::Rate;
 use crate::params;
 use crate::store::{StoreError, Tx};
+use crate::template::SEGMENTS_MAX;
 use std::time::Duration;
 
 /// Thousandths of a segment.
 const MILLI: i64 = 1_000;
-/// The least that a full bucket holds: a long message must fit into the slowest one.
-const HOLDS_MIN: i64 = 12 * MILLI;
+/// The least that a full bucket holds: the longest text must fit into the slowest one.
+const HOLDS_MIN: i64 = SEGMENTS_MAX as i64 * MILLI;
 
 /// A bucket, held by this transaction.
 #[derive(Debug)]
@@ -17,6 +18,8 @@ pub(super) struct Bucket {
     name: String,
     tokens: i64,
     rate: i64,
+    /// Up to when it was filled: never before what another process wrote, whose clock may be ahead or whose turn came first.
+    filled_at: Micros,
     /// Segments that are left of the day's, if the day has a limit.
     day: Option<(String, i64)>,
 }
@@ -43,7 +46,13 @@ impl Bucket {
                 Some((name, left))
             }
         };
-        Ok(Self { name: name.to_owned(), tokens, rate: rate.milli_per_second, day })
+        Ok(Self {
+            name: name.to_owned(),
+            tokens,
+            rate: rate.milli_per_second,
+            filled_at: filled_at.max(now),
+            day,
+        })
     }
 
     /// Takes so many segments, if there are as many.
@@ -71,11 +80,11 @@ impl Bucket {
     }
 
     /// Writes down what is left.
-    pub(super) fn put(self, tx: &mut Tx<'_>, now: Micros) -> Result<(), StoreError> {
+    pub(super) fn put(self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
         let sql = "UPDATE bucket SET tokens = $2, filled_at = $3 WHERE name = $1";
-        tx.run(sql, params![self.name, self.tokens, now])?;
+        tx.run(sql, params![self.name, self.tokens, self.filled_at])?;
         if let Some((name, left)) = self.day {
-            tx.run(sql, params![name, left, now])?;
+            tx.run(sql, params![name, left, self.filled_at])?;
         }
         Ok(())
     }

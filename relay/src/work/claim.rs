@@ -9,7 +9,7 @@ use crate::hours::Hours;
 use crate::id::new_id;
 use crate::key::Purpose;
 use crate::news::{Channel, Kind};
-use crate::notice::cannot_say;
+use crate::notice::{cannot_say, next_contact};
 use crate::params;
 use crate::relay::Relay;
 use crate::store::{Row, StoreError, Tx};
@@ -63,7 +63,7 @@ pub(super) fn claim(
             }
         }
     }
-    bucket.put(tx, now)?;
+    bucket.put(tx)?;
     // There may be more, or what was deferred made room.
     turn.wait = turn.wait.or(Some(Duration::from_millis(5)));
     Ok(turn)
@@ -85,6 +85,9 @@ struct Owed {
     contact: Option<String>,
     bulk: Option<String>,
     bulk_state: Option<String>,
+    /// The statuses that its bulk is about, and the ballot's own.
+    bulk_statuses: Option<String>,
+    ballot_status: Option<String>,
     timezone: Option<String>,
     hours: Option<Hours>,
 }
@@ -93,12 +96,13 @@ fn read(tx: &mut Tx<'_>, id: &str) -> Result<Option<Owed>, StoreError> {
     let row = tx.row(
         "SELECT n.id, n.kind, n.county, n.election, n.channel, n.address, n.language, n.fields,
          n.happened_at, n.not_after, v.first_name, v.last_name, c.state, n.bulk, b.state, e.timezone,
-         e.from_minute, e.until_minute
+         e.from_minute, e.until_minute, b.statuses, s.status
          FROM notice n
          LEFT JOIN voter v ON v.county = n.county AND v.voter = n.voter AND v.confidential = 0
          LEFT JOIN contact c ON c.id = n.contact AND c.address = n.address
          LEFT JOIN enrolment e ON e.county = n.county AND e.voter = n.voter AND e.ended_at IS NULL
          LEFT JOIN bulk b ON b.id = n.bulk
+         LEFT JOIN ballot s ON s.county = n.county AND s.election = n.election AND s.ballot = n.ballot
          WHERE n.id = $1",
         params![id],
     )?;
@@ -124,6 +128,8 @@ fn owed(row: &Row) -> Result<Owed, StoreError> {
         contact: row.maybe_text(12)?,
         bulk: row.maybe_text(13)?,
         bulk_state: row.maybe_text(14)?,
+        bulk_statuses: row.maybe_text(18)?,
+        ballot_status: row.maybe_text(19)?,
         timezone: row.maybe_text(15)?,
         hours: minute(16)?.zip(minute(17)?).map(|(from, until)| Hours { from, until }),
     })
@@ -208,15 +214,29 @@ fn unwanted(tx: &mut Tx<'_>, owed: &Owed) -> Result<Option<Verdict>, StoreError>
         // No such voter, or nothing may be known of them.
         return Ok(Some(never("withdrawn", "voter")));
     }
-    if !owed.kind.is_answer() && owed.contact.as_deref() != Some("confirmed") {
-        return Ok(Some(never("withdrawn", "contact")));
+    match owed.contact.as_deref() {
+        Some("confirmed") => {}
+        _ if owed.kind.is_answer() => {}
+        Some("parked" | "pending") => return Ok(Some(never("bad_address", "contact"))),
+        _ => return Ok(Some(never("opted_out", "contact"))),
     }
     if !owed.kind.is_answer() && owed.hours.is_none() {
         return Ok(Some(never("withdrawn", "enrolment")));
     }
     let is_stopped = owed.bulk.is_some()
         && !matches!(owed.bulk_state.as_deref(), Some("released" | "running" | "done"));
-    Ok(is_stopped.then(|| never("withdrawn", "bulk")))
+    if is_stopped {
+        return Ok(Some(never("withdrawn", "bulk")));
+    }
+    // The ballot may have come back since the reminder was written out.
+    let is_past = owed.kind == Kind::Reminder
+        && !owed
+            .bulk_statuses
+            .as_deref()
+            .unwrap_or_default()
+            .split(',')
+            .any(|status| owed.ballot_status.as_deref() == Some(status));
+    Ok(is_past.then(|| never("withdrawn", "ballot")))
 }
 
 /// The hours in which the voter may be texted or called, and their zone.
@@ -307,10 +327,11 @@ fn later(tx: &mut Tx<'_>, id: &str, at: Micros, why: &str) -> Result<(), StoreEr
     tx.run("UPDATE notice SET next_at = $2, why = $3 WHERE id = $1", params![id, at, why]).map(drop)
 }
 
+/// It is not sent here: the voter's next contact is tried, unless it was withdrawn.
 fn end(tx: &mut Tx<'_>, id: &str, state: &str, why: &str, now: Micros) -> Result<(), StoreError> {
     tx.run(
         "UPDATE notice SET state = $2, why = $3, changed_at = $4 WHERE id = $1",
         params![id, state, why, now],
-    )
-    .map(drop)
+    )?;
+    next_contact(tx, id, now)
 }

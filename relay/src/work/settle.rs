@@ -33,7 +33,7 @@ pub(super) fn settle(
                     params![&one.attempt, code, now],
                 )?;
                 if changed > 0 {
-                    failed(tx, config, &one.notice, (*class, code), now)?;
+                    failed(tx, &one.notice, (*class, code), now)?;
                 }
             }
             Outcome::Unknown { why } => unknown(tx, one, why, now)?,

@@ -16,6 +16,7 @@ mod killed;
 mod office;
 mod order;
 mod pages;
+mod reach;
 mod receipts;
 mod refused;
 mod rig;

@@ -69,9 +69,11 @@ on_both! {
         let now = world.clock.now();
         world.write(move |tx| {
             suppress(tx, (Channel::Text, &number(0)), "stop", now)?;
+            suppress(tx, (Channel::Email, "v0@example.org"), "unsubscribed", now)?;
+            suppress(tx, (Channel::Text, &number(7)), "stop", now)?;
             for sql in [
                 "UPDATE enrolment SET ended_at = 1 WHERE voter = '00001'",
-                "INSERT INTO in_person (county, election, voter, since) VALUES ('boulder', '202611', '00002', 1)",
+                "INSERT INTO in_person (county, election, voter, cause, since) VALUES ('boulder', '202611', '00002', 'test', 1)",
                 "UPDATE ballot SET status = 'received' WHERE voter = '00003'",
                 "UPDATE enrolment SET kinds = 'mailed' WHERE voter = '00004'",
                 "UPDATE voter SET confidential = 1 WHERE voter = '00005'",
@@ -91,6 +93,9 @@ on_both! {
         assert_eq!(state(&world, &id), "done ");
         let sql = "SELECT COUNT(*) FROM notice WHERE voter IN ('00000', '00001', '00002', '00003', '00004', '00005', '00006')";
         assert_eq!(world.count(sql), 0);
+        // Who stopped the texts alone is reminded where they can be reached next.
+        let sql = "SELECT COUNT(*) FROM notice WHERE voter = '00007' AND channel = 'email'";
+        assert_eq!((world.count(sql), world.count("SELECT COUNT(*) FROM notice WHERE channel = 'email'")), (1, 1));
     }
 
     /// More than were counted are never reminded: not at the release, and not while it is written out.

@@ -76,6 +76,39 @@ on_both! {
         assert_eq!(world.notices(), ["mailed withdrawn"]);
     }
 
+    /// Another station's news of a later time was first: it is known all the same that the voter voted in person.
+    fn who_voted_in_person_is_known_however_late_it_is_said(rig) {
+        let world = rig.quiet(NOON);
+        world.voter("1", &[(Channel::Text, "+13035550101")]);
+        world.take(&event("1", Received, 1, "2026-10-20T11:00:00-06:00"));
+        assert_eq!(world.take(&in_person("other", "2026-10-20T10:00:00-06:00")), Taken::Applied);
+        assert_eq!(world.count("SELECT COUNT(*) FROM in_person"), 1);
+        world.take(&event("1", Accepted, 2, "2026-10-20T11:30:00-06:00"));
+        assert_eq!(world.notices(), ["received withdrawn"]);
+    }
+
+    /// It was a mistake: the voter hears of the mail ballot again, unless another source says so too.
+    fn a_correction_takes_back_that_somebody_voted_in_person(rig) {
+        let world = rig.quiet(NOON);
+        world.voter("1", &[(Channel::Text, "+13035550101")]);
+        world.take(&event("1", Mailed, 1, NOON));
+        let mut voided = event("1", Voided, 2, NOON);
+        voided.reason = Some(VOTED_IN_PERSON.to_owned());
+        world.take(&voided);
+        world.take(&corrected(Mailed, 3));
+        assert_eq!(world.count("SELECT COUNT(*) FROM in_person"), 0);
+        world.take(&event("1", Received, 4, NOON));
+        let notices = world.notices();
+        assert_eq!(notices.last().map(String::as_str), Some("received owed"), "{notices:?}");
+        // Two say it and one takes it back.
+        world.take(&in_person("other", "2026-10-20T10:00:00-06:00"));
+        let mut voided = event("1", Voided, 5, NOON);
+        voided.reason = Some(VOTED_IN_PERSON.to_owned());
+        world.take(&voided);
+        world.take(&corrected(Received, 6));
+        assert_eq!(world.count("SELECT COUNT(*) FROM in_person"), 1);
+    }
+
     /// Two stations count for themselves; the later happening counts.
     fn of_two_stations_the_later_happening_counts(rig) {
         let world = rig.quiet(NOON);
@@ -88,6 +121,15 @@ on_both! {
         assert_eq!(ballot.text(0).unwrap(), "accepted");
         assert_eq!(world.count("SELECT COUNT(*) FROM event WHERE state = 'stale'"), 1);
     }
+}
+
+/// A poll place's word, of another station.
+fn in_person(id: &str, time: &str) -> relay_wire::ChangeEvent {
+    let mut voided = event("1", Voided, 1, time);
+    voided.reason = Some(VOTED_IN_PERSON.to_owned());
+    id.clone_into(&mut voided.id);
+    "intake-2".clone_into(&mut voided.station);
+    voided
 }
 
 fn corrected(status: Status, sequence: u64) -> relay_wire::ChangeEvent {

@@ -77,7 +77,7 @@ on_both! {
         let world = open(&rig);
         let now = world.clock.now();
         world.write(move |tx| {
-            let sql = "INSERT INTO in_person (county, election, voter, since) VALUES ($1, $2, '1', $3)";
+            let sql = "INSERT INTO in_person (county, election, voter, cause, since) VALUES ($1, $2, '1', 'test', $3)";
             tx.run(sql, params![COUNTY, ELECTION, now])
         });
         let look = |who| told(&Browser::new(&world).post(("/status", "/status"), &facts(who, &[])));

@@ -113,6 +113,95 @@ on_both! {
         assert_eq!(world.notices(), ["received bad_address", "received bad_address"]);
     }
 
+    /// It was not listed when it was asked for, but its callback comes before the text is sent once more: it is not.
+    fn a_late_word_of_an_unlisted_text_holds_it_back(rig) {
+        for (status, notice) in [("queued", "received sent"), ("sent", "received sent"), ("delivered", "received delivered")] {
+            let world = rig.quiet(NOON);
+            world.write(|tx| {
+                tx.run("DELETE FROM notice", &[])?;
+                tx.run("DELETE FROM attempt", &[])
+            });
+            world.voter(status, &[(Channel::Text, &number(0))]);
+            world.take(&event(status, Received, 1, NOON));
+            let (relay, now) = (Arc::clone(&world.relay), world.clock.now());
+            world.write(move |tx| {
+                tx.run(
+                    "INSERT INTO attempt (id, notice, number, channel, address, state, segments, started_at)
+                     SELECT id, id, 1, channel, address, 'absent', 1, created_at FROM notice",
+                    &[],
+                )?;
+                let id = tx.rows("SELECT id FROM attempt", &[])?[0].text(0)?;
+                word(tx, &relay.config, &id, Word { provider_id: status, status, code: "" }, now)
+            });
+            assert_eq!(world.notices(), [notice]);
+            assert_eq!(world.count("SELECT COUNT(*) FROM alarm WHERE subject = 'late listing'"), 1);
+        }
+    }
+
+    /// Only what says that there is no such mailbox parks it: a full one, or a server that refuses us, does not.
+    fn a_bounce_says_who_must_act(rig) {
+        let world = rig.whole(NOON, Settings::default(), Manners::default());
+        for (n, (status, state, contact)) in [
+            ("5.1.1", "bad_address", "parked"),
+            ("5.2.2", "try_later", "confirmed"),
+            ("5.7.26", "ours", "confirmed"),
+            ("4.4.7", "try_later", "confirmed"),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let address = format!("{n}@example.org");
+            world.voter(&n.to_string(), &[(Channel::Email, &address)]);
+            world.take(&event(&n.to_string(), Received, 1, NOON));
+            let mut mails = Vec::new();
+            eventually("an e-mail", || {
+                mails.extend(world.sink.as_ref().unwrap().take());
+                !mails.is_empty()
+            });
+            world.settled();
+            let (relay, now) = (Arc::clone(&world.relay), world.clock.now());
+            let (recipient, failed) =
+                (mails[0].return_path.clone(), Bounce { action: "failed".to_owned(), status: status.to_owned() });
+            assert!(world.write(move |tx| bounce::take(tx, &relay.config, (&recipient, &failed), now)));
+            let rows = world.rows("SELECT n.address, n.state, c.state FROM notice n JOIN contact c ON c.id = n.contact");
+            let row = rows.iter().find(|row| row.text(0).unwrap() == address).unwrap();
+            assert_eq!((row.text(1).unwrap().as_str(), row.text(2).unwrap().as_str()), (state, contact), "{status}");
+        }
+    }
+
+    /// Another process, whose clock is ahead, filled the bucket: it does not fill up twice for the same time.
+    fn a_bucket_never_goes_back_in_time(rig) {
+        let world = rig.whole(NOON, Settings::default(), Manners::default());
+        let ahead = world.clock.now().plus(Duration::from_mins(1));
+        world.write(move |tx| {
+            tx.run(
+                "INSERT INTO bucket (name, tokens, filled_at) VALUES ('text:+13035550199', 50000, $1)",
+                ballot_relay::params![ahead],
+            )
+        });
+        world.voter("0", &[(Channel::Text, &number(0))]);
+        world.take(&event("0", Received, 1, NOON));
+        world.settled();
+        assert_eq!(world.accepted().len(), 1);
+        assert_eq!(world.count("SELECT filled_at FROM bucket"), ahead.0);
+    }
+
+    /// The longest text goes out where the number may send one segment a second.
+    fn the_longest_text_fits_into_the_slowest_bucket(rig) {
+        let mut rig: crate::rig::Rig = rig;
+        rig.per_second = 1.0;
+        let folder = rig.path("words");
+        std::fs::create_dir(&folder).unwrap();
+        let words = format!("[notices.received]\ntext = '{}'\n", "\u{e1}".repeat(1_600));
+        crate::rig::written(&folder, "en.toml", &words);
+        rig.words = Some(folder);
+        let world = rig.whole(NOON, Settings::default(), Manners::default());
+        world.voter("0", &[(Channel::Text, &number(0))]);
+        world.take(&event("0", Received, 1, NOON));
+        world.settled();
+        assert_eq!(world.accepted().len(), 1);
+    }
+
     /// The provider takes a text and never answers, answers 500 after it took it, or before: each text is sent once.
     fn a_text_whose_answer_is_missing_is_not_sent_twice(rig) {
         let settings = Settings {

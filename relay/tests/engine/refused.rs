@@ -82,6 +82,7 @@ fn a_template_with_a_field_that_is_not_there_is_refused_at_load() {
     let rig = crate::rig::Rig::sqlite();
     let folder = rig.path("words");
     std::fs::create_dir(&folder).unwrap();
+    let long = format!("[notices.received]\ntext = '{}'\n", "\u{1f5f3}".repeat(900));
     for (text, expected) in [
         (
             "[notices.received]\ntext = 'Vote at {{ polling_place }}.'\n",
@@ -92,6 +93,7 @@ fn a_template_with_a_field_that_is_not_there_is_refused_at_load() {
         ("[notices.received]\ntext = ' '\n", "empty part"),
         ("[notices.recieved]\nsubject = 'a'\nemail = 'a'\ntext = 'a'\nvoice = 'a'\n", "is no kind"),
         ("[reasons]\nother = \n", "words"),
+        (&long, "longer than 24 segments"),
     ] {
         written(&folder, "en.toml", text);
         let config = rig.config(None, None).replace(

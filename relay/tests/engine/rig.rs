@@ -111,6 +111,8 @@ pub(crate) struct Rig {
     pub(crate) stations_more: String,
     pub(crate) more: String,
     pub(crate) timezone: &'static str,
+    /// A folder of the county's own words.
+    pub(crate) words: Option<std::path::PathBuf>,
 }
 
 impl Rig {
@@ -144,6 +146,7 @@ impl Rig {
             stations_more: String::new(),
             more: String::new(),
             timezone: "America/Denver",
+            words: None,
         }
     }
 
@@ -172,6 +175,10 @@ impl Rig {
              [sending]\nper_address_hour = 1000\n{}\n",
             self.pages, self.pages, self.stations, self.stations_more, self.sending,
         );
+        if let Some(words) = &self.words {
+            let phone = "phone = '303-555-0100'\n";
+            text = text.replace(phone, &format!("{phone}templates = '{}'\n", words.display()));
+        }
         text.push_str(&self.more);
         for channel in ["text", "voice"] {
             if let Some(provider) = provider {

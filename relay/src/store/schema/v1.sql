@@ -161,13 +161,14 @@ CREATE TABLE ballot (
 CREATE INDEX ballot_voter ON ballot (county, voter, election);
 CREATE INDEX ballot_status ON ballot (county, election, status);
 
--- Who voted in person in an election: nothing is said about their mail ballots any more.
+-- Who voted in person in an election, by whose word: nothing is said about their mail ballots while one stands.
 CREATE TABLE in_person (
     county TEXT NOT NULL,
     election TEXT NOT NULL,
     voter TEXT NOT NULL,
+    cause TEXT NOT NULL,
     since BIGINT NOT NULL,
-    PRIMARY KEY (county, election, voter)
+    PRIMARY KEY (county, election, voter, cause)
 );
 
 -- Every news of a ballot, oldest first, for the voter's page and the office.
