@@ -149,7 +149,10 @@ pub(super) async fn notices(visit: Visit) -> Outcome {
     let notices = visit
         .read(move |tx| {
             let sql = format!(
-                "SELECT {NOTICE} FROM notice WHERE state = $1 AND county LIKE $2 AND id < $3 ORDER BY id DESC LIMIT $4"
+                "SELECT {NOTICE} FROM notice n WHERE state = $1 AND county LIKE $2 AND id < $3 \
+                 AND NOT EXISTS (SELECT 1 FROM voter v WHERE v.county = n.county AND v.voter = n.voter \
+                     AND v.confidential = 1) \
+                 ORDER BY id DESC LIMIT $4"
             );
             let rows = tx.rows(&sql, params![&state, &seen, &before, ROWS_MAX])?;
             rows.iter().map(notice).collect::<Result<Vec<_>, StoreError>>()

@@ -183,6 +183,22 @@ on_both! {
         assert_eq!(world.count("SELECT COUNT(*) FROM act WHERE what = 'dismissed' AND operator = 'sue'"), 1);
     }
 
+    /// Who became confidential after something was sent stands in no list of notices.
+    fn notices_of_a_confidential_voter_are_not_listed(rig) {
+        let world = rig.quiet(NOON);
+        voters(&world, 0..2);
+        hire_all(&world);
+        serve_pages(&world);
+        let id = drafted(&world);
+        assert_eq!(released(&world, &id, "sue"), Release::Running);
+        while write_out(&world) {}
+        world.write(|tx| tx.run("UPDATE voter SET confidential = 1 WHERE voter = '00001'", params![]));
+        let mut ada = Browser::new(&world);
+        assert_eq!(ada.sign_in_office("ada", PASSWORD).location, "/office");
+        let listed = ada.get("/office/notices?state=owed").body;
+        assert!(listed.contains("00000") && !listed.contains("00001"), "{listed}");
+    }
+
     /// A voter who lost everything is helped by a supervisor: contacts go, and sessions with them.
     fn a_voters_contacts_are_removed_by_a_supervisor(rig) {
         let world = rig.quiet(NOON);
