@@ -142,7 +142,7 @@ on_both! {
         assert_eq!(ask(ANA, "/signin"), 429, "about one voter");
         let n_refused = (0..60).filter(|n| {
             let birth = format!("19{:02}-01-01", 20 + n);
-            ask(["Ana", "Diaz", &birth, "80302"], "/status") == 429
+            ask(["Ana", &format!("Diaz{n}"), &birth, "80302"], "/status") == 429
         });
         assert_eq!(n_refused.count(), 5, "from one address");
         assert_eq!(ask(BEN, "/signin"), 429);
@@ -152,6 +152,52 @@ on_both! {
         world.clock.advance(Duration::from_mins(31));
         let again = browser.post_raw("/status", &facts(BEN, &[("csrf", csrf.as_str())]));
         assert_eq!(again.status, 200);
+    }
+
+    /// Behind a proxy of ours the last address of the last line counts, whatever the visitor wrote before it; of IPv6 the network.
+    fn a_visitor_behind_a_proxy_has_one_address(rig) {
+        let mut rig = rig;
+        "proxies = ['127.0.0.1']".clone_into(&mut rig.pages_more);
+        let world = open(&rig);
+        let mut browser = Browser::new(&world);
+        let csrf = browser.csrf("/signin");
+        let mut ask = |n: usize, lines: &[String]| {
+            browser.more = lines.iter().map(|line| ("x-forwarded-for", line.clone())).collect();
+            let name = format!("Nobody{n}");
+            let who = ["Ana", name.as_str(), "1980-02-29", "80302"];
+            browser.post_raw("/status", &facts(who, &[("csrf", csrf.as_str())])).status
+        };
+        let made_up = |n: usize| [format!("192.0.2.{n}"), format!("198.51.100.{n}, 203.0.113.7")];
+        let refused = (0..61).filter(|n| ask(*n, &made_up(*n)) == 429);
+        assert_eq!(refused.count(), 1, "a made-up line before the proxy's");
+        let network = |n: usize| [format!("2001:db8:1:2:{n:x}::{n:x}")];
+        let refused = (0..61).filter(|n| ask(100 + *n, &network(*n)) == 429);
+        assert_eq!(refused.count(), 1, "one network of IPv6");
+        assert_eq!(ask(200, &["2001:db8:1:3::1".to_owned()]), 200, "the next network");
+        for n in 0..2 {
+            assert_eq!(ask(210 + n, &[format!("::ffff:192.0.2.{n}")]), 200, "IPv4 within IPv6");
+        }
+    }
+
+    /// A name and a ZIP code are known to many: birth dates are not tried one after the other, from however many addresses.
+    fn trying_birth_dates_is_refused(rig) {
+        let mut rig = rig;
+        "proxies = ['127.0.0.1']".clone_into(&mut rig.pages_more);
+        let world = open(&rig);
+        let mut browser = Browser::new(&world);
+        let csrf = browser.csrf("/signin");
+        let mut ask = |n: usize, who: [&str; 4]| {
+            browser.more = vec![("x-forwarded-for", format!("192.0.2.{n}"))];
+            browser.post_raw("/status", &facts(who, &[("csrf", csrf.as_str())])).status
+        };
+        let refused = (0..40).filter(|n| {
+            let birth = format!("19{:02}-02-28", 40 + n);
+            ask(*n, ["Ana", "Diaz", &birth, "80302"]) == 429
+        });
+        assert_eq!(refused.count(), 20);
+        assert_eq!(ask(50, BEN), 200, "anybody else");
+        world.clock.advance(Duration::from_mins(61));
+        assert_eq!(ask(51, ANA), 200);
     }
 
     /// One voter's session does nothing to another's contacts and shows nothing of them.
