@@ -47,7 +47,24 @@ const STOP_PHRASES: [&str; 8] = [
 const HELP: [&str; 4] = ["help", "info", "ayuda", "informacion"];
 const YES: [&str; 4] = ["yes", "y", "si", "confirmar"];
 const START: [&str; 4] = ["start", "unstop", "comenzar", "iniciar"];
-const NOT_ME: [&str; 5] = ["not me", "wasnt me", "it wasnt me", "no fui yo", "no fui"];
+const NOT_ME: [&str; 14] = [
+    "not me",
+    "wasnt me",
+    "was not me",
+    "it wasnt me",
+    "it was not me",
+    "this wasnt me",
+    "this was not me",
+    "that wasnt me",
+    "that was not me",
+    "no fui yo",
+    "no fui",
+    "yo no fui",
+    "esto no fui yo",
+    "no era yo",
+];
+/// How such a reply begins in Spanish.
+const SPANISH_PHRASES: [&str; 5] = ["no mas", "no fui", "yo no fui", "esto no fui", "no era yo"];
 const SPANISH: [&str; 17] = [
     "alto",
     "parar",
@@ -129,7 +146,7 @@ impl Reply {
 pub fn is_spanish(text: &str) -> bool {
     let words = words(text);
     let first = words.split(' ').next().unwrap_or_default();
-    SPANISH.contains(&first) || words.starts_with("no mas") || words.starts_with("no fui")
+    SPANISH.contains(&first) || SPANISH_PHRASES.iter().any(|phrase| words.starts_with(phrase))
 }
 
 /// In lower case, without accents and signs, with one space between words.
@@ -335,7 +352,10 @@ mod tests {
             ("yesterday", Reply::Other),
             ("START", Reply::Start),
             ("Ayuda", Reply::Help),
-            ("That wasn't me", Reply::Other),
+            ("That wasn't me", Reply::NotMe),
+            ("This was not me", Reply::NotMe),
+            ("Yo no fui", Reply::NotMe),
+            ("this is me", Reply::Other),
             ("It wasn\u{2019}t me", Reply::NotMe),
             ("no fui yo", Reply::NotMe),
             ("", Reply::Other),

@@ -1,9 +1,10 @@
 //! What providers say: late, twice, in any order, or never; and what is done when they say no.
 
 use crate::on_both;
-use crate::rig::{NOON, event, eventually, number};
+use crate::rig::{ACCOUNT, NOON, TOKEN, client, event, eventually, number};
 use crate::sink::Manners;
 use ballot_relay::callback::bounce::{self, Bounce};
+use ballot_relay::channel::Channels;
 use ballot_relay::clock::Clock as _;
 use ballot_relay::news::Channel;
 use ballot_relay::receipt::{Word, word};
@@ -136,6 +137,55 @@ on_both! {
         told.sort();
         assert_eq!(told, (0..VOTERS).map(number).collect::<Vec<_>>());
         assert!(world.count("SELECT COUNT(*) FROM attempt WHERE state = 'absent'") > 0);
+    }
+
+    /// A call of somebody else's to the same number, by the same account, is not ours: ours is made.
+    fn a_foreign_call_is_not_adopted(rig) {
+        let world = rig.whole(NOON, Settings::default(), Manners::default());
+        world.voter("0", &[(Channel::Voice, &number(0))]);
+        let url = format!("{}/2010-04-01/Accounts/{ACCOUNT}/Calls.json", world.provider.as_deref().unwrap());
+        let form = [("To", number(0)), ("From", "+13035550142".to_owned()), ("Twiml", "<Response/>".to_owned())];
+        let request = client().post(url).basic_auth(ACCOUNT, Some(TOKEN)).form(&form);
+        let answer = world.runtime.block_on(async { request.send().await.unwrap() });
+        assert_eq!(answer.status().as_u16(), 201);
+        // The provider is away for a moment: whether it took our call is not known.
+        world.settings(&Settings { fail_before_every: 1, ..Settings::default() });
+        world.take(&event("0", Received, 1, NOON));
+        eventually("a call without an answer", || {
+            world.count("SELECT COUNT(*) FROM attempt WHERE state = 'unknown'") == 1
+        });
+        world.settings(&Settings::default());
+        world.clock.advance(Duration::from_secs(10));
+        eventually("a call that was answered", || world.notices() == ["received delivered"]);
+        assert_eq!(world.accepted().len(), 2);
+    }
+
+    /// What was created long before an attempt, or long after it, is none of its.
+    fn a_list_shows_what_was_created_about_then(rig) {
+        let world = rig.whole(NOON, Settings::default(), Manners::default());
+        world.voter("0", &[(Channel::Voice, &number(0))]);
+        world.take(&event("0", Received, 1, NOON));
+        eventually("a call that was answered", || world.notices() == ["received delivered"]);
+        let voice = Channels::new(&world.relay.config).unwrap().voice.unwrap();
+        let now = world.clock.now();
+        for (started_at, n) in [
+            (now, 1),
+            (now.minus(Duration::from_mins(30)), 0),
+            (now.plus(Duration::from_mins(30)), 0),
+        ] {
+            let listed = world.runtime.block_on(voice.list(&number(0), started_at)).unwrap();
+            assert_eq!(listed.len(), n);
+        }
+    }
+
+    /// "This wasn't me", as it stands on the page and in messages, is an alarm when it is texted.
+    fn a_text_that_it_was_not_the_voter_raises_an_alarm(rig) {
+        let world = rig.whole(NOON, Settings::default(), Manners::default());
+        world.voter("0", &[(Channel::Text, &number(0))]);
+        world.take(&event("0", Received, 1, NOON));
+        eventually("a text", || world.notices() == ["received delivered"]);
+        world.text_from(&number(0), "This wasn\u{2019}t me!");
+        eventually("an alarm", || world.count("SELECT COUNT(*) FROM alarm WHERE kind = 'not_me'") == 1);
     }
 
     /// 429, then a wrong token: nothing is lost, the office is told, and all is sent when it is well again.
