@@ -207,6 +207,23 @@ pub fn suppress(
     Ok(())
 }
 
+/// Whether the block yields to a code that is proven at the address, with renewed consent: the voter laid it, and has no other way to lift
+/// it. A text's STOP is lifted by START, as the provider's own block is.
+pub fn yields_to_code(channel: Channel, why: &str) -> bool {
+    why == "unsubscribed" || (channel == Channel::Voice && why == "stop")
+}
+
+/// Somebody proved to be at the address, and consented anew: a block that yields is lifted. Contacts of other voters there stay off.
+pub fn want_again(tx: &mut Tx<'_>, (channel, address): (Channel, &str)) -> Result<(), StoreError> {
+    if suppressed(tx, channel, address)?.is_some_and(|why| yields_to_code(channel, &why)) {
+        tx.run(
+            "DELETE FROM suppression WHERE channel = $1 AND address = $2",
+            params![channel.name(), address],
+        )?;
+    }
+    Ok(())
+}
+
 /// The block that `stop` laid is lifted; contacts that it put off are confirmed again. What a voter turned off on the page stays off.
 pub fn start_again(tx: &mut Tx<'_>, address: &str, now: Micros) -> Result<(), StoreError> {
     tx.run(
@@ -261,12 +278,15 @@ pub fn hear(
         Reply::Start => start_again(tx, from, now)?,
         Reply::Yes => {
             start_again(tx, from, now)?;
-            tx.run(
+            let n_asked = tx.run(
                 "UPDATE contact SET state = 'confirmed', why = NULL, consented_at = $2,
                  consent_how = 'reply', consent_words = 'YES', changed_at = $2
                  WHERE channel = 'text' AND address = $1 AND state = 'pending'",
                 params![from, now],
             )?;
+            if n_asked > 0 {
+                want_again(tx, (Channel::Text, from))?;
+            }
         }
         Reply::NotMe => not_me(tx, (Channel::Text, from), now)?,
         Reply::Help | Reply::Other => {}

@@ -5,10 +5,12 @@ use crate::browser::{
     serve_pages,
 };
 use crate::on_both;
-use crate::rig::{COUNTY, ELECTION, NOON, Rig, World, eventually};
+use crate::rig::{COUNTY, ELECTION, NOON, Rig, World, event, eventually};
 use ballot_relay::clock::Clock as _;
 use ballot_relay::key::Purpose;
-use ballot_relay::params;
+use ballot_relay::news::Channel;
+use ballot_relay::{params, suppress};
+use relay_wire::Status::Received;
 use std::time::Duration;
 
 fn open(rig: &Rig) -> World {
@@ -276,6 +278,41 @@ on_both! {
         assert_eq!(ana.sign_in(ANA, EMAIL).status, 303);
         world.clock.advance(Duration::from_mins(31));
         assert_eq!(ana.get("/me").location, "/signin");
+    }
+
+    /// Whoever unsubscribed and wants notices again proves the address and consents once more. Signing in alone is no such wish.
+    fn whoever_unsubscribed_can_want_notices_again(rig) {
+        let world = open(&rig);
+        let mut ana = Browser::new(&world);
+        assert_eq!(ana.sign_in(ANA, EMAIL).location, "/me");
+        let now = world.clock.now();
+        world.write(move |tx| suppress::suppress(tx, (Channel::Email, EMAIL.1), "unsubscribed", now));
+        world.clock.advance(Duration::from_mins(1));
+        assert_eq!(ana.sign_in(ANA, EMAIL).location, "/me");
+        let blocks = || world.count("SELECT COUNT(*) FROM suppression");
+        assert_eq!((contacts(&world, "1"), blocks()), (vec!["email ana@example.org off".to_owned()], 1));
+        world.clock.advance(Duration::from_mins(1));
+        let fields = [("channel", "email"), ("address", EMAIL.1), ("consent", "yes")];
+        assert_eq!(ana.post(("/me/contacts", "/me/contacts"), &fields).status, 303);
+        assert_eq!(blocks(), 1, "nothing is proven yet");
+        let contact = world.rows("SELECT id FROM contact")[0].text(0).unwrap();
+        let confirm = format!("/me/contacts/{contact}/confirm");
+        assert!(ana.get("/me/contacts").body.contains(&confirm), "there is a place for the code");
+        let code = world.rows("SELECT id FROM one_time_code ORDER BY created_at DESC LIMIT 1")[0].text(0).unwrap();
+        let digits = world.relay.config.keys.one_time_code(&code);
+        let wrong = if digits == "123456" { "123457" } else { "123456" };
+        assert_eq!(ana.post(("/me/contacts", &confirm), &[("code", wrong)]).status, 403);
+        assert_eq!(blocks(), 1);
+        assert_eq!(ana.post(("/me/contacts", &confirm), &[("code", &digits)]).status, 303);
+        assert_eq!((contacts(&world, "1"), blocks()), (vec!["email ana@example.org confirmed".to_owned()], 0));
+        world.take(&event("1", Received, 1, NOON));
+        assert_eq!(world.count("SELECT COUNT(*) FROM notice WHERE kind = 'received' AND state = 'owed'"), 1);
+        // What a provider or a complaint blocks, no code lifts.
+        world.write(move |tx| {
+            suppress::suppress(tx, (Channel::Email, EMAIL.1), "complaint", now)?;
+            suppress::want_again(tx, (Channel::Email, EMAIL.1))
+        });
+        assert_eq!(blocks(), 1);
     }
 
     /// A link of a message acts once its button is pressed, by whoever has it, and no made-up link does.

@@ -1,14 +1,17 @@
 //! What providers say: late, twice, in any order, or never; and what is done when they say no.
 
 use crate::on_both;
-use crate::rig::{ACCOUNT, NOON, TOKEN, client, event, eventually, number};
+use crate::rig::{ACCOUNT, COUNTY, NOON, TOKEN, client, event, eventually, number};
 use crate::sink::Manners;
 use ballot_relay::callback::bounce::{self, Bounce};
 use ballot_relay::channel::Channels;
 use ballot_relay::clock::Clock as _;
 use ballot_relay::news::Channel;
+use ballot_relay::notice;
 use ballot_relay::receipt::{Word, word};
 use ballot_relay::stand_in::{End, Settings};
+use ballot_relay::suppress::{self, Reply};
+use ballot_relay::voter::{self, FirstOrNext, VoterId};
 use relay_wire::Status::{Accepted, Received};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -222,5 +225,39 @@ on_both! {
         world.take(&event("0", Accepted, 2, NOON));
         world.settled();
         assert_eq!(world.notices(), ["received delivered"]);
+        // A voter who wants the calls again is called with a code; somebody else's wish calls nobody.
+        let (now, stranger) = (world.clock.now(), world.voter("1", &[]));
+        let own = VoterId { voter: "0".to_owned(), ..stranger.clone() };
+        world.write(move |tx| {
+            let place = (Channel::Voice, number(0));
+            let place = (place.0, place.1.as_str());
+            voter::add_contact(tx, &own, place, FirstOrNext::First, now)?;
+            notice::owe_code(tx, "00000000000000000001", &own, place, "en", now)?;
+            notice::owe_code(tx, "00000000000000000002", &stranger, place, "en", now)
+        });
+        eventually("a call with the code", || {
+            world.clock.advance(Duration::from_secs(1));
+            world.relay.owed.notify_waiters();
+            world.count("SELECT COUNT(*) FROM notice WHERE kind = 'code' AND state IN ('delivered', 'opted_out')") == 2
+        });
+        let called = world.rows("SELECT voter FROM notice WHERE kind = 'code' AND state = 'delivered'");
+        assert_eq!(called.iter().map(|row| row.text(0).unwrap()).collect::<Vec<_>>(), ["0"]);
+        world.write(|tx| suppress::want_again(tx, (Channel::Voice, &number(0))));
+        assert_eq!(world.count("SELECT COUNT(*) FROM suppression"), 0);
+        // Unsubscribed from texts: YES, to the question that the voter asked for, wants them again.
+        world.write(move |tx| {
+            let place = (Channel::Text, number(0));
+            let place = (place.0, place.1.as_str());
+            suppress::suppress(tx, place, "unsubscribed", now)?;
+            suppress::hear(tx, ("SM1", place.1), Reply::Yes, now)
+        });
+        assert_eq!(world.count("SELECT COUNT(*) FROM suppression"), 1, "nobody was asked");
+        world.write(move |tx| {
+            let own = VoterId { county: COUNTY.to_owned(), voter: "0".to_owned() };
+            let number = number(0);
+            voter::add_contact(tx, &own, (Channel::Text, &number), FirstOrNext::First, now)?;
+            suppress::hear(tx, ("SM2", &number), Reply::Yes, now)
+        });
+        assert_eq!(world.count("SELECT COUNT(*) FROM suppression"), 0);
     }
 }
