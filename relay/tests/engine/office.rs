@@ -9,6 +9,7 @@ use ballot_relay::news::Channel;
 use ballot_relay::office::{Newcomer, hire};
 use ballot_relay::params;
 use ballot_relay::suppress::suppress;
+use ballot_relay::voter::{FirstOrNext, VoterId, add_contact, confirm};
 use ballot_relay::web::Role;
 use std::time::Duration;
 
@@ -110,6 +111,34 @@ on_both! {
         assert_eq!(state(&world, &id), "stopped beyond_target");
         assert_eq!(world.count("SELECT COUNT(*) FROM notice WHERE kind = 'reminder' AND state = 'owed'"), 0);
         assert_eq!(world.count("SELECT COUNT(*) FROM alarm WHERE kind = 'bulk'"), 1);
+    }
+
+    /// A voter with two ballots adds a number between the pieces: it was not counted, and the reminder stops.
+    fn a_contact_that_was_added_meanwhile_is_not_reminded(rig) {
+        let world = rig.quiet(NOON);
+        voters(&world, 0..501);
+        let now = world.clock.now();
+        // Its second ballot is the first of the next piece.
+        world.write(move |tx| {
+            tx.run("DELETE FROM ballot WHERE voter = '00500'", params![])?;
+            tx.run(
+                "INSERT INTO ballot (county, election, ballot, voter, status, happened_at, changed_at, event)
+                 VALUES ($1, $2, 'z', '00000', 'mailed', $3, $3, 'x')",
+                params![COUNTY, ELECTION, now],
+            )
+        });
+        let id = drafted(&world);
+        assert_eq!(released(&world, &id, "sue"), Release::Running);
+        assert!(write_out(&world));
+        assert_eq!(world.count(REMINDERS), 500);
+        world.write(move |tx| {
+            let id = VoterId { county: COUNTY.to_owned(), voter: "00000".to_owned() };
+            let contact = add_contact(tx, &id, (Channel::Text, &number(999)), FirstOrNext::First, now)?;
+            confirm(tx, &contact, ("reply", "YES"), now)
+        });
+        while write_out(&world) {}
+        assert_eq!(state(&world, &id), "stopped beyond_target");
+        assert_eq!(world.count("SELECT COUNT(*) FROM notice WHERE state = 'owed'"), 0);
     }
 
     /// It is written out in pieces, a crash between them loses and repeats nothing, and a stop holds at once.
