@@ -199,7 +199,7 @@ CREATE TABLE postal_scan (
     operation TEXT NOT NULL,
     scanned_at BIGINT NOT NULL,
     received_at BIGINT NOT NULL,
-    -- applied, assumed, unknown_code, unknown_piece
+    -- applied, behind, assumed; of what is looked at again: unknown_code, unknown_piece, future
     outcome TEXT NOT NULL
 );
 
