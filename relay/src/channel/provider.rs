@@ -35,7 +35,7 @@ pub struct Provider {
     client: Client,
     api: config::Provider,
     channel: Channel,
-    call_timeout: Duration,
+    lease: Duration,
     public_url: String,
     keys: Keys,
 }
@@ -98,7 +98,7 @@ impl Provider {
             client: builder.build()?,
             api: api.clone(),
             channel,
-            call_timeout: config.sending.call_timeout,
+            lease: config.sending.settle_after,
             public_url: config.public_url.clone(),
             keys: config.keys.clone(),
         })
@@ -136,11 +136,11 @@ impl Provider {
         }
     }
 
-    /// What was created from our number to that address about then, newest first: by a call that began then and had to end in time.
-    /// Our answers to texts are left out.
+    /// What was created from our number to that address about then, newest first: by a call that began then and ended within its
+    /// lease. Our answers to texts are left out.
     pub async fn list(&self, to: &str, started_at: Micros) -> Result<Vec<Listed>, reqwest::Error> {
         let since = started_at.minus(CLOCK_SLACK);
-        let until = started_at.plus(self.call_timeout).plus(CLOCK_SLACK);
+        let until = started_at.plus(self.lease).plus(CLOCK_SLACK);
         let mut found = Vec::new();
         for page in 0..PAGES_MAX {
             let query = [
