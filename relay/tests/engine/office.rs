@@ -228,6 +228,29 @@ on_both! {
         assert!(listed.contains("00000") && !listed.contains("00001"), "{listed}");
     }
 
+    /// However the database sorts texts: the list begins with the newest, and goes on where it ended.
+    fn notices_are_listed_in_any_collation(rig) {
+        let world = rig.quiet(NOON);
+        if rig.cluster.is_some() {
+            world.write(|tx| {
+                tx.run("ALTER TABLE notice ALTER COLUMN id TYPE TEXT COLLATE \"en-US-x-icu\"", params![])
+            });
+        }
+        voters(&world, 0..3);
+        hire_all(&world);
+        serve_pages(&world);
+        let id = drafted(&world);
+        assert_eq!(released(&world, &id, "sue"), Release::Running);
+        while write_out(&world) {}
+        let mut ada = Browser::new(&world);
+        assert_eq!(ada.sign_in_office("ada", PASSWORD).location, "/office");
+        let listed = ada.get("/office/notices?state=owed").body;
+        assert!(["00000", "00001", "00002"].iter().all(|voter| listed.contains(voter)), "{listed}");
+        let newest = world.rows("SELECT MAX(id) FROM notice")[0].text(0).unwrap();
+        let listed = ada.get(&format!("/office/notices?state=owed&before={newest}")).body;
+        assert!(listed.contains("00001") && !listed.contains("00002"), "{listed}");
+    }
+
     /// A voter who lost everything is helped by a supervisor: contacts go, and sessions with them.
     fn a_voters_contacts_are_removed_by_a_supervisor(rig) {
         let world = rig.quiet(NOON);
