@@ -170,9 +170,9 @@ pub(super) async fn remove(visit: Visit) -> Outcome {
         )?;
         if n > 0 {
             tx.run(
-                "UPDATE notice SET state = 'withdrawn', why = 'removed', changed_at = $2 \
-                 WHERE contact = $1 AND state = 'owed'",
-                params![&contact, now],
+                "UPDATE notice SET state = 'withdrawn', why = 'removed', changed_at = $4 \
+                 WHERE contact = $1 AND county = $2 AND voter = $3 AND state = 'owed'",
+                params![&contact, &id.county, &id.voter, now],
             )?;
         }
         Ok(n)

@@ -315,6 +315,21 @@ on_both! {
         assert_eq!(blocks(), 1);
     }
 
+    /// A voter's page looks up the newest news of the county: it reads no whole table.
+    fn the_newest_news_of_a_county_stands_in_an_index(rig) {
+        let world = open(&rig);
+        let (explain, column) = if rig.cluster.is_some() { ("EXPLAIN", 0) } else { ("EXPLAIN QUERY PLAN", 3) };
+        let plan = world.write(move |tx| {
+            if column == 0 {
+                // PostgreSQL reads an empty table whole if it may.
+                tx.run("SET LOCAL enable_seqscan = off", &[])?;
+            }
+            let sql = format!("{explain} SELECT MAX(received_at) FROM event WHERE county = 'boulder'");
+            tx.rows(&sql, &[])?.iter().map(|row| row.text(column)).collect::<Result<Vec<_>, _>>()
+        });
+        assert!(plan.join("\n").contains("event_newest"), "{plan:?}");
+    }
+
     /// A link of a message acts once its button is pressed, by whoever has it, and no made-up link does.
     fn links_act_when_posted_and_only_ours_do(rig) {
         let world = open(&rig);
