@@ -72,8 +72,12 @@ pub fn owe(tx: &mut Tx<'_>, owed: &Owed<'_>, now: Micros) -> Result<u64, StoreEr
     owe_at(tx, owed, &which, now)
 }
 
-/// Owes it to the contacts that come after the first ones, unless one of the others has it, or still may.
+/// Owes it to the contacts that come after the first ones, unless one of the others has it, or still may. A bulk goes to those contacts
+/// only for which it was counted.
 fn owe_next(tx: &mut Tx<'_>, owed: &Owed<'_>, now: Micros) -> Result<u64, StoreError> {
+    if owed.bulk.is_some() {
+        return Ok(0);
+    }
     let alive = tx.count(
         "SELECT COUNT(*) FROM notice WHERE cause = $1 AND county = $2 AND voter = $3
          AND state IN ('owed', 'calling', 'unknown', 'sent', 'delivered', 'unconfirmed', 'withdrawn')",

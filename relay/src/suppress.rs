@@ -48,7 +48,24 @@ const STOP_PHRASES: [&str; 8] = [
 const HELP: [&str; 4] = ["help", "info", "ayuda", "informacion"];
 const YES: [&str; 4] = ["yes", "y", "si", "confirmar"];
 const START: [&str; 4] = ["start", "unstop", "comenzar", "iniciar"];
-const NOT_ME: [&str; 5] = ["not me", "wasnt me", "it wasnt me", "no fui yo", "no fui"];
+const NOT_ME: [&str; 14] = [
+    "not me",
+    "wasnt me",
+    "was not me",
+    "it wasnt me",
+    "it was not me",
+    "this wasnt me",
+    "this was not me",
+    "that wasnt me",
+    "that was not me",
+    "no fui yo",
+    "no fui",
+    "yo no fui",
+    "esto no fui yo",
+    "no era yo",
+];
+/// How such a reply begins in Spanish.
+const SPANISH_PHRASES: [&str; 5] = ["no mas", "no fui", "yo no fui", "esto no fui", "no era yo"];
 const SPANISH: [&str; 17] = [
     "alto",
     "parar",
@@ -130,7 +147,7 @@ impl Reply {
 pub fn is_spanish(text: &str) -> bool {
     let words = words(text);
     let first = words.split(' ').next().unwrap_or_default();
-    SPANISH.contains(&first) || words.starts_with("no mas") || words.starts_with("no fui")
+    SPANISH.contains(&first) || SPANISH_PHRASES.iter().any(|phrase| words.starts_with(phrase))
 }
 
 /// In lower case, without accents and signs, with one space between words.
@@ -199,6 +216,23 @@ pub fn suppress(
     Ok(())
 }
 
+/// Whether the block yields to a code that is proven at the address, with renewed consent: the voter laid it, and has no other way to lift
+/// it. A text's STOP is lifted by START, as the provider's own block is.
+pub fn yields_to_code(channel: Channel, why: &str) -> bool {
+    why == "unsubscribed" || (channel == Channel::Voice && why == "stop")
+}
+
+/// Somebody proved to be at the address, and consented anew: a block that yields is lifted. Contacts of other voters there stay off.
+pub fn want_again(tx: &mut Tx<'_>, (channel, address): (Channel, &str)) -> Result<(), StoreError> {
+    if suppressed(tx, channel, address)?.is_some_and(|why| yields_to_code(channel, &why)) {
+        tx.run(
+            "DELETE FROM suppression WHERE channel = $1 AND address = $2",
+            params![channel.name(), address],
+        )?;
+    }
+    Ok(())
+}
+
 /// The block that `stop` laid is lifted; contacts that it put off are confirmed again. What a voter turned off on the page stays off.
 pub fn start_again(tx: &mut Tx<'_>, address: &str, now: Micros) -> Result<(), StoreError> {
     tx.run(
@@ -253,12 +287,15 @@ pub fn hear(
         Reply::Start => start_again(tx, from, now)?,
         Reply::Yes => {
             start_again(tx, from, now)?;
-            tx.run(
+            let n_asked = tx.run(
                 "UPDATE contact SET state = 'confirmed', why = NULL, consented_at = $2,
                  consent_how = 'reply', consent_words = 'YES', changed_at = $2
                  WHERE channel = 'text' AND address = $1 AND state = 'pending'",
                 params![from, now],
             )?;
+            if n_asked > 0 {
+                want_again(tx, (Channel::Text, from))?;
+            }
         }
         Reply::NotMe => not_me(tx, (Channel::Text, from), now)?,
         Reply::Help | Reply::Other => {}
@@ -344,7 +381,10 @@ mod tests {
             ("yesterday", Reply::Other),
             ("START", Reply::Start),
             ("Ayuda", Reply::Help),
-            ("That wasn't me", Reply::Other),
+            ("That wasn't me", Reply::NotMe),
+            ("This was not me", Reply::NotMe),
+            ("Yo no fui", Reply::NotMe),
+            ("this is me", Reply::Other),
             ("It wasn\u{2019}t me", Reply::NotMe),
             ("no fui yo", Reply::NotMe),
             ("", Reply::Other),

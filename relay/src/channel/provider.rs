@@ -1,6 +1,6 @@
 //! The one door to reqwest: texts and calls through an API compatible with Twilio's (2010-04-01).
 //!
-//! What a list shows is compared by recipient, exact body and time of creation. The list is not narrowed by `DateSent`: a text that
+//! What a list shows is compared by sender, recipient, exact body and time of creation. The list is not narrowed by `DateSent`: a text that
 //! still stands in the provider's queue has none, and would look as if it had never been taken.
 
 use super::code::{class, is_of_account};
@@ -35,6 +35,7 @@ pub struct Provider {
     client: Client,
     api: config::Provider,
     channel: Channel,
+    lease: Duration,
     public_url: String,
     keys: Keys,
 }
@@ -97,6 +98,7 @@ impl Provider {
             client: builder.build()?,
             api: api.clone(),
             channel,
+            lease: config.sending.settle_after,
             public_url: config.public_url.clone(),
             keys: config.keys.clone(),
         })
@@ -134,13 +136,19 @@ impl Provider {
         }
     }
 
-    /// What was created to that address since then, newest first; our answers to texts are left out.
-    pub async fn list(&self, to: &str, since: Micros) -> Result<Vec<Listed>, reqwest::Error> {
-        let since = since.minus(CLOCK_SLACK);
+    /// What was created from our number to that address about then, newest first: by a call that began then and ended within its
+    /// lease. Our answers to texts are left out.
+    pub async fn list(&self, to: &str, started_at: Micros) -> Result<Vec<Listed>, reqwest::Error> {
+        let since = started_at.minus(CLOCK_SLACK);
+        let until = started_at.plus(self.lease).plus(CLOCK_SLACK);
         let mut found = Vec::new();
         for page in 0..PAGES_MAX {
-            let query =
-                [("To", to.to_owned()), ("PageSize", PAGE.to_string()), ("Page", page.to_string())];
+            let query = [
+                ("To", to.to_owned()),
+                ("From", self.api.from.clone()),
+                ("PageSize", PAGE.to_string()),
+                ("Page", page.to_string()),
+            ];
             let request = self.client.get(self.url("")).query(&query);
             let response = self.signed(request).send().await?.error_for_status()?;
             let listed: Page = response.json().await?;
@@ -156,7 +164,11 @@ impl Provider {
                 break;
             }
         }
-        let is_ours = |one: &Resource| one.direction.as_deref() != Some("outbound-reply");
+        let is_ours = |one: &Resource| {
+            let created = one.date_created.as_deref().and_then(created);
+            one.direction.as_deref() != Some("outbound-reply")
+                && created.is_none_or(|created| created <= until)
+        };
         Ok(found.into_iter().filter(is_ours).map(Listed::from).collect())
     }
 

@@ -16,7 +16,7 @@ use std::sync::Arc;
 /// Which file.
 #[derive(Debug, Subcommand)]
 pub(super) enum Import {
-    /// The voter file: `voter,first_name,last_name,birth_date,zip[,confidential]`.
+    /// The voter file: `voter,first_name,last_name,birth_date,zip[,confidential]`; any word but a plain no makes confidential.
     Voters {
         /// CSV with a header.
         file: PathBuf,

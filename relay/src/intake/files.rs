@@ -23,6 +23,10 @@ const ROWS_MAX: usize = 500;
 /// Refusals that are told one by one.
 const TOLD_MAX: usize = 100;
 
+/// What the column `confidential` says of a voter who is not. Counties mark the others as they like (`X`, `T`, `ACP`), so that any
+/// other word keeps a voter secret.
+const NOT_CONFIDENTIAL: [&str; 7] = ["", "0", "f", "false", "n", "no", "none"];
+
 /// What became of a file.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Report {
@@ -53,7 +57,8 @@ pub enum FileError {
     Store(#[source] StoreError),
 }
 
-/// Takes the voter file: `voter, first_name, last_name, birth_date, zip`, and `confidential` (`true`, `yes`, `1`) where there is one.
+/// Takes the voter file: `voter, first_name, last_name, birth_date, zip`, and `confidential` where there is one: whoever has
+/// another word there than [`NOT_CONFIDENTIAL`] is.
 pub fn voters(relay: &Arc<Relay>, county: &str, file: impl Read) -> Result<Report, FileError> {
     let county = configured(relay, county)?;
     let needed = ["voter", "first_name", "last_name", "birth_date", "zip"];
@@ -62,7 +67,7 @@ pub fn voters(relay: &Arc<Relay>, county: &str, file: impl Read) -> Result<Repor
     each(relay, (&county.id, "voters"), file, &needed, move |tx, row, now| {
         let text = |column| row.get(column);
         let is_confidential =
-            ["true", "yes", "y", "1"].contains(&text("confidential").to_lowercase().as_str());
+            !NOT_CONFIDENTIAL.contains(&text("confidential").to_lowercase().as_str());
         if text("voter").is_empty() {
             return Ok(Err("voter is empty"));
         }

@@ -1,7 +1,8 @@
 //! Scans of the Postal Service (Informed Visibility, Mail Tracking & Reporting): a ballot is on its way out, or back.
 //!
 //! What an operation code means is configuration: no list of them is public. Scans are sent again and again, and some are assumed:
-//! the container was seen, not the piece. Neither repeats nor assumed scans nor unknown codes are news.
+//! the container was seen, not the piece. Neither repeats nor assumed scans nor unknown codes are news. A scan that could not be placed,
+//! because the ballot file or the code's meaning came later, is looked at again when it is told again.
 
 use super::digest;
 use crate::ballot::{self, Change, Origin, Stand};
@@ -13,6 +14,7 @@ use crate::store::{StoreError, Tx};
 use crate::voter::VoterId;
 use jiff::civil;
 use serde::Deserialize;
+use std::time::Duration;
 
 /// Digits of a tracking code: two of bar code id, three of service type, fifteen that name the piece.
 const TRACKING_DIGITS: usize = 20;
@@ -20,6 +22,10 @@ const TRACKING_DIGITS: usize = 20;
 const OUTBOUND: [&str; 9] = ["715", "716", "717", "718", "713", "720", "722", "723", "725"];
 /// And of ballots to the office.
 const RETURN: [&str; 4] = ["777", "778", "779", "780"];
+
+/// A scan's time is its facility's, and is read in the county's zone: so far east of a county a facility can stand (Eastern daylight time,
+/// Hawaii).
+const ZONES_APART: Duration = Duration::from_hours(6);
 
 /// One scan.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,7 +101,8 @@ pub fn piece(code: &str) -> Option<String> {
     tracking(code)?.get(5..).map(str::to_owned)
 }
 
-/// Takes a scan. What became of it: `applied`, `behind`, `assumed`, `unknown_code`, `unknown_piece`, `repeat`.
+/// Takes a scan. What became of it: `applied`, `behind`, `assumed`, `unknown_code`, `unknown_piece`, `future`, or `repeat` of one of the
+/// first three.
 pub fn take(
     tx: &mut Tx<'_>,
     config: &Config,
@@ -107,7 +114,11 @@ pub fn take(
          VALUES ($1, $2, $3, 0, $4, 'new') ON CONFLICT (key) DO NOTHING",
         params![&scan.key, &scan.tracking, &scan.operation, now],
     )?;
-    if is_new == 0 {
+    let known = format!("SELECT outcome FROM postal_scan WHERE key = $1{}", tx.for_update());
+    if is_new == 0
+        && let Some(row) = tx.row(&known, params![&scan.key])?
+        && ["applied", "behind", "assumed"].contains(&row.text(0)?.as_str())
+    {
         return Ok("repeat");
     }
     let (outcome, scanned_at) = judge(tx, config, scan, now)?;
@@ -147,10 +158,11 @@ fn judge(
     let Some(row) = row else { return Ok(("unknown_piece", now)) };
     let (county, election, ballot) = (row.text(0)?, row.text(1)?, row.text(2)?);
     let zone = config.county(&county).map_or(jiff::tz::TimeZone::UTC, crate::config::County::zone);
-    let Some(happened_at) = instant(scan.local, &zone).filter(|at| *at <= now.plus(super::AHEAD))
-    else {
-        return Ok(("unknown_piece", now));
+    let latest = now.plus(super::AHEAD).plus(ZONES_APART);
+    let Some(happened_at) = instant(scan.local, &zone).filter(|at| *at <= latest) else {
+        return Ok(("future", now));
     };
+    let happened_at = happened_at.min(now);
     let voter = VoterId { county, voter: row.text(3)? };
     let change = Change {
         cause: &format!("postal/{}/{election}/{ballot}/{}", voter.county, stand.name()),

@@ -144,12 +144,15 @@ pub(super) async fn notices(visit: Visit) -> Outcome {
         return Err(Refusal::NotFound);
     }
     // Ids sort by when they were made.
-    let before = visit.query("before").unwrap_or("~").to_owned();
+    let before = visit.query("before").unwrap_or_default().to_owned();
     let state = chosen.to_owned();
     let notices = visit
         .read(move |tx| {
             let sql = format!(
-                "SELECT {NOTICE} FROM notice WHERE state = $1 AND county LIKE $2 AND id < $3 ORDER BY id DESC LIMIT $4"
+                "SELECT {NOTICE} FROM notice n WHERE state = $1 AND county LIKE $2 AND ($3 = '' OR id < $3) \
+                 AND NOT EXISTS (SELECT 1 FROM voter v WHERE v.county = n.county AND v.voter = n.voter \
+                     AND v.confidential = 1) \
+                 ORDER BY id DESC LIMIT $4"
             );
             let rows = tx.rows(&sql, params![&state, &seen, &before, ROWS_MAX])?;
             rows.iter().map(notice).collect::<Result<Vec<_>, StoreError>>()

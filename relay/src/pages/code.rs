@@ -10,6 +10,7 @@ use crate::notice;
 use crate::params;
 use crate::relay::Relay;
 use crate::store::{StoreError, Tx};
+use crate::suppress;
 use crate::told::chain;
 use crate::voter::{self, Contact, Enrolment, FirstOrNext, VoterId};
 use crate::web::{
@@ -248,7 +249,10 @@ fn sign_up(
     let contact = voter::add_contact(tx, voter, (*channel, address), order, now)?;
     match channel {
         Channel::Text => notice::owe_confirm(tx, voter, &contact, language, now),
-        Channel::Email | Channel::Voice => voter::confirm(tx, &contact, ("page", words), now),
+        Channel::Email | Channel::Voice => {
+            voter::confirm(tx, &contact, ("page", words), now)?;
+            suppress::want_again(tx, (*channel, address))
+        }
     }
 }
 

@@ -50,7 +50,10 @@ async fn shown(visit: &Visit, status: StatusCode, wrong: Vec<&'static str>) -> O
             for Contact { id, channel, address, mut state, is_first, .. } in
                 voter::contacts(tx, &id)?
             {
-                if suppress::suppressed(tx, channel, &address)?.is_some() {
+                let block = suppress::suppressed(tx, channel, &address)?;
+                let yields = |why: &String| suppress::yields_to_code(channel, why);
+                // One that waits for its code has a place for it.
+                if block.is_some_and(|why| state != "pending" || !yields(&why)) {
                     "suppressed".clone_into(&mut state);
                 }
                 let channel = channel.name();
@@ -127,11 +130,10 @@ pub(super) async fn confirm(visit: Visit) -> Outcome {
             keys: keys.clone(),
             now,
         };
-        let is_proven = entered.check(tx)?.is_some();
-        if is_proven {
-            voter::confirm(tx, &contact, ("page", &words), now)?;
-        }
-        Ok(is_proven)
+        let Some(proven) = entered.check(tx)? else { return Ok(false) };
+        voter::confirm(tx, &contact, ("page", &words), now)?;
+        suppress::want_again(tx, (proven.channel, &proven.address))?;
+        Ok(true)
     });
     if is_confirmed.await? {
         return Visit::see_other("/me/contacts?done=confirmed");
@@ -168,9 +170,9 @@ pub(super) async fn remove(visit: Visit) -> Outcome {
         )?;
         if n > 0 {
             tx.run(
-                "UPDATE notice SET state = 'withdrawn', why = 'removed', changed_at = $2 \
-                 WHERE contact = $1 AND state = 'owed'",
-                params![&contact, now],
+                "UPDATE notice SET state = 'withdrawn', why = 'removed', changed_at = $4 \
+                 WHERE contact = $1 AND county = $2 AND voter = $3 AND state = 'owed'",
+                params![&contact, &id.county, &id.voter, now],
             )?;
         }
         Ok(n)

@@ -18,7 +18,7 @@ use axum::body::Body;
 use axum::extract::{FromRequestParts as _, RawPathParams};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Request, Response, header};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -175,16 +175,26 @@ async fn arrived(site: Site, route: &'static Route, parts: &mut Parts) -> Result
     })
 }
 
-/// Where the request comes from: a proxy that is ours tells for whom it asks.
+/// Where the request comes from: a proxy that is ours tells for whom it asks, in the last place of the last line. What stands before
+/// it may be the visitor's own invention.
 fn from(proxies: &[IpAddr], parts: &Parts) -> IpAddr {
-    let peer = parts.extensions.get::<Peer>().map(|peer| peer.0.ip());
+    let peer = parts.extensions.get::<Peer>().map(|peer| peer.0.ip().to_canonical());
     let peer = peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
-    let told = parts.headers.get("x-forwarded-for").and_then(|value| value.to_str().ok());
+    let lines = parts.headers.get_all("x-forwarded-for");
+    let told = lines.iter().next_back().and_then(|value| value.to_str().ok());
     let last =
         told.and_then(|told| told.rsplit(',').next()).and_then(|last| last.trim().parse().ok());
     match last {
-        Some(last) if proxies.contains(&peer) => last,
-        _ => peer,
+        Some(last) if proxies.contains(&peer) => network(last),
+        _ => network(peer),
+    }
+}
+
+/// The address; of IPv6 its network of 64 bits, for whoever has one has all of its addresses.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
+        address @ IpAddr::V4(_) => address,
     }
 }
 

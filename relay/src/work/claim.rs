@@ -13,7 +13,7 @@ use crate::notice::{cannot_say, next_contact};
 use crate::params;
 use crate::relay::Relay;
 use crate::store::{Row, StoreError, Tx};
-use crate::suppress::suppressed;
+use crate::suppress::{suppressed, yields_to_code};
 use crate::template::{Facts, Templates, segments};
 use jiff::tz::TimeZone;
 use std::collections::{BTreeMap, HashSet};
@@ -204,8 +204,11 @@ fn judge(
 /// Whether the voter, or the office, does not want it any more.
 fn unwanted(tx: &mut Tx<'_>, owed: &Owed) -> Result<Option<Verdict>, StoreError> {
     if let Some(why) = suppressed(tx, owed.channel, &owed.address)? {
-        // Who ended the e-mails can still sign in; who said STOP is not texted again.
-        let may = owed.kind.is_answer() && why == "unsubscribed";
+        // Who ended the e-mails can still sign in, and who ended the calls is called with a code for the own number; who said STOP is not
+        // texted again.
+        let may = owed.kind.is_answer()
+            && (why == "unsubscribed"
+                || (yields_to_code(owed.channel, &why) && is_own(tx, &owed.id)?));
         if !may {
             return Ok(Some(Verdict::Never("opted_out", why)));
         }
@@ -237,6 +240,16 @@ fn unwanted(tx: &mut Tx<'_>, owed: &Owed) -> Result<Option<Verdict>, StoreError>
             .split(',')
             .any(|status| owed.ballot_status.as_deref() == Some(status));
     Ok(is_past.then(|| never("withdrawn", "ballot")))
+}
+
+/// Whether a notice goes to a contact of its voter's own.
+fn is_own(tx: &mut Tx<'_>, notice: &str) -> Result<bool, StoreError> {
+    let n = tx.count(
+        "SELECT COUNT(*) FROM notice n JOIN contact c ON c.county = n.county AND c.voter = n.voter
+         AND c.channel = n.channel AND c.address = n.address WHERE n.id = $1",
+        params![notice],
+    )?;
+    Ok(n > 0)
 }
 
 /// The hours in which the voter may be texted or called, and their zone.

@@ -1,6 +1,7 @@
 //! A reminder for 100,000 that went to nearly everybody: here it goes to whom it was counted for, after a second person's release, and
 //! stops when somebody says so.
 
+use crate::browser::put_ballot;
 use crate::on_both;
 use crate::rig::{COUNTY, ELECTION, NOON, World, event, eventually, number};
 use crate::sink::Manners;
@@ -9,6 +10,7 @@ use ballot_relay::clock::Clock as _;
 use ballot_relay::news::Channel;
 use ballot_relay::stand_in::Settings;
 use relay_wire::Status::{Mailed, Received};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 const VOTERS: usize = 12;
@@ -48,6 +50,27 @@ on_both! {
         assert_eq!(released, Release::Grew(7));
         world.settled();
         assert_eq!(world.count("SELECT COUNT(*) FROM notice WHERE kind = 'reminder'"), 0);
+    }
+
+    /// A counted contact is dead: no other one, which was not counted, is reminded instead.
+    fn a_reminder_goes_to_no_contact_that_was_not_counted(rig) {
+        let settings = Settings { refused: BTreeMap::from([(number(0), 21_614)]), ..Settings::default() };
+        let world = rig.whole(NOON, settings, Manners::default());
+        for n in 0..2 {
+            let mail = format!("v{n}@example.org");
+            world.voter(&n.to_string(), &[(Channel::Text, &number(n)), (Channel::Email, &mail)]);
+            let now = world.clock.now();
+            world.write(move |tx| put_ballot(tx, &n.to_string(), "mailed", now));
+        }
+        let (id, now) = (draft(&world), world.clock.now());
+        assert_eq!(world.write(move |tx| bulk::release(tx, &id, "ben", now)), Release::Running);
+        eventually("the reminders", || {
+            world.relay.owed.notify_waiters();
+            world.count("SELECT COUNT(*) FROM notice WHERE state IN ('bad_address', 'delivered')") == 2
+        });
+        world.settled();
+        assert_eq!(world.count("SELECT COUNT(*) FROM notice"), 2);
+        assert_eq!(world.count("SELECT COUNT(*) FROM notice WHERE channel = 'email'"), 0);
     }
 
     /// Stopped at night, while it waits for the morning: nobody gets it.

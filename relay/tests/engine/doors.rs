@@ -115,6 +115,39 @@ on_both! {
     }
 }
 
+on_both! {
+    /// A facility east of the county writes its own time, and a scan can come before the ballot file: neither is lost.
+    fn a_scan_that_cannot_be_placed_yet_is_not_lost(rig) {
+        let mut rig = rig;
+        written(rig.folder.path(), "usps", "secret");
+        rig.more = format!(
+            "[postal]\nuser = 'usps'\npassword_file = '{}/usps'\noperations = {{ '893' = 'moving' }}\n",
+            rig.folder.path().display()
+        );
+        let world = rig.quiet(NOON);
+        world.voter("1", &[(Channel::Text, "+13035550101")]);
+        // It is noon in Denver, and two o'clock where the scanner stands.
+        let scans = "10001,893,10/20/2026 14:00:00,80204123456,00778123456000000001\n\
+                     10001,893,10/21/2026 14:00:00,80204123456,00715123456000000002\n";
+        let changed = || {
+            let report = files::postal_file(&world.relay, scans.as_bytes()).unwrap();
+            (report.rows, report.changed, report.refused)
+        };
+        assert_eq!(changed(), (2, 0, 0), "before the ballot file");
+        let file = "ballot,voter,election,mailed,imb,imb_out\nb1,1,202611,2026-10-17,00778123456000000001,00715123456000000002\n";
+        files::ballots(&world.relay, (COUNTY, None), file.as_bytes()).unwrap();
+        assert_eq!(changed(), (2, 1, 0));
+        assert_eq!(changed(), (2, 0, 0), "told again");
+        assert_eq!(world.notices(), ["mailed owed", "on_its_way_back owed"]);
+        let outcomes = world.rows("SELECT outcome FROM postal_scan ORDER BY outcome");
+        let outcomes: Vec<_> = outcomes.iter().map(|row| row.text(0).unwrap()).collect();
+        assert_eq!(outcomes, ["applied", "future"]);
+        // Nothing that was told happens after it was.
+        let since = world.rows("SELECT happened_at FROM ballot")[0].at(0).unwrap();
+        assert_eq!(since, world.clock.now());
+    }
+}
+
 /// The status of the answer, if there was one.
 fn post(
     world: &World,

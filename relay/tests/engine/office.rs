@@ -9,6 +9,7 @@ use ballot_relay::news::Channel;
 use ballot_relay::office::{Newcomer, hire};
 use ballot_relay::params;
 use ballot_relay::suppress::suppress;
+use ballot_relay::voter::{FirstOrNext, VoterId, add_contact, confirm};
 use ballot_relay::web::Role;
 use std::time::Duration;
 
@@ -117,6 +118,34 @@ on_both! {
         assert_eq!(world.count("SELECT COUNT(*) FROM alarm WHERE kind = 'bulk'"), 1);
     }
 
+    /// A voter with two ballots adds a number between the pieces: it was not counted, and the reminder stops.
+    fn a_contact_that_was_added_meanwhile_is_not_reminded(rig) {
+        let world = rig.quiet(NOON);
+        voters(&world, 0..501);
+        let now = world.clock.now();
+        // Its second ballot is the first of the next piece.
+        world.write(move |tx| {
+            tx.run("DELETE FROM ballot WHERE voter = '00500'", params![])?;
+            tx.run(
+                "INSERT INTO ballot (county, election, ballot, voter, status, happened_at, changed_at, event)
+                 VALUES ($1, $2, 'z', '00000', 'mailed', $3, $3, 'x')",
+                params![COUNTY, ELECTION, now],
+            )
+        });
+        let id = drafted(&world);
+        assert_eq!(released(&world, &id, "sue"), Release::Running);
+        assert!(write_out(&world));
+        assert_eq!(world.count(REMINDERS), 500);
+        world.write(move |tx| {
+            let id = VoterId { county: COUNTY.to_owned(), voter: "00000".to_owned() };
+            let contact = add_contact(tx, &id, (Channel::Text, &number(999)), FirstOrNext::First, now)?;
+            confirm(tx, &contact, ("reply", "YES"), now)
+        });
+        while write_out(&world) {}
+        assert_eq!(state(&world, &id), "stopped beyond_target");
+        assert_eq!(world.count("SELECT COUNT(*) FROM notice WHERE state = 'owed'"), 0);
+    }
+
     /// It is written out in pieces, a crash between them loses and repeats nothing, and a stop holds at once.
     fn a_reminder_goes_on_after_a_crash_and_stops_at_once(rig) {
         let mut world = rig.quiet(NOON);
@@ -186,6 +215,45 @@ on_both! {
         let fields = [("name", "eve"), ("role", "clerk"), ("county", COUNTY), ("password", "short")];
         assert_eq!(sue.post(("/office/people", "/office/people"), &fields).status, 409, "a short password");
         assert_eq!(world.count("SELECT COUNT(*) FROM act WHERE what = 'dismissed' AND operator = 'sue'"), 1);
+    }
+
+    /// Who became confidential after something was sent stands in no list of notices.
+    fn notices_of_a_confidential_voter_are_not_listed(rig) {
+        let world = rig.quiet(NOON);
+        voters(&world, 0..2);
+        hire_all(&world);
+        serve_pages(&world);
+        let id = drafted(&world);
+        assert_eq!(released(&world, &id, "sue"), Release::Running);
+        while write_out(&world) {}
+        world.write(|tx| tx.run("UPDATE voter SET confidential = 1 WHERE voter = '00001'", params![]));
+        let mut ada = Browser::new(&world);
+        assert_eq!(ada.sign_in_office("ada", PASSWORD).location, "/office");
+        let listed = ada.get("/office/notices?state=owed").body;
+        assert!(listed.contains("00000") && !listed.contains("00001"), "{listed}");
+    }
+
+    /// However the database sorts texts: the list begins with the newest, and goes on where it ended.
+    fn notices_are_listed_in_any_collation(rig) {
+        let world = rig.quiet(NOON);
+        if rig.cluster.is_some() {
+            world.write(|tx| {
+                tx.run("ALTER TABLE notice ALTER COLUMN id TYPE TEXT COLLATE \"en-US-x-icu\"", params![])
+            });
+        }
+        voters(&world, 0..3);
+        hire_all(&world);
+        serve_pages(&world);
+        let id = drafted(&world);
+        assert_eq!(released(&world, &id, "sue"), Release::Running);
+        while write_out(&world) {}
+        let mut ada = Browser::new(&world);
+        assert_eq!(ada.sign_in_office("ada", PASSWORD).location, "/office");
+        let listed = ada.get("/office/notices?state=owed").body;
+        assert!(["00000", "00001", "00002"].iter().all(|voter| listed.contains(voter)), "{listed}");
+        let newest = world.rows("SELECT MAX(id) FROM notice")[0].text(0).unwrap();
+        let listed = ada.get(&format!("/office/notices?state=owed&before={newest}")).body;
+        assert!(listed.contains("00001") && !listed.contains("00002"), "{listed}");
     }
 
     /// A voter who lost everything is helped by a supervisor: contacts go, and sessions with them.

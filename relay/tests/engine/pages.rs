@@ -5,10 +5,12 @@ use crate::browser::{
     serve_pages,
 };
 use crate::on_both;
-use crate::rig::{COUNTY, ELECTION, NOON, Rig, World, eventually};
+use crate::rig::{COUNTY, ELECTION, NOON, Rig, World, event, eventually};
 use ballot_relay::clock::Clock as _;
 use ballot_relay::key::Purpose;
-use ballot_relay::params;
+use ballot_relay::news::Channel;
+use ballot_relay::{params, suppress};
+use relay_wire::Status::Received;
 use std::time::Duration;
 
 fn open(rig: &Rig) -> World {
@@ -142,7 +144,7 @@ on_both! {
         assert_eq!(ask(ANA, "/signin"), 429, "about one voter");
         let n_refused = (0..60).filter(|n| {
             let birth = format!("19{:02}-01-01", 20 + n);
-            ask(["Ana", "Diaz", &birth, "80302"], "/status") == 429
+            ask(["Ana", &format!("Diaz{n}"), &birth, "80302"], "/status") == 429
         });
         assert_eq!(n_refused.count(), 5, "from one address");
         assert_eq!(ask(BEN, "/signin"), 429);
@@ -152,6 +154,52 @@ on_both! {
         world.clock.advance(Duration::from_mins(31));
         let again = browser.post_raw("/status", &facts(BEN, &[("csrf", csrf.as_str())]));
         assert_eq!(again.status, 200);
+    }
+
+    /// Behind a proxy of ours the last address of the last line counts, whatever the visitor wrote before it; of IPv6 the network.
+    fn a_visitor_behind_a_proxy_has_one_address(rig) {
+        let mut rig = rig;
+        "proxies = ['127.0.0.1']".clone_into(&mut rig.pages_more);
+        let world = open(&rig);
+        let mut browser = Browser::new(&world);
+        let csrf = browser.csrf("/signin");
+        let mut ask = |n: usize, lines: &[String]| {
+            browser.more = lines.iter().map(|line| ("x-forwarded-for", line.clone())).collect();
+            let name = format!("Nobody{n}");
+            let who = ["Ana", name.as_str(), "1980-02-29", "80302"];
+            browser.post_raw("/status", &facts(who, &[("csrf", csrf.as_str())])).status
+        };
+        let made_up = |n: usize| [format!("192.0.2.{n}"), format!("198.51.100.{n}, 203.0.113.7")];
+        let refused = (0..61).filter(|n| ask(*n, &made_up(*n)) == 429);
+        assert_eq!(refused.count(), 1, "a made-up line before the proxy's");
+        let network = |n: usize| [format!("2001:db8:1:2:{n:x}::{n:x}")];
+        let refused = (0..61).filter(|n| ask(100 + *n, &network(*n)) == 429);
+        assert_eq!(refused.count(), 1, "one network of IPv6");
+        assert_eq!(ask(200, &["2001:db8:1:3::1".to_owned()]), 200, "the next network");
+        for n in 0..2 {
+            assert_eq!(ask(210 + n, &[format!("::ffff:192.0.2.{n}")]), 200, "IPv4 within IPv6");
+        }
+    }
+
+    /// A name and a ZIP code are known to many: birth dates are not tried one after the other, from however many addresses.
+    fn trying_birth_dates_is_refused(rig) {
+        let mut rig = rig;
+        "proxies = ['127.0.0.1']".clone_into(&mut rig.pages_more);
+        let world = open(&rig);
+        let mut browser = Browser::new(&world);
+        let csrf = browser.csrf("/signin");
+        let mut ask = |n: usize, who: [&str; 4]| {
+            browser.more = vec![("x-forwarded-for", format!("192.0.2.{n}"))];
+            browser.post_raw("/status", &facts(who, &[("csrf", csrf.as_str())])).status
+        };
+        let refused = (0..40).filter(|n| {
+            let birth = format!("19{:02}-02-28", 40 + n);
+            ask(*n, ["Ana", "Diaz", &birth, "80302"]) == 429
+        });
+        assert_eq!(refused.count(), 20);
+        assert_eq!(ask(50, BEN), 200, "anybody else");
+        world.clock.advance(Duration::from_mins(61));
+        assert_eq!(ask(51, ANA), 200);
     }
 
     /// One voter's session does nothing to another's contacts and shows nothing of them.
@@ -230,6 +278,56 @@ on_both! {
         assert_eq!(ana.sign_in(ANA, EMAIL).status, 303);
         world.clock.advance(Duration::from_mins(31));
         assert_eq!(ana.get("/me").location, "/signin");
+    }
+
+    /// Whoever unsubscribed and wants notices again proves the address and consents once more. Signing in alone is no such wish.
+    fn whoever_unsubscribed_can_want_notices_again(rig) {
+        let world = open(&rig);
+        let mut ana = Browser::new(&world);
+        assert_eq!(ana.sign_in(ANA, EMAIL).location, "/me");
+        let now = world.clock.now();
+        world.write(move |tx| suppress::suppress(tx, (Channel::Email, EMAIL.1), "unsubscribed", now));
+        world.clock.advance(Duration::from_mins(1));
+        assert_eq!(ana.sign_in(ANA, EMAIL).location, "/me");
+        let blocks = || world.count("SELECT COUNT(*) FROM suppression");
+        assert_eq!((contacts(&world, "1"), blocks()), (vec!["email ana@example.org off".to_owned()], 1));
+        world.clock.advance(Duration::from_mins(1));
+        let fields = [("channel", "email"), ("address", EMAIL.1), ("consent", "yes")];
+        assert_eq!(ana.post(("/me/contacts", "/me/contacts"), &fields).status, 303);
+        assert_eq!(blocks(), 1, "nothing is proven yet");
+        let contact = world.rows("SELECT id FROM contact")[0].text(0).unwrap();
+        let confirm = format!("/me/contacts/{contact}/confirm");
+        assert!(ana.get("/me/contacts").body.contains(&confirm), "there is a place for the code");
+        let code = world.rows("SELECT id FROM one_time_code ORDER BY created_at DESC LIMIT 1")[0].text(0).unwrap();
+        let digits = world.relay.config.keys.one_time_code(&code);
+        let wrong = if digits == "123456" { "123457" } else { "123456" };
+        assert_eq!(ana.post(("/me/contacts", &confirm), &[("code", wrong)]).status, 403);
+        assert_eq!(blocks(), 1);
+        assert_eq!(ana.post(("/me/contacts", &confirm), &[("code", &digits)]).status, 303);
+        assert_eq!((contacts(&world, "1"), blocks()), (vec!["email ana@example.org confirmed".to_owned()], 0));
+        world.take(&event("1", Received, 1, NOON));
+        assert_eq!(world.count("SELECT COUNT(*) FROM notice WHERE kind = 'received' AND state = 'owed'"), 1);
+        // What a provider or a complaint blocks, no code lifts.
+        world.write(move |tx| {
+            suppress::suppress(tx, (Channel::Email, EMAIL.1), "complaint", now)?;
+            suppress::want_again(tx, (Channel::Email, EMAIL.1))
+        });
+        assert_eq!(blocks(), 1);
+    }
+
+    /// A voter's page looks up the newest news of the county: it reads no whole table.
+    fn the_newest_news_of_a_county_stands_in_an_index(rig) {
+        let world = open(&rig);
+        let (explain, column) = if rig.cluster.is_some() { ("EXPLAIN", 0) } else { ("EXPLAIN QUERY PLAN", 3) };
+        let plan = world.write(move |tx| {
+            if column == 0 {
+                // PostgreSQL reads an empty table whole if it may.
+                tx.run("SET LOCAL enable_seqscan = off", &[])?;
+            }
+            let sql = format!("{explain} SELECT MAX(received_at) FROM event WHERE county = 'boulder'");
+            tx.rows(&sql, &[])?.iter().map(|row| row.text(column)).collect::<Result<Vec<_>, _>>()
+        });
+        assert!(plan.join("\n").contains("event_newest"), "{plan:?}");
     }
 
     /// A link of a message acts once its button is pressed, by whoever has it, and no made-up link does.

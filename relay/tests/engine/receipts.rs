@@ -1,13 +1,17 @@
 //! What providers say: late, twice, in any order, or never; and what is done when they say no.
 
 use crate::on_both;
-use crate::rig::{NOON, event, eventually, number};
+use crate::rig::{ACCOUNT, COUNTY, NOON, TOKEN, client, event, eventually, number};
 use crate::sink::Manners;
 use ballot_relay::callback::bounce::{self, Bounce};
+use ballot_relay::channel::Channels;
 use ballot_relay::clock::Clock as _;
 use ballot_relay::news::Channel;
+use ballot_relay::notice;
 use ballot_relay::receipt::{Word, word};
 use ballot_relay::stand_in::{End, Settings};
+use ballot_relay::suppress::{self, Reply};
+use ballot_relay::voter::{self, FirstOrNext, VoterId};
 use relay_wire::Status::{Accepted, Received};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -227,6 +231,55 @@ on_both! {
         assert!(world.count("SELECT COUNT(*) FROM attempt WHERE state = 'absent'") > 0);
     }
 
+    /// A call of somebody else's to the same number, by the same account, is not ours: ours is made.
+    fn a_foreign_call_is_not_adopted(rig) {
+        let world = rig.whole(NOON, Settings::default(), Manners::default());
+        world.voter("0", &[(Channel::Voice, &number(0))]);
+        let url = format!("{}/2010-04-01/Accounts/{ACCOUNT}/Calls.json", world.provider.as_deref().unwrap());
+        let form = [("To", number(0)), ("From", "+13035550142".to_owned()), ("Twiml", "<Response/>".to_owned())];
+        let request = client().post(url).basic_auth(ACCOUNT, Some(TOKEN)).form(&form);
+        let answer = world.runtime.block_on(async { request.send().await.unwrap() });
+        assert_eq!(answer.status().as_u16(), 201);
+        // The provider is away for a moment: whether it took our call is not known.
+        world.settings(&Settings { fail_before_every: 1, ..Settings::default() });
+        world.take(&event("0", Received, 1, NOON));
+        eventually("a call without an answer", || {
+            world.count("SELECT COUNT(*) FROM attempt WHERE state = 'unknown'") == 1
+        });
+        world.settings(&Settings::default());
+        world.clock.advance(Duration::from_secs(10));
+        eventually("a call that was answered", || world.notices() == ["received delivered"]);
+        assert_eq!(world.accepted().len(), 2);
+    }
+
+    /// What was created long before an attempt, or long after it, is none of its.
+    fn a_list_shows_what_was_created_about_then(rig) {
+        let world = rig.whole(NOON, Settings::default(), Manners::default());
+        world.voter("0", &[(Channel::Voice, &number(0))]);
+        world.take(&event("0", Received, 1, NOON));
+        eventually("a call that was answered", || world.notices() == ["received delivered"]);
+        let voice = Channels::new(&world.relay.config).unwrap().voice.unwrap();
+        let now = world.clock.now();
+        for (started_at, n) in [
+            (now, 1),
+            (now.minus(Duration::from_mins(30)), 0),
+            (now.plus(Duration::from_mins(30)), 0),
+        ] {
+            let listed = world.runtime.block_on(voice.list(&number(0), started_at)).unwrap();
+            assert_eq!(listed.len(), n);
+        }
+    }
+
+    /// "This wasn't me", as it stands on the page and in messages, is an alarm when it is texted.
+    fn a_text_that_it_was_not_the_voter_raises_an_alarm(rig) {
+        let world = rig.whole(NOON, Settings::default(), Manners::default());
+        world.voter("0", &[(Channel::Text, &number(0))]);
+        world.take(&event("0", Received, 1, NOON));
+        eventually("a text", || world.notices() == ["received delivered"]);
+        world.text_from(&number(0), "This wasn\u{2019}t me!");
+        eventually("an alarm", || world.count("SELECT COUNT(*) FROM alarm WHERE kind = 'not_me'") == 1);
+    }
+
     /// 429, then a wrong token: nothing is lost, the office is told, and all is sent when it is well again.
     fn a_provider_that_refuses_everything_loses_nothing(rig) {
         let settings = Settings { rate_per_second: 1, ..Settings::default() };
@@ -261,5 +314,39 @@ on_both! {
         world.take(&event("0", Accepted, 2, NOON));
         world.settled();
         assert_eq!(world.notices(), ["received delivered"]);
+        // A voter who wants the calls again is called with a code; somebody else's wish calls nobody.
+        let (now, stranger) = (world.clock.now(), world.voter("1", &[]));
+        let own = VoterId { voter: "0".to_owned(), ..stranger.clone() };
+        world.write(move |tx| {
+            let place = (Channel::Voice, number(0));
+            let place = (place.0, place.1.as_str());
+            voter::add_contact(tx, &own, place, FirstOrNext::First, now)?;
+            notice::owe_code(tx, "00000000000000000001", &own, place, "en", now)?;
+            notice::owe_code(tx, "00000000000000000002", &stranger, place, "en", now)
+        });
+        eventually("a call with the code", || {
+            world.clock.advance(Duration::from_secs(1));
+            world.relay.owed.notify_waiters();
+            world.count("SELECT COUNT(*) FROM notice WHERE kind = 'code' AND state IN ('delivered', 'opted_out')") == 2
+        });
+        let called = world.rows("SELECT voter FROM notice WHERE kind = 'code' AND state = 'delivered'");
+        assert_eq!(called.iter().map(|row| row.text(0).unwrap()).collect::<Vec<_>>(), ["0"]);
+        world.write(|tx| suppress::want_again(tx, (Channel::Voice, &number(0))));
+        assert_eq!(world.count("SELECT COUNT(*) FROM suppression"), 0);
+        // Unsubscribed from texts: YES, to the question that the voter asked for, wants them again.
+        world.write(move |tx| {
+            let place = (Channel::Text, number(0));
+            let place = (place.0, place.1.as_str());
+            suppress::suppress(tx, place, "unsubscribed", now)?;
+            suppress::hear(tx, ("SM1", place.1), Reply::Yes, now)
+        });
+        assert_eq!(world.count("SELECT COUNT(*) FROM suppression"), 1, "nobody was asked");
+        world.write(move |tx| {
+            let own = VoterId { county: COUNTY.to_owned(), voter: "0".to_owned() };
+            let number = number(0);
+            voter::add_contact(tx, &own, (Channel::Text, &number), FirstOrNext::First, now)?;
+            suppress::hear(tx, ("SM2", &number), Reply::Yes, now)
+        });
+        assert_eq!(world.count("SELECT COUNT(*) FROM suppression"), 0);
     }
 }

@@ -10,6 +10,7 @@ use ballot_relay::news::Channel;
 use ballot_relay::stand_in::Settings;
 use ballot_relay::template::Templates;
 use relay_wire::Status::{Mailed, Received};
+use std::fmt::Write as _;
 
 on_both! {
     /// "Your ballot was mailed", sent early because a field held a future date.
@@ -73,6 +74,21 @@ on_both! {
         assert_eq!(found, None);
         let names = world.rows("SELECT first_name, last_name, identity FROM voter");
         assert_eq!(names[0].text(0).unwrap() + &names[0].text(1).unwrap() + &names[0].text(2).unwrap(), "");
+    }
+
+    /// Counties mark it as they like: `X`, `T`, `ACP`. Whatever is no plain "no" keeps the voter secret.
+    fn a_mark_that_nobody_knows_makes_a_voter_confidential(rig) {
+        let world = rig.quiet(NOON);
+        let marks = ["X", "T", "ACP", "Yes", "1", "?", "", "no", "N", "FALSE", "f", "0"];
+        let mut file = "voter,first_name,last_name,birth_date,zip,confidential\n".to_owned();
+        for (n, mark) in marks.iter().enumerate() {
+            writeln!(file, "{n:02},Ana,Diaz {n},1980-02-29,80302,{mark}").unwrap();
+        }
+        let report = files::voters(&world.relay, COUNTY, file.as_bytes()).unwrap();
+        assert_eq!((report.changed, report.refused), (12, 0));
+        let rows = world.rows("SELECT voter FROM voter WHERE confidential = 1 AND last_name = '' ORDER BY voter");
+        let secret: Vec<_> = rows.iter().map(|row| row.text(0).unwrap()).collect();
+        assert_eq!(secret, ["00", "01", "02", "03", "04", "05"]);
     }
 }
 

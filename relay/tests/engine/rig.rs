@@ -107,7 +107,8 @@ pub(crate) struct Rig {
     /// Lines of the configuration that a test adds or overrides.
     pub(crate) sending: String,
     pub(crate) per_second: f64,
-    /// Keys of `[stations]`, and whole tables.
+    /// Keys of `[pages]` and of `[stations]`, and whole tables.
+    pub(crate) pages_more: String,
     pub(crate) stations_more: String,
     pub(crate) more: String,
     pub(crate) timezone: &'static str,
@@ -143,6 +144,7 @@ impl Rig {
             sending: "call_timeout = '2s'\nsettle_after = '3s'\nretry_after = '50ms'\nask_after = '300ms'\n"
                 .to_owned(),
             per_second: 5_000.0,
+            pages_more: String::new(),
             stations_more: String::new(),
             more: String::new(),
             timezone: "America/Denver",
@@ -167,13 +169,18 @@ impl Rig {
         let (url, speed, zone) = (self.store_url(), self.per_second, self.timezone);
         let mut text = format!(
             "[relay]\npublic_url = 'http://{}'\nkey_file = '{dir}/key'\n[store]\nurl = '{url}'\n\
-             [pages]\nlisten = '{}'\n[stations]\nlisten = '{}'\n{}\n\
+             [pages]\nlisten = '{}'\n{}\n[stations]\nlisten = '{}'\n{}\n\
              [[county]]\nid = '{COUNTY}'\nname = 'Boulder County'\ntimezone = '{zone}'\nphone = '303-555-0100'\n\
              [[election]]\ncounty = '{COUNTY}'\nid = '{ELECTION}'\nreceive_until = '2026-11-03T19:00'\n\
              cure_until = '2026-11-11T23:59'\nname = {{ en = 'General Election', es = 'Elecciones Generales' }}\n\
              [[station]]\ncounty = '{COUNTY}'\nfacility = 'boulder'\nstation = '*'\nsecret_files = ['{dir}/secret']\n\
              [sending]\nper_address_hour = 1000\n{}\n",
-            self.pages, self.pages, self.stations, self.stations_more, self.sending,
+            self.pages,
+            self.pages,
+            self.pages_more,
+            self.stations,
+            self.stations_more,
+            self.sending,
         );
         if let Some(words) = &self.words {
             let phone = "phone = '303-555-0100'\n";

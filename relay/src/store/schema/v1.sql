@@ -126,6 +126,7 @@ CREATE TABLE event (
 );
 CREATE UNIQUE INDEX event_order ON event (source, election, ballot, sequence);
 CREATE INDEX event_waiting ON event (state, received_at);
+CREATE INDEX event_newest ON event (county, received_at);
 
 -- How far each source's news of a ballot was applied.
 CREATE TABLE stream (
@@ -200,7 +201,7 @@ CREATE TABLE postal_scan (
     operation TEXT NOT NULL,
     scanned_at BIGINT NOT NULL,
     received_at BIGINT NOT NULL,
-    -- applied, assumed, unknown_code, unknown_piece
+    -- applied, behind, assumed; of what is looked at again: unknown_code, unknown_piece, future
     outcome TEXT NOT NULL
 );
 
