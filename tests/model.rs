@@ -98,6 +98,21 @@ struct Both {
 }
 
 impl Both {
+    /// With three ballots that were mailed.
+    fn begin() -> Self {
+        let station = Station::with(|settings| {
+            settings.announce_imports = vec![Status::Voided];
+            settings.receive_until = Some(RECEIVE_UNTIL);
+            settings.postmarked_receive_until = Some(POSTMARKED_UNTIL);
+            settings.cure_until = Some(CURE_UNTIL);
+        });
+        people::staff(&station);
+        let (model, flows) = (Model::default(), Flows::default());
+        let mut both = Self { station, model, in_flight: Vec::new(), flows };
+        both.act(&Action::Import((1..=3).map(|n| (n, Line::Mailed)).collect()));
+        both
+    }
+
     fn act(&mut self, action: &Action) {
         let before = self.model.standing();
         self.do_both(action);
@@ -314,20 +329,7 @@ proptest! {
 
     #[test]
     fn the_ledger_does_what_its_model_does(actions in prop::collection::vec(action(), 1..40)) {
-        let station = Station::with(|settings| {
-            settings.announce_imports = vec![Status::Voided];
-            settings.receive_until = Some(RECEIVE_UNTIL);
-            settings.postmarked_receive_until = Some(POSTMARKED_UNTIL);
-            settings.cure_until = Some(CURE_UNTIL);
-        });
-        people::staff(&station);
-        let mut both = Both {
-            station,
-            model: Model::default(),
-            in_flight: Vec::new(),
-            flows: Flows::default(),
-        };
-        both.act(&Action::Import((1..=3).map(|n| (n, Line::Mailed)).collect()));
+        let mut both = Both::begin();
         for action in &actions {
             both.act(action);
         }
@@ -337,4 +339,22 @@ proptest! {
         rebuild(&both.station.settings).unwrap();
         both.compare();
     }
+}
+
+/// An import between a crash and the clerk's next try: the scan is judged anew and answered, and the one after the crash is not.
+#[test]
+fn what_is_judged_anew_after_a_crash_was_answered() {
+    let mut both = Both::begin();
+    for action in [
+        Action::Scan { scanner: 0, ballot: 5 },
+        Action::Scan { scanner: 0, ballot: 1 },
+        Action::Crash,
+        Action::Import(vec![(1, Line::Mailed)]),
+        Action::Scan { scanner: 0, ballot: 5 },
+        Action::Reopen,
+        Action::Scan { scanner: 0, ballot: 5 },
+    ] {
+        both.act(&action);
+    }
+    both.compare();
 }

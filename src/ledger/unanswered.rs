@@ -58,7 +58,8 @@ pub(super) struct Committed {
 #[derive(Debug)]
 pub(super) struct Answered {
     to: i64,
-    /// The same of a scanner that was not heard since a crash.
+    /// Of a scanner that a crash left without answers: before its first such scan, and its last one. What came after that was
+    /// answered.
     of_scanner: HashMap<String, i64>,
 }
 
@@ -83,14 +84,22 @@ impl Answered {
 
     fn leaves(&self, seq: i64, scan: &Event) -> bool {
         let Fact::Scan(fact) = &scan.fact else { return false };
-        let to = self.of_scanner.get(&of_scanner(&fact.scanner)).copied().unwrap_or(self.to);
-        seq > to
+        let mark = |name| self.of_scanner.get(&name).copied();
+        let is_left = mark(of_scanner(&fact.scanner)).is_some_and(|before| {
+            seq > before && mark(last_of_scanner(&fact.scanner)).is_none_or(|last| seq <= last)
+        });
+        is_left || seq > self.to
     }
 }
 
 /// The name under which it is written to where a scanner's scans were answered.
 fn of_scanner(scanner: &str) -> String {
     format!("{ANSWERED}/{scanner}")
+}
+
+/// The name under which the last of those that were not is written.
+fn last_of_scanner(scanner: &str) -> String {
+    format!("{ANSWERED}_after/{scanner}")
 }
 
 /// The scans, each scanner's in order.
@@ -188,7 +197,7 @@ impl Unanswered {
         found.and_then(|_| self.taken.last().cloned())
     }
 
-    /// Writes what was answered: all up to `head`, but for these, whose scanners were not heard since.
+    /// Writes what was answered: all up to `head`, but for these.
     pub(super) fn close(&self, conn: &Connection, head: i64) -> rusqlite::Result<()> {
         let scope = Scope::Working.text();
         conn.prepare_cached("DELETE FROM tally WHERE scope = ? AND name GLOB ?")?
@@ -197,8 +206,9 @@ impl Unanswered {
             conn.prepare_cached("INSERT INTO tally (scope, name, n) VALUES (?, ?, ?)")?;
         write.execute(params![scope, ANSWERED, head])?;
         for (scanner, scans) in &self.by_scanner {
-            if let Some(oldest) = scans.front() {
+            if let (Some(oldest), Some(last)) = (scans.front(), scans.back()) {
                 write.execute(params![scope, of_scanner(scanner), oldest.seq - 1])?;
+                write.execute(params![scope, last_of_scanner(scanner), last.seq])?;
             }
         }
         Ok(())
