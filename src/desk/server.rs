@@ -51,6 +51,9 @@ const SEND_BYTES: usize = 64 << 10;
 /// For what is being answered when the stop is asked for.
 const DRAIN: Duration = Duration::from_secs(2);
 
+/// Between two connections while all places are taken.
+const CROWDED: Duration = Duration::from_millis(5);
+
 /// Between two attempts to accept when the operating system refuses.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
@@ -113,6 +116,10 @@ pub(super) async fn serve(
                 continue;
             }
         };
+        if guests.len() >= CONNECTIONS_MAX {
+            // Whoever opens them by the thousand waits in the backlog, and does not keep the processors from the scans.
+            sleep(CROWDED).await;
+        }
         if !makes_room(&mut guests) {
             // All of them are being answered: this one comes again.
             drop(stream);
