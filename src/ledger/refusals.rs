@@ -55,6 +55,7 @@ impl Refuses for NotMoved {
                 &[("proposal", proposal), ("other", other), ("status", status)],
             ),
             Self::ScannedSince(ballot) => coded("scanned_since", &[("ballot", ballot)]),
+            Self::TakenBackAlready(ballot) => coded("taken_back_already", &[("ballot", ballot)]),
             Self::NothingToUndo => coded("nothing_to_undo", &[]),
             Self::NothingNearToUndo => coded("nothing_near_to_undo", &[]),
             Self::InClosedBatch { ballot, batch } => {
