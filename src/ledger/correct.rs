@@ -132,6 +132,9 @@ pub enum NotMoved {
     /// Whoever asked may do nothing any more.
     #[error(transparent)]
     People(NotAllowed),
+    /// The ballot is not any more where whoever asks saw it.
+    #[error("ballot {0} was moved since it was shown, to {1}: look at it again")]
+    MovedSinceShown(BallotId, Status),
     /// The ballot was moved by something else since.
     #[error("ballot {0} was moved again after its scan, to {1}")]
     MovedSince(BallotId, Status),
@@ -148,6 +151,8 @@ pub struct SetRequest {
     pub status: Status,
     /// Why.
     pub reason: String,
+    /// Where it stood when whoever asks looked at it.
+    pub from: Option<Status>,
     /// Who asks, and who confirms.
     pub party: Party,
 }
@@ -159,7 +164,7 @@ impl Book {
         now: Micros,
         request: &SetRequest,
     ) -> Result<Result<Done, NotDone>, WriteError> {
-        let SetRequest { election, ballot, status: to, reason, party } = request;
+        let SetRequest { election, ballot, status: to, reason, from: shown, party } = request;
         if let Err(why) = checked_reason(reason) {
             return Ok(Err(why.into()));
         }
@@ -167,6 +172,9 @@ impl Book {
             let (election, ballot) = (election.clone(), ballot.clone());
             return Ok(Err(NotDone::Ballot(NotMoved::NotIssued { election, ballot })));
         };
+        if shown.is_some_and(|shown| shown != row.status) {
+            return Ok(Err(NotDone::Ballot(NotMoved::MovedSinceShown(row.ballot, row.status))));
+        }
         let corrected = match set_move(row.status, *to) {
             SetMove::Same => {
                 return Ok(Err(NotDone::Ballot(NotMoved::Same(row.ballot, row.status))));

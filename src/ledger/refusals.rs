@@ -5,6 +5,7 @@ use super::correct::NotMoved;
 use super::judge::NotMarked;
 use super::operators::{NotAllowed, OPERATOR_BYTES_MAX, REASON_BYTES_MAX};
 use super::proposals::NotDone;
+use super::sheets::NoSheet;
 use crate::coded::{Coded, Refuses, coded};
 
 impl Refuses for NotAllowed {
@@ -65,8 +66,22 @@ impl Refuses for NotMoved {
                 coded("takes_two", &[("ballot", ballot), ("status", status)])
             }
             Self::People(why) => why.coded(),
+            Self::MovedSinceShown(ballot, status) => {
+                coded("moved_since_shown", &[("ballot", ballot), ("status", status)])
+            }
             Self::MovedSince(ballot, status) => {
                 coded("moved_since", &[("ballot", ballot), ("status", status)])
+            }
+        }
+    }
+}
+
+impl Refuses for NoSheet {
+    fn coded(&self) -> Coded {
+        match self {
+            Self::People(why) => why.coded(),
+            Self::RenewedSince(generation) => {
+                coded("sheets_renewed_since", &[("generation", generation)])
             }
         }
     }

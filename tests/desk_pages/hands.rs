@@ -63,6 +63,13 @@ fn a_torn_envelope_is_recorded_once_its_number_was_looked_up_and_typed_again() {
     // What is typed the second time must be the same; then it is looked up anew.
     refused(&mut kim, "/manual", &confirm(&payload(4)), "look the number up first");
     refused(&mut kim, "/manual", &confirm(&number), "look the number up first");
+    // A number that names nothing takes the place of the one before, too.
+    looks_up(&mut kim, &number);
+    refused(&mut kim, "/manual", &look_up(&wrong_payload(1)), "the check digit of county");
+    refused(&mut kim, "/manual", &confirm(&number), "look the number up first");
+    looks_up(&mut kim, &number);
+    refused(&mut kim, "/manual", &look_up(""), "type the number");
+    refused(&mut kim, "/manual", &confirm(&number), "look the number up first");
     looks_up(&mut kim, &number);
     // Another one's session has nothing to confirm.
     let mut sue = signed_in(&station, "sue");
@@ -202,7 +209,14 @@ fn what_takes_two_to_take_back_is_signed_by_two_there_and_then() {
     });
     assert!(takes_two.contains("action=\"/ballots/202611/000000001/set\""), "{takes_two}");
     assert!(!signed_in(&station, "kim").get("/undo").body.contains("second_secret"));
-    let back = [("status", "received"), ("reason", "the wrong pile")];
+    // What is set is what was shown: a ballot that stands elsewhere by now stays there.
+    assert!(takes_two.contains("name=\"from\" value=\"accepted\""), "{takes_two}");
+    let (back, from) = ([("status", "received"), ("reason", "the wrong pile")], "from");
+    let moved = [&back[..], &[(from, "rejected")], &SECOND].concat();
+    refused(&mut sue, "/ballots/202611/000000001/set", &moved, "000000001 was moved since");
+    let moved = [&back[..], &[(from, "nowhere")], &SECOND].concat();
+    refused(&mut sue, "/ballots/202611/000000001/set", &moved, "no such status");
+    let back = [&back[..], &[(from, "accepted")]].concat();
     let page = done(&mut sue, "/ballots/202611/000000001/set", &[&back[..], &SECOND].concat());
     assert!(page.body.contains("confirmed by sam"), "{}", page.body);
     daemon.stop();
@@ -237,7 +251,7 @@ fn a_scan_after_which_its_ballot_was_moved_or_its_batch_closed_is_not_offered() 
 
 fn codes(station: &Station) -> SheetCodes {
     let mut desk = Desk::of_daemon(&station.ledger()).unwrap();
-    match desk.ask(Command::Sheet { renewal: Renewal::Keep }).unwrap() {
+    match desk.ask(Command::Sheet { renewal: Renewal::Keep, of: None }).unwrap() {
         Answer::Sheet(codes) => codes,
         other => panic!("{other:?}"),
     }
@@ -300,7 +314,13 @@ fn sheets_are_drawn_for_a_clerk_and_made_stale_by_a_supervisor_who_was_asked() {
     assert_eq!(kim.post("/labels/renew", &[("sure", "yes")]).status, 403);
     refused(&mut sue, "/labels/renew", &[], "all earlier sheets shall become stale");
     assert_eq!(codes(&station).generation, 1);
-    is_pdf(&sue.post("/labels/renew", &[("sure", "yes")]));
+    refused(&mut sue, "/labels/renew", &[("sure", "yes")], "which printing");
+    let shown = hidden(&mut sue, "/labels/renew", "generation").unwrap();
+    let sure = [("sure", "yes"), ("generation", &*shown)];
+    is_pdf(&sue.post("/labels/renew", &sure));
+    // A second press leaves what was just printed good.
+    let again = refused(&mut sue, "/labels/renew", &sure, "printing 2 is what is good now");
+    assert!(again.body.contains("name=\"generation\" value=\"2\""), "{}", again.body);
     let new = codes(&station);
     assert_eq!(new.generation, 2);
     assert_eq!(scanner.ask(payload(1).as_bytes()), GOOD);
