@@ -27,8 +27,8 @@ use crate::coded::{Coded, Refuses, coded};
 use crate::envelope::Formats;
 use crate::ledger::{
     Checkpoint, Compared, Counts, Decision, Done, Dropped, ImportRefused, ImportRow, ImportedFile,
-    Ledger, Lock, LockError, LookedUp, Moved, NotAllowed, NotDone, NotKnown, NotMoved, Party,
-    PeopleRequest, ProofRequest, Renewal, Repeats, Reply, Request, Reversed, Role, Secret,
+    Ledger, Lock, LockError, LookedUp, Moved, NoSheet, NotAllowed, NotDone, NotKnown, NotMoved,
+    Party, PeopleRequest, ProofRequest, Renewal, Repeats, Reply, Request, Reversed, Role, Secret,
     SetRequest, Settings, SheetCodes, SheetRequest, StartError, TokenAct, UnnamedPiece, Who,
     packed,
 };
@@ -65,6 +65,9 @@ pub enum Command {
         status: Status,
         /// Why.
         reason: String,
+        /// Where it was shown to stand: standing elsewhere, it is left there.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<Status>,
     },
     /// `batch`.
     Batch(BatchCommand),
@@ -188,6 +191,9 @@ pub enum Command {
         /// What becomes of earlier sheets.
         #[serde(default)]
         renewal: Renewal,
+        /// The generation that was shown to become stale: where another one is good by now, nothing does.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        of: Option<u32>,
     },
     /// `receive`: an envelope's number that somebody types.
     Manual(ManualCommand),
@@ -483,12 +489,13 @@ fn asked(
             Asked::Refused(refused(&NotAsked::AuditorReads))
         }
         Command::Manual(command) => command.asked(guests, formats, reply),
-        Command::Sheet { renewal } => {
+        Command::Sheet { renewal, of } => {
             let reply = read(reply, |codes| match codes {
                 Ok(codes) => Answer::Sheet(codes),
-                Err(why) => refused::<NotAllowed>(&why),
+                Err(why) => refused::<NoSheet>(&why),
             });
-            Asked::Ledger(Request::Sheet(SheetRequest { renewal, person: party.by.clone(), reply }))
+            let person = party.by.clone();
+            Asked::Ledger(Request::Sheet(SheetRequest { renewal, of, person, reply }))
         }
         Command::Acknowledge { scanner } => Asked::Scanners(OfScanners::Acknowledge(scanner)),
         Command::OperatorAdd { operator, role, secret } => {
@@ -594,9 +601,9 @@ fn of_import(command: Command, who: &Who, reply: oneshot::Sender<Answer>) -> Ask
 fn of_people(command: Command, party: &Party, reply: oneshot::Sender<Answer>) -> Asked {
     let by = party.by.clone();
     Asked::Ledger(Request::People(match command {
-        Command::BallotSet { election, ballot, status, reason } => {
+        Command::BallotSet { election, ballot, status, reason, from } => {
             let party = party.clone();
-            let request = SetRequest { election, ballot, status, reason, party };
+            let request = SetRequest { election, ballot, status, reason, from, party };
             return Asked::Ledger(Request::Set(request, read(reply, decided)));
         }
         Command::OperatorDisable { operator } => {

@@ -79,7 +79,7 @@ pub use report::{
     VoterChange,
 };
 pub use schema::SchemaError;
-pub use sheets::{Renewal, SheetCode, SheetCodes, SheetRequest};
+pub use sheets::{NoSheet, Renewal, SheetCode, SheetCodes, SheetRequest};
 pub use sort::{Record, Sorted, Sorter};
 pub use verify::{
     Against, Differed, Newest, Rebuilt, Tail, Verified, VerifyError, VerifyFault, rebuild, verify,

@@ -140,6 +140,7 @@ impl Both {
                     ballot: row(*ballot).ballot.unwrap(),
                     status: *status,
                     reason: "by hand".to_owned(),
+                    from: None,
                     party: Party::of(sue()),
                 };
                 let set = self.station.ledger().ask(|reply| Request::Set(request, reply)).unwrap();

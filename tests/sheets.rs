@@ -86,7 +86,7 @@ impl Counter {
 
 fn codes(station: &Station, renewal: Renewal) -> SheetCodes {
     let mut desk = Desk::of_daemon(&station.ledger()).unwrap();
-    match desk.ask(Asked::Sheet { renewal }).unwrap() {
+    match desk.ask(Asked::Sheet { renewal, of: None }).unwrap() {
         Answer::Sheet(codes) => codes,
         other => panic!("{other:?}"),
     }

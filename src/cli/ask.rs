@@ -149,7 +149,7 @@ pub(super) fn ballot_set(place: &Place, common: &Common, wanted: Wanted) -> Resu
     let election = election(&config, common)?;
     let reason = config.reasons.name_of(&reason);
     let signers = Signers { confirmed_by, ..Signers::of(common) };
-    let command = Command::BallotSet { election, ballot, status, reason };
+    let command = Command::BallotSet { election, ballot, status, reason, from: None };
     let answer = have_done_by(place, &config, &signers, command)?;
     people::say_first(&config, &answer)?;
     people::say_decided(common, answer)

@@ -81,7 +81,8 @@ pub(super) fn labels(
     match command {
         LabelsCommand::Commands { to, renew } => {
             let renewal = if renew { Renewal::Renew } else { Renewal::Keep };
-            let codes = match have_done(place, common, &config, Command::Sheet { renewal })? {
+            let command = Command::Sheet { renewal, of: None };
+            let codes = match have_done(place, common, &config, command)? {
                 Answer::Sheet(codes) => codes,
                 Answer::Refused { why, .. } => return Err(Failure::new(Exit::No, anyhow!(why))),
                 other => return Err(unexpected(&other)),

@@ -180,7 +180,8 @@ pub(super) fn operators_token(place: &Place, common: &Common, name: &str) -> Res
     Ok(Exit::Done)
 }
 
-/// `ballot-intake operators token --revoke`. They end first: what the ledger says has ended has.
+/// `ballot-intake operators token --revoke`. They end first: what the ledger says has ended has. Where that could not be written, it is
+/// when this is asked again, though no token is left to end.
 pub(super) fn operators_revoke(
     place: &Place,
     common: &Common,
@@ -188,10 +189,8 @@ pub(super) fn operators_revoke(
 ) -> Result<Exit, Failure> {
     let config = place.config(common)?;
     let n = tokens::revoke(&config.ledger.path, name).map_err(|e| Failure::new(Exit::Ledger, e))?;
-    if n > 0 {
-        let n = u32::try_from(n).unwrap_or(u32::MAX);
-        note_tokens(place, common, &config, name, TokenAct::Revoked { n })?;
-    }
+    let act = TokenAct::Revoked { n: u32::try_from(n).unwrap_or(u32::MAX) };
+    note_tokens(place, common, &config, name, act)?;
     if common.json {
         print_json(&serde_json::json!({ "operator": name, "revoked": n }))?;
     } else {

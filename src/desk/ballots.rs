@@ -113,6 +113,8 @@ async fn set_as(visit: &mut Visit) -> Result<Answer, Refusal> {
     let status = needed(visit, "status", "status_missing")?;
     let status = Status::from_name(status).ok_or(Refusal::Malformed("no_status"))?;
     let reason = needed(visit, "reason", "reason_missing")?.to_owned();
+    let shown = |name| Status::from_name(name).ok_or(Refusal::Malformed("no_status"));
+    let from = visit.field("from").map(shown).transpose()?;
     second(visit).await?;
-    visit.command(Command::BallotSet { election, ballot, status, reason }).await
+    visit.command(Command::BallotSet { election, ballot, status, reason, from }).await
 }

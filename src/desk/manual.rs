@@ -67,6 +67,8 @@ pub(super) async fn confirm(mut visit: Visit) -> Outcome {
 }
 
 async fn looked_up(visit: &mut Visit) -> Result<LookedUp, Refusal> {
+    // Whatever comes of it, what was looked up before is not confirmed any more.
+    drop(signin::take_up(visit));
     let number = needed(visit, "number", "number_missing")?;
     let (number, again) = (number.to_owned(), visit.field("again").map(str::to_owned));
     match visit.command(Command::Manual(ManualCommand::LookUp { number, again })).await? {

@@ -10,7 +10,7 @@ use super::visit::{Outcome, Visit};
 use crate::control::{Answer, Command};
 use crate::decode::image::DrawError;
 use crate::labels::{self, Printed};
-use crate::ledger::{Renewal, Role, Secret, SheetCodes};
+use crate::ledger::{Reader, Renewal, Role, Secret, SheetCodes};
 use askama::Template;
 use axum::http::StatusCode;
 use axum::http::header::{self, HeaderValue};
@@ -22,10 +22,11 @@ const ENVELOPES_MAX: usize = 500;
 /// Random bytes of a badge.
 const BADGE_BYTES: usize = 16;
 
-/// Whether the page asks if all earlier sheets shall become stale.
+/// Which page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Asks {
     What,
+    /// If all earlier sheets shall become stale.
     WhetherToRenew,
 }
 
@@ -33,59 +34,56 @@ enum Asks {
 #[template(path = "labels.html")]
 struct Labels<'v> {
     frame: Frame<'v>,
-    asks: Asks,
+    /// The printing that would become stale, where the page asks whether.
+    renews: Option<u32>,
     roles: [&'static str; Role::ALL.len()],
 }
 
-impl Labels<'_> {
-    fn asks_whether(&self) -> bool {
-        self.asks == Asks::WhetherToRenew
-    }
-}
-
-fn shown(visit: &Visit, asks: Asks) -> Outcome {
-    let title = match asks {
-        Asks::What => "title.labels",
-        Asks::WhetherToRenew => "title.renew",
+async fn shown(visit: &Visit, asks: Asks) -> Outcome {
+    let (title, renews) = match asks {
+        Asks::What => ("title.labels", None),
+        Asks::WhetherToRenew => ("title.renew", Some(visit.read(Reader::sheet_generation).await?)),
     };
-    visit.page(&Labels { frame: visit.frame(title), asks, roles: Role::ALL.map(Role::name) })
+    visit.page(&Labels { frame: visit.frame(title), renews, roles: Role::ALL.map(Role::name) })
 }
 
 /// `GET /labels`.
-pub(super) fn page(visit: &Visit) -> Outcome {
-    shown(visit, Asks::What)
+pub(super) async fn page(visit: Visit) -> Outcome {
+    shown(&visit, Asks::What).await
 }
 
 /// `GET /labels/renew`.
-pub(super) fn renew_page(visit: &Visit) -> Outcome {
-    shown(visit, Asks::WhetherToRenew)
+pub(super) async fn renew_page(visit: Visit) -> Outcome {
+    shown(&visit, Asks::WhetherToRenew).await
 }
 
 /// `POST /labels/commands`.
 pub(super) async fn commands(mut visit: Visit) -> Outcome {
     let drawn = sheet(&mut visit, Renewal::Keep).await;
-    answered(visit, drawn, Asks::What)
+    answered(visit, drawn, Asks::What).await
 }
 
-/// `POST /labels/renew`.
+/// `POST /labels/renew`: of the printing that the page showed and no other, so that a second press leaves what the first one
+/// printed good.
 pub(super) async fn renew(mut visit: Visit) -> Outcome {
-    let drawn = match visit.field("sure") {
-        Some(_) => sheet(&mut visit, Renewal::Renew).await,
-        None => Err(Refusal::Malformed("not_sure")),
+    let drawn = match (visit.field("sure"), visit.field("generation")) {
+        (Some(_), Some(_)) => sheet(&mut visit, Renewal::Renew).await,
+        (Some(_), None) => Err(Refusal::Malformed("no_generation")),
+        (None, _) => Err(Refusal::Malformed("not_sure")),
     };
-    answered(visit, drawn, Asks::WhetherToRenew)
+    answered(visit, drawn, Asks::WhetherToRenew).await
 }
 
 /// `POST /labels/badge`: a new operator, whose badge is on paper and nowhere else.
 pub(super) async fn badge(mut visit: Visit) -> Outcome {
     let drawn = new_badge(&mut visit).await;
-    answered(visit, drawn, Asks::What)
+    answered(visit, drawn, Asks::What).await
 }
 
 /// `POST /labels/envelopes`.
 pub(super) async fn envelopes(visit: Visit) -> Outcome {
     let drawn = test_envelopes(&visit).await;
-    answered(visit, drawn, Asks::What)
+    answered(visit, drawn, Asks::What).await
 }
 
 /// `POST /api/v1/sheets`: the codes, for a program that prints them itself.
@@ -99,7 +97,9 @@ pub(super) async fn renewed_codes(mut visit: Visit) -> Outcome {
 }
 
 async fn asked(visit: &mut Visit, renewal: Renewal) -> Result<SheetCodes, Refusal> {
-    match visit.command(Command::Sheet { renewal }).await? {
+    let of = visit.field("generation").map(str::parse).transpose();
+    let of = of.map_err(|_no| Refusal::Malformed("no_generation"))?;
+    match visit.command(Command::Sheet { renewal, of }).await? {
         Answer::Sheet(codes) => Ok(codes),
         _ => Err(Refusal::Malformed("no_sheets")),
     }
@@ -145,7 +145,7 @@ async fn drawn(
 }
 
 /// The file, to look at or to keep; else the page once more with what was refused.
-fn answered(mut visit: Visit, drawn: Result<Printed, Refusal>, asks: Asks) -> Outcome {
+async fn answered(mut visit: Visit, drawn: Result<Printed, Refusal>, asks: Asks) -> Outcome {
     match drawn {
         Ok(Printed { file, .. }) => {
             let mut response = answer(StatusCode::OK, "application/pdf", file);
@@ -159,7 +159,7 @@ fn answered(mut visit: Visit, drawn: Result<Printed, Refusal>, asks: Asks) -> Ou
         }
         Err(why @ (Refusal::Rules(_) | Refusal::Malformed(_))) => {
             visit.refused = Some(why);
-            shown(&visit, asks)
+            shown(&visit, asks).await
         }
         Err(why) => Err(why),
     }

@@ -122,21 +122,20 @@ const OPENING: &[Field] = &[
 const CLOSING: &[Field] = &[must("counted", Kind::Count), may("explanation", Kind::Text)];
 const REASON: &[Field] = &[must("reason", Kind::Text)];
 const REVERSING: &[Field] = &[must("reason", Kind::Text), SECOND_OPERATOR, SECOND_SECRET];
+const STATUS: Kind = Kind::One(&[
+    "issued",
+    "mailed",
+    "received",
+    "accepted",
+    "needs_attention",
+    "rejected",
+    "undeliverable",
+    "voided",
+]);
 const SETTING: &[Field] = &[
-    must(
-        "status",
-        Kind::One(&[
-            "issued",
-            "mailed",
-            "received",
-            "accepted",
-            "needs_attention",
-            "rejected",
-            "undeliverable",
-            "voided",
-        ]),
-    ),
+    must("status", STATUS),
     must("reason", Kind::Text),
+    may("from", STATUS),
     SECOND_OPERATOR,
     SECOND_SECRET,
 ];
@@ -151,6 +150,7 @@ const SIGNING: &[Field] = &[may("operator", Kind::Text), must("secret", Kind::Se
 const NUMBER: &[Field] = &[must("number", Kind::Text)];
 const NUMBERS: &[Field] = &[must("number", Kind::Text), may("again", Kind::Text)];
 const UNDOING: &[Field] = &[may("of", Kind::Text)];
+const RENEWING: &[Field] = &[may("generation", Kind::Count)];
 const SCANNER: &[Field] = &[may("scanner", Kind::Text)];
 
 /// What a handler that waits for nothing says; one that waits is put into `Box::pin`.
@@ -201,8 +201,8 @@ pub static ROUTES: &[Route] = &[
     get("/proposals", READS, |visit| Box::pin(station::proposals(visit))),
     post("/proposals/{n}/confirm", SUPERVISOR, |visit| Box::pin(station::confirm(visit))),
     post("/proposals/{n}/decline", SUPERVISOR, |visit| Box::pin(station::decline(visit))),
-    get("/labels", READS, |visit| done(printing::page(&visit))),
-    get("/labels/renew", READS, |visit| done(printing::renew_page(&visit))),
+    get("/labels", READS, |visit| Box::pin(printing::page(visit))),
+    get("/labels/renew", READS, |visit| Box::pin(printing::renew_page(visit))),
     post("/labels/commands", CLERK, |visit| Box::pin(printing::commands(visit))),
     post("/labels/renew", SUPERVISOR, |visit| Box::pin(printing::renew(visit))),
     post("/labels/badge", ADMINISTRATOR, |visit| Box::pin(printing::badge(visit))),
@@ -228,6 +228,7 @@ pub static ROUTES: &[Route] = &[
         .gives("Answer"),
     post("/api/v1/sheets", CLERK, |visit| Box::pin(printing::codes(visit))).gives("Sheet"),
     post("/api/v1/sheets/renew", SUPERVISOR, |visit| Box::pin(printing::renewed_codes(visit)))
+        .takes(RENEWING)
         .gives("Sheet"),
     get("/api/v1/proof/checkpoint", READS, |visit| Box::pin(proof::newest(visit)))
         .gives("CheckpointEntry"),

@@ -4,6 +4,7 @@
 use super::act::answered;
 use super::page::Frame;
 use super::refusal::Refusal;
+use super::view::refused;
 use super::visit::{Outcome, Visit};
 use crate::control::{Answer, Command};
 use crate::ledger::{Reader, Undoable};
@@ -14,7 +15,12 @@ use serde::Serialize;
 #[template(path = "undo.html")]
 struct Undo<'v> {
     frame: Frame<'v>,
+    /// Whether the scan is shown, with what takes it back. It is not on a page that says what came of an earlier press: a second
+    /// one there would take back what nobody looked at.
+    shows: bool,
     last: Option<&'v Undoable>,
+    /// Why nobody can take it back.
+    refused: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -28,7 +34,13 @@ pub(super) async fn page(visit: Visit) -> Outcome {
     if visit.is_api() {
         return Visit::json(&Last { last });
     }
-    visit.page(&Undo { frame: visit.frame("title.undo"), last: last.as_ref() })
+    let why = last.as_ref().and_then(|last| last.refused.as_ref());
+    visit.page(&Undo {
+        frame: visit.frame("title.undo"),
+        shows: visit.refused.is_none() && visit.query("done").is_none(),
+        last: last.as_ref(),
+        refused: why.and_then(|why| refused(why, visit.words())),
+    })
 }
 
 /// `POST /undo` and `POST /api/v1/undo`.

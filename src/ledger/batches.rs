@@ -486,15 +486,19 @@ impl Book {
         }
     }
 
-    /// The name of that batch if it is closed.
-    pub(super) fn closed_batch(&self, batch: u32) -> rusqlite::Result<Option<String>> {
-        let closed = row_of(&self.conn, batch)?.and_then(|row| row.closed);
-        Ok(closed.map(|_| self.name_of(batch)))
-    }
-
     fn name_of(&self, batch: u32) -> String {
         name(&self.settings.station, batch)
     }
+}
+
+/// The name of that batch if it is closed.
+pub(super) fn closed(
+    conn: &Connection,
+    station: &str,
+    batch: u32,
+) -> rusqlite::Result<Option<String>> {
+    let closed = row_of(conn, batch)?.and_then(|row| row.closed);
+    Ok(closed.map(|_| name(station, batch)))
 }
 
 fn judge_texts(mode: Mode, wanted: &NewBatch) -> Result<(), NotBatched> {

@@ -1,9 +1,11 @@
 //! What people do to a ballot: set it by hand, or take the last scan back. A correction is a new event; nothing is rewritten.
 
 use super::apply::State;
+use super::batches;
 use super::book::{Book, WriteError};
 use super::fact::{By, Event, Fact, ScanFact, SetFact, TwoPersonAct, Who};
 use super::operators::{NotAllowed, checked_reason};
+use super::outbox;
 use super::proposals::{Done, NotDone, Party};
 use super::rows::{self, BallotRow};
 use super::writer::Change;
@@ -103,6 +105,9 @@ pub enum NotMoved {
     /// Another scan changed something after the one that was shown.
     #[error("ballot {0} was scanned since: look again at what is taken back")]
     ScannedSince(BallotId),
+    /// The scan that was shown was taken back, by whoever asked or by another.
+    #[error("this scan was taken back already, of ballot {0}: nothing more was done")]
+    TakenBackAlready(BallotId),
     /// No scan of this station changed anything, or all were taken back.
     #[error("there is no scan to take back")]
     NothingToUndo,
@@ -127,6 +132,9 @@ pub enum NotMoved {
     /// Whoever asked may do nothing any more.
     #[error(transparent)]
     People(NotAllowed),
+    /// The ballot is not any more where whoever asks saw it.
+    #[error("ballot {0} was moved since it was shown, to {1}: look at it again")]
+    MovedSinceShown(BallotId, Status),
     /// The ballot was moved by something else since.
     #[error("ballot {0} was moved again after its scan, to {1}")]
     MovedSince(BallotId, Status),
@@ -143,6 +151,8 @@ pub struct SetRequest {
     pub status: Status,
     /// Why.
     pub reason: String,
+    /// Where it stood when whoever asks looked at it.
+    pub from: Option<Status>,
     /// Who asks, and who confirms.
     pub party: Party,
 }
@@ -154,7 +164,7 @@ impl Book {
         now: Micros,
         request: &SetRequest,
     ) -> Result<Result<Done, NotDone>, WriteError> {
-        let SetRequest { election, ballot, status: to, reason, party } = request;
+        let SetRequest { election, ballot, status: to, reason, from: shown, party } = request;
         if let Err(why) = checked_reason(reason) {
             return Ok(Err(why.into()));
         }
@@ -162,6 +172,9 @@ impl Book {
             let (election, ballot) = (election.clone(), ballot.clone());
             return Ok(Err(NotDone::Ballot(NotMoved::NotIssued { election, ballot })));
         };
+        if shown.is_some_and(|shown| shown != row.status) {
+            return Ok(Err(NotDone::Ballot(NotMoved::MovedSinceShown(row.ballot, row.status))));
+        }
         let corrected = match set_move(row.status, *to) {
             SetMove::Same => {
                 return Ok(Err(NotDone::Ballot(NotMoved::Same(row.ballot, row.status))));
@@ -238,28 +251,30 @@ impl Book {
         if let Err(why) = self.may_still(&who)? {
             return Ok(Err(NotMoved::People(why)));
         }
-        let Some(last) = last_scan_not_taken_back(&self.conn)? else {
+        let last = last_scan_not_taken_back(&self.conn)?;
+        if let Some(of) = of
+            && last.as_ref().is_none_or(|last| last.event.id != of)
+            && let Some(set) = set_that_corrects(&self.conn, of)?
+        {
+            return Ok(Err(self.corrected_already(set)?));
+        }
+        let Some(last) = last else {
             let has_more = self.head.seq > UNDO_ROWS_MAX;
             let none = if has_more { NotMoved::NothingNearToUndo } else { NotMoved::NothingToUndo };
             return Ok(Err(none));
         };
-        let MovingScan { seq, event, fact: scan, election, ballot, later } = last;
-        if of.is_some_and(|of| of != event.id) {
-            return Ok(Err(NotMoved::ScannedSince(ballot)));
+        if of.is_some_and(|of| of != last.event.id) {
+            return Ok(Err(NotMoved::ScannedSince(last.ballot)));
         }
-        let Some(row) = self.visible(&election, &ballot)? else {
+        let Some(row) = self.visible(&last.election, &last.ballot)? else {
+            let MovingScan { election, ballot, .. } = last;
             return Ok(Err(NotMoved::NotIssued { election, ballot }));
         };
-        let stands_by_it = self.stands_by(&row)? == seq;
-        let Some(from) = scan.from.filter(|_| stands_by_it) else {
-            return Ok(Err(NotMoved::MovedSince(row.ballot, row.status)));
+        let from = match goes_back_to(&self.conn, &self.settings.station, &last, &row)? {
+            Ok(from) => from,
+            Err(why) => return Ok(Err(why)),
         };
-        if let Some(batch) = self.closed_batch(scan.batch)? {
-            return Ok(Err(NotMoved::InClosedBatch { ballot: row.ballot, batch }));
-        }
-        if takes_two(self.state_of(seq)?, row.status, from) {
-            return Ok(Err(NotMoved::TakesTwo(row.ballot, row.status)));
-        }
+        let MovingScan { seq, event, fact: scan, later, .. } = last;
         let at = self.settings.zone.date_time(event.at);
         let taken_back = TakenBack { at, scanner: scan.scanner, later };
         let fact = self.set_fact(&row, from, Some(&(seq, event)))?;
@@ -268,49 +283,16 @@ impl Book {
         Ok(Ok(Moved { scan: Some(Box::new(taken_back)), ..moved }))
     }
 
-    /// Row number of the change by which a ballot stands where it stands. Where a correction put it back, that is the change
-    /// before the one that was wrong.
-    pub(super) fn stands_by(&self, row: &BallotRow) -> rusqlite::Result<i64> {
-        let mut seq = row.status_seq;
-        while let Some((Fact::Set(SetFact { corrects: Some(wrong), to, .. }), before_it)) =
-            self.in_story(seq)?.map(|(event, before_it)| (event.fact, before_it))
-        {
-            let Some(wrong) = self.back_to(before_it, |event| event.id == wrong)? else { break };
-            if moved(&wrong.fact).map(|(from, _)| from) != Some(to) {
-                break;
-            }
-            match self.back_to(wrong.before_it, |event| moved(&event.fact).is_some())? {
-                Some(earlier) if moved(&earlier.fact).is_some_and(|(_, then)| then == to) => {
-                    seq = earlier.seq;
-                }
-                _ => break,
-            }
+    /// Why a scan that `set` corrected is not taken back once more.
+    fn corrected_already(&mut self, set: SetFact) -> Result<NotMoved, WriteError> {
+        let SetFact { election, ballot, .. } = set;
+        if set.method == By::Manual {
+            return Ok(NotMoved::TakenBackAlready(ballot));
         }
-        Ok(seq)
-    }
-
-    /// Going back from row `seq` through the events of one ballot: the first that is wanted.
-    fn back_to(
-        &self,
-        mut seq: i64,
-        is_wanted: impl Fn(&Event) -> bool,
-    ) -> rusqlite::Result<Option<InStory>> {
-        while let Some((event, before_it)) = self.in_story(seq)? {
-            if is_wanted(&event) {
-                return Ok(Some(InStory { seq, fact: event.fact, before_it }));
-            }
-            // The chain of a ballot's events only ever leads back.
-            seq = before_it.min(seq - 1);
-        }
-        Ok(None)
-    }
-
-    /// The event of row `seq`, and the row of the one before it that concerns the same ballot, 0 for none.
-    fn in_story(&self, seq: i64) -> rusqlite::Result<Option<(Event, i64)>> {
-        self.conn
-            .prepare_cached("SELECT body, coalesce(ballot_prev, 0) FROM event WHERE seq = ?")?
-            .query_row([seq], |row| Ok((rows::event_in(row, 0)?, row.get(1)?)))
-            .optional()
+        Ok(match self.visible(&election, &ballot)? {
+            Some(row) => NotMoved::MovedSince(row.ballot, row.status),
+            None => NotMoved::NotIssued { election, ballot },
+        })
     }
 
     pub(super) fn moved_by(
@@ -428,9 +410,85 @@ pub(super) fn last_scan_not_taken_back(conn: &Connection) -> rusqlite::Result<Op
     Ok(None)
 }
 
-/// Whether taking a scan back takes two operators: the relay may know of it, and the ballot leaves where it stands by two only.
-pub(super) fn takes_two(relay: Option<State>, status: Status, back_to: Status) -> bool {
-    relay != Some(State::Held) && set_move(status, back_to) == SetMove::TakesTwo
+/// What corrected the scan of that id, as far as is looked back.
+fn set_that_corrects(conn: &Connection, scan: &str) -> rusqlite::Result<Option<SetFact>> {
+    let mut events = conn.prepare_cached("SELECT body FROM event ORDER BY seq DESC LIMIT ?")?;
+    let mut rows = events.query([UNDO_ROWS_MAX])?;
+    while let Some(row) = rows.next()? {
+        let event = rows::event_in(row, 0)?;
+        match event.fact {
+            Fact::Set(set) if set.corrects.as_deref() == Some(scan) => return Ok(Some(set)),
+            _ if event.id == scan => return Ok(None),
+            _ => {}
+        }
+    }
+    Ok(None)
+}
+
+/// Where its ballot goes back to when one person takes the last scan back; else why it does not.
+pub(super) fn goes_back_to(
+    conn: &Connection,
+    station: &str,
+    last: &MovingScan,
+    row: &BallotRow,
+) -> rusqlite::Result<Result<Status, NotMoved>> {
+    let stands_by_it = stands_by(conn, row)? == last.seq;
+    let Some(from) = last.fact.from.filter(|_| stands_by_it) else {
+        return Ok(Err(NotMoved::MovedSince(row.ballot.clone(), row.status)));
+    };
+    if let Some(batch) = batches::closed(conn, station, last.fact.batch)? {
+        return Ok(Err(NotMoved::InClosedBatch { ballot: row.ballot.clone(), batch }));
+    }
+    // The relay may know of it, and the ballot leaves where it stands by two only.
+    let is_held = outbox::state_of(conn, last.seq)? == Some(State::Held);
+    if !is_held && set_move(row.status, from) == SetMove::TakesTwo {
+        return Ok(Err(NotMoved::TakesTwo(row.ballot.clone(), row.status)));
+    }
+    Ok(Ok(from))
+}
+
+/// Row number of the change by which a ballot stands where it stands. Where a correction put it back, that is the change
+/// before the one that was wrong.
+pub(super) fn stands_by(conn: &Connection, row: &BallotRow) -> rusqlite::Result<i64> {
+    let mut seq = row.status_seq;
+    while let Some((Fact::Set(SetFact { corrects: Some(wrong), to, .. }), before_it)) =
+        in_story(conn, seq)?.map(|(event, before_it)| (event.fact, before_it))
+    {
+        let Some(wrong) = back_to(conn, before_it, |event| event.id == wrong)? else { break };
+        if moved(&wrong.fact).map(|(from, _)| from) != Some(to) {
+            break;
+        }
+        match back_to(conn, wrong.before_it, |event| moved(&event.fact).is_some())? {
+            Some(earlier) if moved(&earlier.fact).is_some_and(|(_, then)| then == to) => {
+                seq = earlier.seq;
+            }
+            _ => break,
+        }
+    }
+    Ok(seq)
+}
+
+/// Going back from row `seq` through the events of one ballot: the first that is wanted.
+fn back_to(
+    conn: &Connection,
+    mut seq: i64,
+    is_wanted: impl Fn(&Event) -> bool,
+) -> rusqlite::Result<Option<InStory>> {
+    while let Some((event, before_it)) = in_story(conn, seq)? {
+        if is_wanted(&event) {
+            return Ok(Some(InStory { seq, fact: event.fact, before_it }));
+        }
+        // The chain of a ballot's events only ever leads back.
+        seq = before_it.min(seq - 1);
+    }
+    Ok(None)
+}
+
+/// The event of row `seq`, and the row of the one before it that concerns the same ballot, 0 for none.
+fn in_story(conn: &Connection, seq: i64) -> rusqlite::Result<Option<(Event, i64)>> {
+    conn.prepare_cached("SELECT body, coalesce(ballot_prev, 0) FROM event WHERE seq = ?")?
+        .query_row([seq], |row| Ok((rows::event_in(row, 0)?, row.get(1)?)))
+        .optional()
 }
 
 /// Whether a ballot that stands there may still be counted.

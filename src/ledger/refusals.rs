@@ -5,6 +5,7 @@ use super::correct::NotMoved;
 use super::judge::NotMarked;
 use super::operators::{NotAllowed, OPERATOR_BYTES_MAX, REASON_BYTES_MAX};
 use super::proposals::NotDone;
+use super::sheets::NoSheet;
 use crate::coded::{Coded, Refuses, coded};
 
 impl Refuses for NotAllowed {
@@ -55,6 +56,7 @@ impl Refuses for NotMoved {
                 &[("proposal", proposal), ("other", other), ("status", status)],
             ),
             Self::ScannedSince(ballot) => coded("scanned_since", &[("ballot", ballot)]),
+            Self::TakenBackAlready(ballot) => coded("taken_back_already", &[("ballot", ballot)]),
             Self::NothingToUndo => coded("nothing_to_undo", &[]),
             Self::NothingNearToUndo => coded("nothing_near_to_undo", &[]),
             Self::InClosedBatch { ballot, batch } => {
@@ -64,8 +66,22 @@ impl Refuses for NotMoved {
                 coded("takes_two", &[("ballot", ballot), ("status", status)])
             }
             Self::People(why) => why.coded(),
+            Self::MovedSinceShown(ballot, status) => {
+                coded("moved_since_shown", &[("ballot", ballot), ("status", status)])
+            }
             Self::MovedSince(ballot, status) => {
                 coded("moved_since", &[("ballot", ballot), ("status", status)])
+            }
+        }
+    }
+}
+
+impl Refuses for NoSheet {
+    fn coded(&self) -> Coded {
+        match self {
+            Self::People(why) => why.coded(),
+            Self::RenewedSince(generation) => {
+                coded("sheets_renewed_since", &[("generation", generation)])
             }
         }
     }

@@ -63,6 +63,13 @@ fn a_torn_envelope_is_recorded_once_its_number_was_looked_up_and_typed_again() {
     // What is typed the second time must be the same; then it is looked up anew.
     refused(&mut kim, "/manual", &confirm(&payload(4)), "look the number up first");
     refused(&mut kim, "/manual", &confirm(&number), "look the number up first");
+    // A number that names nothing takes the place of the one before, too.
+    looks_up(&mut kim, &number);
+    refused(&mut kim, "/manual", &look_up(&wrong_payload(1)), "the check digit of county");
+    refused(&mut kim, "/manual", &confirm(&number), "look the number up first");
+    looks_up(&mut kim, &number);
+    refused(&mut kim, "/manual", &look_up(""), "type the number");
+    refused(&mut kim, "/manual", &confirm(&number), "look the number up first");
     looks_up(&mut kim, &number);
     // Another one's session has nothing to confirm.
     let mut sue = signed_in(&station, "sue");
@@ -123,11 +130,21 @@ fn a_number_without_a_check_digit_is_typed_twice_before_it_is_looked_up() {
     station.verify();
 }
 
+/// What a hidden field of the page holds.
+fn hidden(web: &mut Web, path: &str, name: &str) -> Option<String> {
+    let body = web.get(path).body;
+    let (_, rest) = body.split_once(&format!("name=\"{name}\" value=\""))?;
+    Some(rest.split('"').next().unwrap().to_owned())
+}
+
 /// The id of the scan that the page shows.
 fn shown(web: &mut Web) -> Option<String> {
-    let body = web.get("/undo").body;
-    let (_, rest) = body.split_once("name=\"of\" value=\"")?;
-    Some(rest.split('"').next().unwrap().to_owned())
+    hidden(web, "/undo", "of")
+}
+
+/// Whether a second press on the page would take something back.
+fn is_live(page: &Reply) -> bool {
+    page.body.contains("name=\"of\"") || page.body.contains("name=\"second_secret\"")
 }
 
 #[test]
@@ -141,17 +158,26 @@ fn the_scan_that_was_shown_is_taken_back_and_no_other() {
     let first = shown(&mut kim).unwrap();
     assert_eq!(scanner.ask(payload(2).as_bytes()), GOOD);
     assert_eq!(scanner.ask(payload(99).as_bytes()), BAD);
-    refused(&mut kim, "/undo", &[("of", &first)], "000000002 was scanned since");
+    let since = refused(&mut kim, "/undo", &[("of", &first)], "000000002 was scanned since");
+    assert!(!is_live(&since), "{}", since.body);
     refused(&mut kim, "/undo", &[], "say which scan");
     let page = kim.get("/undo").body;
     for part in ["000000002", "1 scans came after it", "received", "mailed"] {
         assert!(page.contains(part), "{part}: {page}");
     }
     let second = shown(&mut kim).unwrap();
-    done(&mut kim, "/undo", &[("of", &second)]);
-    refused(&mut kim, "/undo", &[("of", &second)], "000000001 was scanned since");
+    // Whoever presses twice takes one scan back, and is told so; the next one is behind a link.
+    for again in [
+        done(&mut kim, "/undo", &[("of", &second)]),
+        refused(&mut kim, "/undo", &[("of", &second)], "this scan was taken back already"),
+    ] {
+        assert!(!is_live(&again), "{}", again.body);
+        assert!(again.body.contains("<a href=\"/undo\">Look at the scan"), "{}", again.body);
+    }
+    assert_eq!(shown(&mut kim).as_ref(), Some(&first));
     done(&mut kim, "/undo", &[("of", &first)]);
-    refused(&mut kim, "/undo", &[("of", &first)], "no scan to take back");
+    refused(&mut kim, "/undo", &[("of", &first)], "this scan was taken back already");
+    refused(&mut kim, "/undo", &[("of", "another")], "no scan to take back");
     assert!(kim.get("/undo").body.contains("There is no scan to take back."));
     assert!(kim.get("/").body.contains("<p class=\"acts\"><a href=\"/undo\">"));
     let mut ada = signed_in(&station, "ada");
@@ -183,16 +209,49 @@ fn what_takes_two_to_take_back_is_signed_by_two_there_and_then() {
     });
     assert!(takes_two.contains("action=\"/ballots/202611/000000001/set\""), "{takes_two}");
     assert!(!signed_in(&station, "kim").get("/undo").body.contains("second_secret"));
-    let back = [("status", "received"), ("reason", "the wrong pile")];
+    // What is set is what was shown: a ballot that stands elsewhere by now stays there.
+    assert!(takes_two.contains("name=\"from\" value=\"accepted\""), "{takes_two}");
+    let (back, from) = ([("status", "received"), ("reason", "the wrong pile")], "from");
+    let moved = [&back[..], &[(from, "rejected")], &SECOND].concat();
+    refused(&mut sue, "/ballots/202611/000000001/set", &moved, "000000001 was moved since");
+    let moved = [&back[..], &[(from, "nowhere")], &SECOND].concat();
+    refused(&mut sue, "/ballots/202611/000000001/set", &moved, "no such status");
+    let back = [&back[..], &[(from, "accepted")]].concat();
     let page = done(&mut sue, "/ballots/202611/000000001/set", &[&back[..], &SECOND].concat());
     assert!(page.body.contains("confirmed by sam"), "{}", page.body);
     daemon.stop();
     station.verify();
 }
 
+#[test]
+fn a_scan_after_which_its_ballot_was_moved_or_its_batch_closed_is_not_offered() {
+    let station = staffed();
+    let scanner = station.plug("left");
+    let daemon = station.start();
+    let (mut kim, mut sue) = (signed_in(&station, "kim"), signed_in(&station, "sue"));
+    let mut offers = |why: &str, code: &str| {
+        let page = sue.get("/undo");
+        assert!(page.body.contains(why) && !is_live(&page), "{}", page.body);
+        let last: serde_json::Value = serde_json::from_str(&sue.get("/api/v1/undo").body).unwrap();
+        assert_eq!(last["last"]["refused"]["code"], code, "{last}");
+        assert_eq!(last["last"]["takes_two"], false, "{last}");
+    };
+    assert_eq!(scanner.ask(payload(1).as_bytes()), GOOD);
+    done(&mut kim, "/batches/1/close", &[("counted", "1")]);
+    offers("000000001, which was scanned last, is in batch", "in_closed_batch");
+    assert_eq!(scanner.ask(payload(2).as_bytes()), GOOD);
+    let spoiled = [("status", "voided"), ("reason", "spoiled")];
+    done(&mut signed_in(&station, "sam"), "/ballots/202611/000000002/set", &spoiled);
+    offers("000000002 was moved again after its scan, to voided", "moved_since");
+    kim.cookies.push(("lang".to_owned(), "es".to_owned()));
+    assert!(kim.get("/undo").body.contains("despu\u{e9}s de su escaneo, a: anulada"));
+    daemon.stop();
+    station.verify();
+}
+
 fn codes(station: &Station) -> SheetCodes {
     let mut desk = Desk::of_daemon(&station.ledger()).unwrap();
-    match desk.ask(Command::Sheet { renewal: Renewal::Keep }).unwrap() {
+    match desk.ask(Command::Sheet { renewal: Renewal::Keep, of: None }).unwrap() {
         Answer::Sheet(codes) => codes,
         other => panic!("{other:?}"),
     }
@@ -255,7 +314,13 @@ fn sheets_are_drawn_for_a_clerk_and_made_stale_by_a_supervisor_who_was_asked() {
     assert_eq!(kim.post("/labels/renew", &[("sure", "yes")]).status, 403);
     refused(&mut sue, "/labels/renew", &[], "all earlier sheets shall become stale");
     assert_eq!(codes(&station).generation, 1);
-    is_pdf(&sue.post("/labels/renew", &[("sure", "yes")]));
+    refused(&mut sue, "/labels/renew", &[("sure", "yes")], "which printing");
+    let shown = hidden(&mut sue, "/labels/renew", "generation").unwrap();
+    let sure = [("sure", "yes"), ("generation", &*shown)];
+    is_pdf(&sue.post("/labels/renew", &sure));
+    // A second press leaves what was just printed good.
+    let again = refused(&mut sue, "/labels/renew", &sure, "printing 2 is what is good now");
+    assert!(again.body.contains("name=\"generation\" value=\"2\""), "{}", again.body);
     let new = codes(&station);
     assert_eq!(new.generation, 2);
     assert_eq!(scanner.ask(payload(1).as_bytes()), GOOD);

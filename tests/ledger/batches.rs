@@ -101,6 +101,7 @@ fn set_as(station: &Station, n: u32, status: Status, person: Person) {
         ballot: row(n).ballot.unwrap(),
         status,
         reason: "decided".to_owned(),
+        from: None,
         party: Party::of(person),
     };
     station.ledger().ask(|reply| Request::Set(request, reply)).unwrap().unwrap();

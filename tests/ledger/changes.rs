@@ -33,6 +33,7 @@ fn set(station: &Station, n: u32, status: Status) -> Result<Moved, NotDone> {
         ballot: row(n).ballot.unwrap(),
         status,
         reason: "by hand".to_owned(),
+        from: None,
         party: Party::of(Person::os_user("supervisor".to_owned())),
     };
     match station.ledger().ask(|reply| Request::Set(request, reply)).unwrap() {

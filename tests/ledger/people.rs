@@ -66,7 +66,7 @@ pub(crate) fn set(
 ) -> Result<Done, NotDone> {
     let (election, ballot) = (row(n).election, row(n).ballot.unwrap());
     let reason = "by hand".to_owned();
-    let request = SetRequest { election, ballot, status, reason, party };
+    let request = SetRequest { election, ballot, status, reason, from: None, party };
     station.ledger().ask(|reply| Request::Set(request, reply)).unwrap()
 }
 

@@ -308,6 +308,20 @@ fn voters_of_several_ballots_are_held_against_the_codes() {
     }
 }
 
+/// The voters are looked through a piece at a time.
+#[test]
+fn a_voter_of_one_ballot_is_found_behind_a_thousand_of_several() {
+    let mut station = Station::default();
+    station.import(&(1..=1_001).map(row).collect::<Vec<_>>());
+    let second = |n| ImportRow { voter: row(n).voter, ..row(n + 2_000) };
+    station.import(&(1..=1_001).map(second).collect::<Vec<_>>());
+    station.close();
+    assert!(verify(&station.path()).unwrap().ok);
+    let sql = "INSERT INTO voter_of_several VALUES ('202611', 'ZZ')";
+    let fault = tampered(&station, sql).fault.unwrap().what;
+    assert!(fault.contains("voter ZZ differs"), "{fault}");
+}
+
 /// A voter who was given another ballot's by mistake, and then the right one, has one again.
 #[test]
 fn a_voter_whose_second_ballot_was_another_voters_has_one() {

@@ -28,6 +28,7 @@ fn set(station: &Station, n: u32, status: Status) {
         ballot: row(n).ballot.unwrap(),
         status,
         reason: "looked at it".to_owned(),
+        from: None,
         party: Party::of(Person::os_user("supervisor".to_owned())),
     };
     station.ledger().ask(|reply| Request::Set(request, reply)).unwrap().unwrap();

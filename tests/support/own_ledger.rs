@@ -245,6 +245,7 @@ pub(crate) fn set(n: u32, status: Status, reason: &str, by: &str) -> SetRequest 
         ballot: row(n).ballot.unwrap(),
         status,
         reason: reason.to_owned(),
+        from: None,
         party: Party::of(Person::os_user(by.to_owned())),
     }
 }

@@ -5,6 +5,7 @@ use super::{BatchRow, name, row_of};
 use crate::ballot::{BallotId, ElectionId, Status};
 use crate::clock::Micros;
 use crate::ledger::book::{Book, WriteError};
+use crate::ledger::correct::stands_by;
 use crate::ledger::fact::{BatchReversed, By, Event, Fact, SetFact, Who, Why};
 use crate::ledger::rows;
 use rusqlite::Connection;
@@ -146,7 +147,7 @@ impl Book {
             return Ok(PutBack::TakenBack);
         };
         let Some(row) = self.visible(election, ballot)? else { return Ok(PutBack::TakenBack) };
-        let stands_by_it = self.stands_by(&row)? == seq;
+        let stands_by_it = stands_by(&self.conn, &row)? == seq;
         let Some(from) = scan.from.filter(|_| stands_by_it) else {
             let correction = count::correction_of(&self.conn, &row, seq, &event.id)?;
             if correction.is_some_and(|(_, to)| Some(to) == scan.from) {

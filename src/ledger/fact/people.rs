@@ -116,7 +116,7 @@ pub enum TokenAct {
     Made,
     /// All that there were ended.
     Revoked {
-        /// How many.
+        /// How many; none where they had ended before, and that was not written down.
         n: u32,
     },
 }

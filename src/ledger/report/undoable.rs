@@ -2,8 +2,9 @@
 
 use super::{ReadError, Reader};
 use crate::ballot::{BallotId, ElectionId, Status};
-use crate::ledger::correct::{last_scan_not_taken_back, takes_two};
-use crate::ledger::{batches, outbox, rows};
+use crate::coded::{Coded, Refuses as _};
+use crate::ledger::correct::{NotMoved, goes_back_to, last_scan_not_taken_back};
+use crate::ledger::{batches, rows};
 use serde::Serialize;
 
 /// The last scan that changed something and was not taken back.
@@ -29,27 +30,35 @@ pub struct Undoable {
     pub later: u64,
     /// Whether it takes a supervisor and a second person.
     pub takes_two: bool,
+    /// Why nobody can take it back, where nobody can.
+    pub refused: Option<Coded>,
 }
 
 impl Reader {
-    /// The scan that `undo` would take back; none when there is none.
+    /// The scan that `undo` would take back, and whether it would; none when there is none.
     pub fn undoable(&self) -> Result<Option<Undoable>, ReadError> {
         self.snapshot(|| {
             let Some(last) = last_scan_not_taken_back(&self.conn)? else { return Ok(None) };
             let row = rows::by_id(&self.conn, last.election.as_str(), last.ballot.as_str())?;
             let Some((row, back_to)) = row.zip(last.fact.from) else { return Ok(None) };
-            let relay = outbox::state_of(&self.conn, last.seq)?;
+            let station = self.station()?;
+            let (takes_two, refused) = match goes_back_to(&self.conn, &station, &last, &row)? {
+                Ok(_) => (false, None),
+                Err(NotMoved::TakesTwo(..)) => (true, None),
+                Err(why) => (false, Some(why.coded())),
+            };
             Ok(Some(Undoable {
                 id: last.event.id,
                 at: self.zone.date_time(last.event.at),
-                batch: batches::name(&self.station()?, last.fact.batch),
+                batch: batches::name(&station, last.fact.batch),
                 scanner: last.fact.scanner,
                 election: last.election,
                 ballot: last.ballot,
                 status: row.status,
                 back_to,
                 later: last.later,
-                takes_two: takes_two(relay, row.status, back_to),
+                takes_two,
+                refused,
             }))
         })
     }

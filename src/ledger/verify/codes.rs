@@ -2,7 +2,7 @@
 //! several ballots have.
 
 use super::{Anew, Stop, fault};
-use rusqlite::{OptionalExtension as _, params};
+use rusqlite::params;
 
 /// Ballots, or codes, looked at within one transaction.
 const PIECE_ROWS: i64 = 1_000;
@@ -22,9 +22,9 @@ const CODES: &str = "
 const IS_OF_SEVERAL: &str = "EXISTS (SELECT 1 FROM old.code AS o WHERE o.election = c.election AND o.kind = 'voter' \
      AND o.code = c.code AND o.ballot <> c.ballot)";
 
-/// Voters who are said to have several ballots, and have not.
-const NOT_OF_SEVERAL: &str = "FROM old.voter_of_several AS v WHERE (SELECT count(*) FROM old.code AS c \
-     WHERE c.election = v.election AND c.kind = 'voter' AND c.code = v.voter) < 2";
+/// Whether the voter of `v`, who is said to have several ballots, has not.
+const IS_OF_ONE: &str = "(SELECT count(*) FROM old.code AS c WHERE c.election = v.election AND c.kind = 'voter' \
+     AND c.code = v.voter) < 2";
 
 /// A code, in the order of their table.
 #[derive(Default)]
@@ -58,7 +58,7 @@ impl Anew<'_> {
     /// How many voters were not derived to have several ballots, or the other way round, in what the codes say of them.
     pub(super) fn differing_voters(&self) -> rusqlite::Result<i64> {
         let sql = format!(
-            "SELECT (SELECT count(*) {NOT_OF_SEVERAL}) + (SELECT count(*) FROM (SELECT election, voter \
+            "SELECT (SELECT count(*) FROM old.voter_of_several AS v WHERE {IS_OF_ONE}) + (SELECT count(*) FROM (SELECT election, voter \
              FROM main.voter_of_several EXCEPT SELECT election, voter FROM old.voter_of_several))"
         );
         self.conn.prepare(&sql)?.query_row([], |row| row.get(0))
@@ -147,14 +147,27 @@ impl Anew<'_> {
 
     /// Every voter who is said to have several ballots has them.
     fn find_each_voter(&mut self) -> Result<(), Stop> {
-        self.at_once(|anew| {
-            let other: Option<String> = anew
-                .conn
-                .prepare(&format!("SELECT v.voter {NOT_OF_SEVERAL} LIMIT 1"))?
-                .query_row([], |row| row.get(0))
-                .optional()?;
-            other.map_or(Ok(()), |voter| not_of_several(&voter))
-        })
+        let piece = format!(
+            "SELECT election, voter, {IS_OF_ONE} FROM old.voter_of_several AS v \
+             WHERE (election, voter) > (?, ?) ORDER BY election, voter LIMIT {PIECE_ROWS}"
+        );
+        let mut place = Some((String::new(), String::new()));
+        while let Some(after) = place {
+            place = self.at_once(|anew| {
+                let mut voters = anew.conn.prepare_cached(&piece)?;
+                let mut rows = voters.query(after)?;
+                let mut last = None;
+                while let Some(row) = rows.next()? {
+                    let (election, voter): (String, String) = (row.get(0)?, row.get(1)?);
+                    if row.get(2)? {
+                        return not_of_several(&voter);
+                    }
+                    last = Some((election, voter));
+                }
+                Ok(last)
+            })?;
+        }
+        Ok(())
     }
 }
 
