@@ -316,10 +316,10 @@ fn sheets_are_drawn_for_a_clerk_and_made_stale_by_a_supervisor_who_was_asked() {
     assert_eq!(codes(&station).generation, 1);
     refused(&mut sue, "/labels/renew", &[("sure", "yes")], "which printing");
     let shown = hidden(&mut sue, "/labels/renew", "generation").unwrap();
-    let sure = [("sure", "yes"), ("generation", &*shown)];
-    is_pdf(&sue.post("/labels/renew", &sure));
+    let fields = [("sure", "yes"), ("generation", &*shown)];
+    is_pdf(&sue.post("/labels/renew", &fields));
     // A second press leaves what was just printed good.
-    let again = refused(&mut sue, "/labels/renew", &sure, "printing 2 is what is good now");
+    let again = refused(&mut sue, "/labels/renew", &fields, "printing 2 is what is good now");
     assert!(again.body.contains("name=\"generation\" value=\"2\""), "{}", again.body);
     let new = codes(&station);
     assert_eq!(new.generation, 2);
