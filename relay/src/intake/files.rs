@@ -58,7 +58,7 @@ pub enum FileError {
 }
 
 /// Takes the voter file: `voter, first_name, last_name, birth_date, zip`, and `confidential` where there is one: whoever has
-/// another word there than [`NOT_CONFIDENTIAL`] is.
+/// another word there than `no`, `n`, `none`, `false`, `f`, `0` or nothing is.
 pub fn voters(relay: &Arc<Relay>, county: &str, file: impl Read) -> Result<Report, FileError> {
     let county = configured(relay, county)?;
     let needed = ["voter", "first_name", "last_name", "birth_date", "zip"];
