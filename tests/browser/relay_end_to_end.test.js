@@ -49,6 +49,10 @@ describe("from the scanner to the voter", () => {
     assert.match(letter.return_path, /@bounces\.boulder\.example$/);
     assert.equal(letter.headers["List-Unsubscribe-Post"], "List-Unsubscribe=One-Click");
     assert.match(letter.headers["Auto-Submitted"], /^auto-generated/);
+    // RFC 8058 wants both headers of the unsubscribing under the signature.
+    assert.equal(letter.signed_by, "relay._domainkey.boulder.example.");
+    const covered = letter.headers["DKIM-Signature"].match(/ h=([^;]+);/)[1].toLowerCase().split(/[:\s]+/);
+    for (const name of ["from", "list-unsubscribe", "list-unsubscribe-post"]) { assert.ok(covered.includes(name), name); }
     await eventually("the text", async () => (await relay.messages(NUMBER)).length === 2);
     assert.match((await relay.messages(NUMBER))[0].body, /Ana/);
     await ana.goto(`${relay.url}me`);

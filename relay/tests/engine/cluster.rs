@@ -25,6 +25,9 @@ const SETTINGS: [&str; 7] = [
 pub(crate) struct Cluster {
     folder: TempDir,
     server: Option<Child>,
+    /// Of TCP, and in the name of the socket.
+    port: u16,
+    more: Vec<&'static str>,
 }
 
 impl Cluster {
@@ -37,8 +40,8 @@ impl Cluster {
             .unwrap();
         let files = folder.path().join("data");
         fs::create_dir(&files).unwrap();
-        own(&files);
-        own(folder.path());
+        give(&files, 0o700);
+        give(folder.path(), 0o755);
         let made = as_nobody(&program("initdb"))
             .args([
                 "--auth=trust",
@@ -53,7 +56,7 @@ impl Cluster {
             .status()
             .unwrap();
         assert!(made.success(), "initdb failed");
-        let mut cluster = Self { folder, server: None };
+        let mut cluster = Self { folder, server: None, port: 5432, more: Vec::new() };
         cluster.restart();
         cluster
     }
@@ -61,7 +64,25 @@ impl Cluster {
     /// Its URL.
     pub(crate) fn url(&self) -> String {
         let socket = self.folder.path().display().to_string().replace('/', "%2F");
-        format!("postgres:///postgres?host={socket}&user=postgres")
+        format!("postgres:///postgres?host={socket}&port={}&user=postgres", self.port)
+    }
+
+    /// Starts it anew with a port of the loopback that it serves over TLS alone, as `server.crt` and `server.key` of that folder.
+    pub(crate) fn serve_tls(&mut self, folder: &Path, port: u16) {
+        self.kill();
+        let data = self.folder.path().join("data");
+        for name in ["server.crt", "server.key"] {
+            fs::copy(folder.join(name), data.join(name)).unwrap();
+            give(&data.join(name), 0o600);
+        }
+        fs::write(
+            data.join("pg_hba.conf"),
+            "local all all trust\nhostssl all all 127.0.0.1/32 trust\n",
+        )
+        .unwrap();
+        self.port = port;
+        self.more = vec!["listen_addresses=127.0.0.1", "ssl=on"];
+        self.restart();
     }
 
     /// Kills the server and all that it runs, as a power cut of the process would.
@@ -79,9 +100,10 @@ impl Cluster {
         loop {
             let mut command = as_nobody(&program("postgres"));
             command.arg("-D").arg(&files).arg("-k").arg(self.folder.path());
-            for setting in SETTINGS {
+            for setting in SETTINGS.iter().chain(&self.more) {
                 command.args(["-c", setting]);
             }
+            command.arg("-p").arg(self.port.to_string());
             let log = fs::File::create(self.folder.path().join("log")).unwrap();
             command.stdout(Stdio::null()).stderr(log);
             self.server = Some(command.spawn().unwrap());
@@ -140,14 +162,13 @@ fn is_root() -> bool {
     fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0)
 }
 
-fn own(folder: &Path) {
-    if !is_root() {
-        return;
+/// To the user that the server runs as.
+fn give(path: &Path, mode: u32) {
+    if is_root() {
+        let users = fs::read_to_string("/etc/passwd").unwrap();
+        let line = users.lines().find(|line| line.starts_with("postgres:")).unwrap();
+        let mut fields = line.split(':').skip(2).map(|field| field.parse().unwrap());
+        chown(path, fields.next(), fields.next()).unwrap();
     }
-    let users = fs::read_to_string("/etc/passwd").unwrap();
-    let line = users.lines().find(|line| line.starts_with("postgres:")).unwrap();
-    let mut fields = line.split(':').skip(2).map(|field| field.parse().unwrap());
-    chown(folder, fields.next(), fields.next()).unwrap();
-    let mode = if folder.ends_with("data") { 0o700 } else { 0o755 };
-    fs::set_permissions(folder, fs::Permissions::from_mode(mode)).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
 }

@@ -1,7 +1,7 @@
 //! The stations' door: certificates of both sides, keys that replace one another, and the Postal Service's scans.
 
 use crate::on_both;
-use crate::rig::{COUNTY, NOON, Rig, World, client, event, written};
+use crate::rig::{COUNTY, NOON, Rig, World, client, event, free, written};
 use ballot_relay::clock::Clock as _;
 use ballot_relay::intake::files;
 use ballot_relay::news::Channel;
@@ -181,6 +181,35 @@ fn push(world: &World, rig: &Rig, body: &str, user: &str) -> u16 {
             .await
     };
     world.runtime.block_on(request()).unwrap().status().as_u16()
+}
+
+/// A database on another machine is reached over TLS, and only where its certificate's authority is known.
+#[test]
+fn a_postgres_server_is_known_by_its_certificate() {
+    let mut rig = Rig::postgres();
+    let dir = rig.folder.path().to_owned();
+    authority(&dir);
+    certificate(&dir, "server");
+    let port = free().port();
+    rig.cluster.as_mut().unwrap().serve_tls(&dir, port);
+    let reports = |ssl_mode: &str, authority: &str| {
+        let url = format!("postgres://postgres@localhost:{port}/postgres?sslmode={ssl_mode}");
+        let config = rig.config(None, None).replace(&rig.store_url(), &url);
+        let done = Command::new(env!("CARGO_BIN_EXE_ballot-relay"))
+            .arg("--config")
+            .arg(written(&dir, "relay.toml", &config))
+            .arg("report")
+            .env("SSL_CERT_FILE", dir.join(authority))
+            .output()
+            .unwrap();
+        (done.status.success(), String::from_utf8_lossy(&done.stderr).into_owned())
+    };
+    assert_eq!(reports("require", "ca.crt"), (true, String::new()));
+    // The server itself takes nothing else than TLS.
+    assert!(!reports("disable", "ca.crt").0);
+    authority(&dir);
+    let (is_reached, why) = reports("require", "ca.crt");
+    assert!(!is_reached && why.contains("certificate"), "{why}");
 }
 
 fn openssl(folder: &std::path::Path, arguments: &str) {

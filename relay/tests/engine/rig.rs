@@ -218,7 +218,7 @@ impl Rig {
 }
 
 /// A port that is free now.
-fn free() -> SocketAddr {
+pub(crate) fn free() -> SocketAddr {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 

@@ -1,7 +1,7 @@
 // A relay in a temporary folder: its county, its voters, a provider and a mail server that keep everything to themselves, and the
 // real program. Stations' events are signed here, as Standard Webhooks says.
 import { spawn, spawnSync } from "node:child_process";
-import { createHmac, randomBytes, randomUUID } from "node:crypto";
+import { createHmac, generateKeyPairSync, randomBytes, randomUUID } from "node:crypto";
 import { once } from "node:events";
 import fs from "node:fs";
 import net from "node:net";
@@ -113,6 +113,7 @@ server = "${this.mailbox?.address ?? provider[1].replace("mail at ", "")}"
 security = "none"
 from = "Boulder County Elections <ballots@boulder.example>"
 return_domain = "bounces.boulder.example"
+${this.mailbox ? `dkim = { domain = "boulder.example", selector = "relay", key_file = "${this.#write("dkim.pem", this.mailbox.key)}" }` : ""}
 [text]
 ${sender}[voice]
 ${sender}`);
@@ -199,8 +200,10 @@ ${sender}`);
 export class Mailbox {
   async open() {
     this.letters = [];
+    const { publicKey, privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
+    this.key = privateKey.export({ type: "pkcs1", format: "pem" });
     const python = process.env.PYTHON ?? path.join(ROOT, "target/browser-tools/bin/python3");
-    this.server = spawn(python, [path.join(ROOT, "tests/browser/support/mailbox.py")], { stdio: ["pipe", "pipe", "inherit"] });
+    this.server = spawn(python, [path.join(ROOT, "tests/browser/support/mailbox.py"), publicKey.export({ type: "spki", format: "der" }).toString("base64")], { stdio: ["pipe", "pipe", "inherit"] });
     const said = readline.createInterface({ input: this.server.stdout });
     [this.address] = await once(said, "line");
     said.on("line", (line) => this.letters.push(JSON.parse(line)));
