@@ -1,7 +1,8 @@
 //! Envelopes to pull: their ballots were voided or rejected, by a file or by hand, after they had come in.
 //!
 //! - It is read from the ballots' stories, and stands in no table: what `verify` proves of those holds of it.
-//! - The counts of moves say whether there can be one at all; only then ballots are walked through, in the order of their rows.
+//! - The counts of moves say whether there can be one at all; only then voided and rejected ballots are walked through, in the order of
+//!   their rows.
 
 use super::Reader;
 use super::exceptions::Exception;
@@ -30,7 +31,7 @@ impl Reader {
         }
         // Most ballots that were voided never came in: those are passed over without a look at their stories.
         let mut keys = self.conn.prepare_cached(
-            "SELECT key FROM ballot WHERE key > ? AND status IN (5, 7) AND (\
+            "SELECT key FROM ballot INDEXED BY ballot_out WHERE key > ? AND status IN (5, 7) AND (\
              (SELECT body ->> 'from' FROM event WHERE seq = ballot.status_seq) \
              IN ('received', 'accepted', 'needs_attention', 'rejected', 'voided') \
              OR EXISTS (SELECT 1 FROM import_change WHERE import_change.ballot = ballot.key AND done = 1 \

@@ -21,6 +21,9 @@ END;
 INSERT INTO voter_of_several
     SELECT election, code FROM code WHERE kind = 'voter' GROUP BY election, code HAVING count(*) > 1;
 
+-- Voided and rejected ballots: among them are those whose envelopes are to be pulled (src/ledger/report/pulled.rs).
+CREATE INDEX ballot_out ON ballot (key, status_seq) WHERE status IN (5, 7);
+
 -- Counts that one scan changes stand side by side (src/ledger/tally.rs): the newest quarter of an hour, the ballots, the
 -- outbox, the newest batch.
 UPDATE tally SET scope = printf('batch/%010d', 4294967295 - CAST(substr(scope, 7) AS INTEGER))
