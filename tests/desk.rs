@@ -284,6 +284,25 @@ fn a_scan_is_told_after_its_commit_with_words_counts_and_place() {
     station.verify();
 }
 
+/// In a burst scans share frames: none is left out, none comes out of order, and the last is told without another after it.
+#[test]
+fn a_burst_is_told_scan_by_scan() {
+    let station = station(AT_LOOPBACK);
+    station.import(200);
+    let scanner = station.plug("left");
+    let daemon = station.start();
+    let mut stream = Web::at(&station).stream();
+    for ballot in 0..200 {
+        assert_eq!(scanner.ask(payload(ballot).as_bytes()), GOOD);
+    }
+    for ballot in 0..200 {
+        let told = stream.scan();
+        assert_eq!(told["scan"]["ballot"], format!("{ballot:09}"));
+        assert_eq!(told["state"]["batch_scans"], ballot + 1);
+    }
+    daemon.stop();
+}
+
 #[test]
 fn a_scanner_that_is_lost_is_told_until_it_is_back() {
     let station = station(AT_LOOPBACK);

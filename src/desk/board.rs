@@ -1,6 +1,7 @@
 //! What the clerk's page shows at any moment, kept by one task from what happens at the station, and the frames that tell pages of it.
 //!
-//! A scan comes by the ledger's feed, after its commit, and is on the board and in a frame at once. Scanners are looked at twice a
+//! A scan comes by the ledger's feed, after its commit, and is on the board and in a frame at once; only in a burst do scans share
+//! frames. Scanners are looked at twice a
 //! second; the ledger is read beside, every few seconds and when people changed something. A reading during which somebody
 //! scanned does not know for sure which scans are in it: its counts are left aside, and the ledger is read again.
 
@@ -21,13 +22,16 @@ use std::time::Duration;
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_blocking};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 /// Scans that are shown.
 pub(super) const SCANS_SHOWN: usize = 10;
 
 /// Between two looks at the scanners.
 const LOOK: Duration = Duration::from_millis(500);
+
+/// Shortest between two frames: a clerk's eye, and a page that paints 25 times a second, see no more.
+const BETWEEN_FRAMES: Duration = Duration::from_millis(40);
 
 /// Looks until the ledger is read again.
 const LOOKS_A_READING: u32 = 10;
@@ -137,6 +141,17 @@ pub(super) struct Frame {
 }
 
 impl Frame {
+    /// What came before, and then this.
+    fn after(self, earlier: Option<Self>) -> Self {
+        let Some(earlier) = earlier else { return self };
+        let mut before = earlier.texts.into_iter();
+        Self {
+            texts: self.texts.map(|text| {
+                before.next().map_or_else(Bytes::new, |first| [first, text].concat().into())
+            }),
+        }
+    }
+
     fn of(news: &News<'_>, lexicon: &Lexicon) -> Self {
         Self { texts: Lang::ALL.map(|lang| news.as_sent(lexicon.words(lang))) }
     }
@@ -207,6 +222,16 @@ pub(super) struct Looker {
     is_doubtful: bool,
     /// Looks until the next reading.
     looks: u32,
+    /// What pages are told next, and from when on.
+    waiting: Option<Frame>,
+    next_frame: Instant,
+}
+
+/// Of what news is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Of {
+    Scan,
+    Standing,
 }
 
 /// Something happened.
@@ -215,6 +240,8 @@ enum Heard {
     Changed(Result<Change, RecvError>),
     Read(Result<Reading, String>),
     Look,
+    /// What waits may be told.
+    Due,
     Stop,
 }
 
@@ -253,7 +280,18 @@ impl Looker {
             marks_nothing: settings.marks_nothing,
         };
         let roster = within.scanners.clone();
-        Ok(Self { feed, changes, roster, source, board, tell, is_doubtful: false, looks: 0 })
+        Ok(Self {
+            feed,
+            changes,
+            roster,
+            source,
+            board,
+            tell,
+            is_doubtful: false,
+            looks: 0,
+            waiting: None,
+            next_frame: Instant::now(),
+        })
     }
 
     pub(super) const fn board(&self) -> &Board {
@@ -280,6 +318,7 @@ impl Looker {
             let heard = tokio::select! {
                 biased;
                 _ = stopped.changed() => Heard::Stop,
+                () = sleep_until(self.next_frame), if self.waiting.is_some() => Heard::Due,
                 told = self.feed.recv() => Heard::Told(told),
                 change = self.changes.recv() => Heard::Changed(change),
                 read = finished(&mut reading) => Heard::Read(read),
@@ -296,6 +335,7 @@ impl Looker {
                 Heard::Changed(Ok(_) | Err(RecvError::Lagged(_))) => self.looks = 0,
                 Heard::Read(read) => self.take_reading(read, &standing, &sessions),
                 Heard::Look => self.look_round(&standing),
+                Heard::Due => self.send(&standing),
                 Heard::Stop
                 | Heard::Told(Err(RecvError::Closed))
                 | Heard::Changed(Err(RecvError::Closed)) => return,
@@ -310,11 +350,11 @@ impl Looker {
                 let seen = seen(self.source.clock.now(), &scanner, judged, &symbols);
                 self.board.scan(seen, &self.tell.station);
                 self.board.at = self.source.clock.now();
-                self.publish(standing, self.board.scans.front());
+                self.publish(standing, Of::Scan);
             }
             Told::Ledger { writable } => {
                 self.board.writing = if writable { Works::Fine } else { Works::Not };
-                self.publish(standing, None);
+                self.publish(standing, Of::Standing);
             }
         }
     }
@@ -337,7 +377,7 @@ impl Looker {
                     );
                 }
                 self.board.reading = Works::Not;
-                return self.publish(standing, None);
+                return self.publish(standing, Of::Standing);
             }
         };
         self.board.reading = Works::Fine;
@@ -356,7 +396,7 @@ impl Looker {
                 self.board.scans = numbered(reading.scans, self.board.seen);
             }
         }
-        self.publish(standing, None);
+        self.publish(standing, Of::Standing);
     }
 
     fn look_round(&mut self, standing: &Standing) {
@@ -368,16 +408,32 @@ impl Looker {
         let is_news = stands(&scanners) != stands(&self.board.scanners);
         self.board.scanners = scanners;
         if is_news {
-            self.publish(standing, None);
+            self.publish(standing, Of::Standing);
         }
     }
 
-    fn publish(&self, standing: &Standing, scan: Option<&Seen>) {
+    /// Tells pages how the board stands, with the newest scan where it is that. The first news goes at once, what comes soon after it
+    /// in one frame: a burst of scans does not wake every page for each.
+    fn publish(&mut self, standing: &Standing, of: Of) {
         standing.board.send_replace(self.board.clone());
-        if standing.frames.receiver_count() > 0 {
-            let news = News { board: &self.board, scan, tell: &self.tell };
+        if standing.frames.receiver_count() == 0 {
+            self.waiting = None;
+            return;
+        }
+        let scan = self.board.scans.front().filter(|_| of == Of::Scan);
+        let news = News { board: &self.board, scan, tell: &self.tell };
+        let frame = Frame::of(&news, &standing.lexicon);
+        self.waiting = Some(frame.after(self.waiting.take()));
+        if Instant::now() >= self.next_frame {
+            self.send(standing);
+        }
+    }
+
+    fn send(&mut self, standing: &Standing) {
+        if let Some(frame) = self.waiting.take() {
             // Whoever listened may just have gone.
-            let _told = standing.frames.send(Frame::of(&news, &standing.lexicon));
+            let _told = standing.frames.send(frame);
+            self.next_frame = Instant::now() + BETWEEN_FRAMES;
         }
     }
 }
