@@ -78,15 +78,31 @@ fn lines(config: &Config, channels: &Channels, channel: Channel) -> Option<(Vec<
     }
 }
 
-/// The name of a channel's bucket: its number or its server.
-fn sender(config: &Config, channel: Channel) -> String {
-    match channel {
-        Channel::Email => config.email.as_ref().map(|email| email.host.clone()),
-        Channel::Text => config.text.as_ref().map(|provider| provider.from.clone()),
-        Channel::Voice => config.voice.as_ref().map(|provider| provider.from.clone()),
+/// As whom a channel's messages are handed over.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Sender {
+    /// The provider's account; none of a mail server.
+    account: String,
+    /// The number, or the mail server.
+    name: String,
+}
+
+impl Sender {
+    fn of(config: &Config, channel: Channel) -> Self {
+        let provider = match channel {
+            Channel::Email => {
+                let name = config.email.as_ref().map(|email| email.host.clone());
+                return Self { account: String::new(), name: name.unwrap_or_default() };
+            }
+            Channel::Text => &config.text,
+            Channel::Voice => &config.voice,
+        };
+        let of = |provider: &crate::config::Provider| Self {
+            account: provider.account.clone(),
+            name: provider.from.clone(),
+        };
+        provider.as_ref().map(of).unwrap_or_default()
     }
-    .map(|sender| format!("{channel}:{sender}"))
-    .unwrap_or_default()
 }
 
 /// A call that ended.

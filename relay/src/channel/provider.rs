@@ -136,16 +136,21 @@ impl Provider {
         }
     }
 
-    /// What was created from our number to that address about then, newest first: by a call that began then and ended within its
-    /// lease. Our answers to texts are left out.
-    pub async fn list(&self, to: &str, started_at: Micros) -> Result<Vec<Listed>, reqwest::Error> {
+    /// What was created from that number of ours to that address about then, newest first: by a call that began then and ended within
+    /// its lease. Our answers to texts are left out.
+    pub async fn list(
+        &self,
+        to: &str,
+        from: &str,
+        started_at: Micros,
+    ) -> Result<Vec<Listed>, reqwest::Error> {
         let since = started_at.minus(CLOCK_SLACK);
         let until = started_at.plus(self.lease).plus(CLOCK_SLACK);
         let mut found = Vec::new();
         for page in 0..PAGES_MAX {
             let query = [
                 ("To", to.to_owned()),
-                ("From", self.api.from.clone()),
+                ("From", from.to_owned()),
                 ("PageSize", PAGE.to_string()),
                 ("Page", page.to_string()),
             ];

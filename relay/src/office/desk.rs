@@ -46,8 +46,8 @@ pub(super) async fn overview(visit: Visit) -> Outcome {
 fn figures(tx: &mut Tx<'_>, seen: &str, now: Micros) -> Result<Figures, StoreError> {
     let enrolled = "SELECT COUNT(*) FROM enrolment WHERE county LIKE $1 AND ended_at IS NULL";
     let alarms = "SELECT COUNT(*) FROM alarm WHERE county LIKE $1 AND closed_at IS NULL";
-    let late =
-        "SELECT COUNT(*) FROM notice WHERE county LIKE $1 AND state = 'owed' AND created_at < $2";
+    let late = "SELECT COUNT(*) FROM notice WHERE county LIKE $1 \
+                AND state IN ('owed', 'calling', 'unknown') AND created_at < $2";
     let last = tx.row("SELECT MAX(received_at) FROM event WHERE county LIKE $1", params![seen])?;
     Ok(Figures {
         enrolled: tx.count(enrolled, params![seen])?,

@@ -1,7 +1,7 @@
 //! Which notices are handed over next: looks at everything that may stand against it, writes the words, commits the attempt.
 
 use super::bucket::Bucket;
-use super::{Turn, due, sender};
+use super::{Sender, Turn, due};
 use crate::channel::Message;
 use crate::clock::Micros;
 use crate::config::{County, Rate};
@@ -42,7 +42,8 @@ pub(super) fn claim(
     if ids.is_empty() {
         return Ok(turn);
     }
-    let mut bucket = Bucket::hold(tx, &sender(&relay.config, channel), rate, now)?;
+    let sender = Sender::of(&relay.config, channel);
+    let mut bucket = Bucket::hold(tx, &bucket_name(channel, &sender.name), rate, now)?;
     let mut addresses = HashSet::new();
     for id in ids {
         let Some(owed) = read(tx, &id)? else { continue };
@@ -58,7 +59,7 @@ pub(super) fn claim(
                     break;
                 }
                 addresses.insert(owed.address.clone());
-                commit(tx, relay, &message, n_segments, now)?;
+                commit(tx, relay, (&message, &sender), n_segments, now)?;
                 turn.messages.push(*message);
             }
         }
@@ -67,6 +68,11 @@ pub(super) fn claim(
     // There may be more, or what was deferred made room.
     turn.wait = turn.wait.or(Some(Duration::from_millis(5)));
     Ok(turn)
+}
+
+/// The bucket of a number or a mail server.
+fn bucket_name(channel: Channel, sender: &str) -> String {
+    format!("{channel}:{sender}")
 }
 
 /// A notice and all that is known of where it goes.
@@ -305,7 +311,7 @@ fn facts(relay: &Relay, owed: &Owed) -> Facts {
 fn commit(
     tx: &mut Tx<'_>,
     relay: &Relay,
-    message: &Message,
+    (message, sender): (&Message, &Sender),
     n_segments: u32,
     now: Micros,
 ) -> Result<(), StoreError> {
@@ -316,14 +322,16 @@ fn commit(
     // A list of calls does not show what was said.
     let body = (message.channel == Channel::Text).then(|| message.said.body.clone());
     tx.run(
-        "INSERT INTO attempt (id, notice, number, channel, address, state, body, segments, started_at)
-         VALUES ($1, $2, $3, $4, $5, 'calling', $6, $7, $8)",
+        "INSERT INTO attempt (id, notice, number, channel, address, account, sender, state, body, segments,
+         started_at) VALUES ($1, $2, $3, $4, $5, $6, $7, 'calling', $8, $9, $10)",
         params![
             &message.attempt,
             &message.notice,
             number,
             message.channel.name(),
             &message.address,
+            &sender.account,
+            &sender.name,
             body,
             n_segments,
             now,
@@ -341,7 +349,13 @@ fn later(tx: &mut Tx<'_>, id: &str, at: Micros, why: &str) -> Result<(), StoreEr
 }
 
 /// It is not sent here: the voter's next contact is tried, unless it was withdrawn.
-fn end(tx: &mut Tx<'_>, id: &str, state: &str, why: &str, now: Micros) -> Result<(), StoreError> {
+pub(super) fn end(
+    tx: &mut Tx<'_>,
+    id: &str,
+    state: &str,
+    why: &str,
+    now: Micros,
+) -> Result<(), StoreError> {
     tx.run(
         "UPDATE notice SET state = $2, why = $3, changed_at = $4 WHERE id = $1",
         params![id, state, why, now],

@@ -1,6 +1,8 @@
-//! Finds out what became of attempts whose outcome is not known, and asks for receipts that did not come.
+//! Finds out what became of attempts whose outcome is not known, asks for receipts that did not come, and hands on what is owed on a
+//! channel that is not configured.
 
-use super::due;
+use super::claim::end;
+use super::{Sender, due};
 use crate::alarm::{Alarm, raise};
 use crate::channel::Channels;
 use crate::channel::provider::{Listed, Provider};
@@ -22,6 +24,9 @@ const AT_ONCE: usize = 32;
 /// A receipt is asked for after so many times `ask_after`: 5 minutes, 1 hour, 1 day.
 const ASK: [u32; 3] = [1, 12, 288];
 
+/// After so many looks that told nothing the office hears of it.
+const LOOKS: u32 = 5;
+
 /// The loop of one channel.
 pub(super) struct Look {
     pub(super) relay: Arc<Relay>,
@@ -35,6 +40,7 @@ struct Open {
     notice: String,
     attempt: String,
     address: String,
+    sender: Sender,
     body: Option<String>,
     started_at: Micros,
     provider_id: Option<String>,
@@ -43,13 +49,7 @@ struct Open {
 impl Look {
     pub(super) async fn run(self, mut stopping: watch::Receiver<bool>) {
         while !*stopping.borrow() {
-            let looked = match (self.provider(), self.channel) {
-                (Some(provider), _) => self.look(&provider).await,
-                (None, Channel::Email) => self.give_back().await,
-                // Nobody can be asked until the provider is configured again.
-                (None, _) => Ok(false),
-            };
-            let is_busy = looked.unwrap_or_else(|error| {
+            let is_busy = self.turn().await.unwrap_or_else(|error| {
                 tracing::error!(channel = %self.channel, error = chain(&error), "Unknown outcomes could not be looked into.");
                 false
             });
@@ -67,6 +67,23 @@ impl Look {
         }
     }
 
+    /// Looks into all that there is to look into; whether there may be more.
+    async fn turn(&self) -> Result<bool, StoreError> {
+        let is_busy = match (self.provider(), self.channel) {
+            (None, Channel::Email) => self.give_back().await?,
+            (provider, _) => self.look(provider.as_ref()).await?,
+        };
+        Ok((!self.is_configured() && self.hand_on().await?) || is_busy)
+    }
+
+    fn is_configured(&self) -> bool {
+        match self.channel {
+            Channel::Email => self.channels.email.is_some(),
+            Channel::Text => self.channels.text.is_some(),
+            Channel::Voice => self.channels.voice.is_some(),
+        }
+    }
+
     fn provider(&self) -> Option<Provider> {
         match self.channel {
             Channel::Email => None,
@@ -76,7 +93,7 @@ impl Look {
     }
 
     /// Looks into some; whether there may be more.
-    async fn look(&self, provider: &Provider) -> Result<bool, StoreError> {
+    async fn look(&self, provider: Option<&Provider>) -> Result<bool, StoreError> {
         let (relay, channel, now) = (Arc::clone(&self.relay), self.channel, self.relay.clock.now());
         let (unknown, silent) = self
             .relay
@@ -91,8 +108,10 @@ impl Look {
         for open in unknown {
             n_found += u64::from(self.resolve(provider, open).await?);
         }
-        for open in silent {
-            self.ask(provider, open).await?;
+        if let Some(provider) = provider {
+            for open in silent {
+                self.ask(provider, open).await?;
+            }
         }
         if n_found > 0 {
             self.relay.owed.notify_waiters();
@@ -101,17 +120,28 @@ impl Look {
     }
 
     /// Whether it is owed again.
-    async fn resolve(&self, provider: &Provider, open: Open) -> Result<bool, StoreError> {
-        let listed = match provider.list(&open.address, open.started_at).await {
-            Ok(listed) => listed,
-            Err(error) => {
-                // It stays unknown; its time comes again.
-                tracing::warn!(channel = %self.channel, error = chain(&error.without_url()), "The provider does not say what it took.");
-                return Ok(false);
-            }
+    async fn resolve(&self, provider: Option<&Provider>, open: Open) -> Result<bool, StoreError> {
+        let listed = self.listed(provider, &open).await;
+        let (relay, channel, now) = (Arc::clone(&self.relay), self.channel, self.relay.clock.now());
+        let found = move |tx: &mut Tx<'_>| match &listed {
+            Some(listed) => adopt(tx, &relay.config, &open, listed, now),
+            None => nobody_says(tx, &relay.config, (channel, &open), now).map(|()| false),
         };
-        let (relay, now) = (Arc::clone(&self.relay), self.relay.clock.now());
-        self.relay.store.write(move |tx| adopt(tx, &relay.config, &open, &listed, now)).await
+        self.relay.store.write(found).await
+    }
+
+    /// What the provider took about then; nothing if it does not say.
+    async fn listed(&self, provider: Option<&Provider>, open: &Open) -> Option<Vec<Listed>> {
+        // Only the account that it was handed over to can say what became of it.
+        let own = Sender::of(&self.relay.config, self.channel).account;
+        let provider = provider.filter(|_| open.sender.account == own)?;
+        match provider.list(&open.address, &open.sender.name, open.started_at).await {
+            Ok(listed) => Some(listed),
+            Err(error) => {
+                tracing::warn!(channel = %self.channel, error = chain(&error.without_url()), "The provider does not say what it took.");
+                None
+            }
+        }
     }
 
     async fn ask(&self, provider: &Provider, open: Open) -> Result<(), StoreError> {
@@ -133,6 +163,35 @@ impl Look {
             word(tx, &relay.config, &open.attempt, Word { provider_id: id, status, code }, now)
         };
         self.relay.store.write(said).await.map(drop)
+    }
+
+    /// The channel is not configured, perhaps not any more: nothing would ever go there, so that the voters' next contacts are told.
+    async fn hand_on(&self) -> Result<bool, StoreError> {
+        let (channel, now) = (self.channel, self.relay.clock.now());
+        let given_up = move |tx: &mut Tx<'_>| {
+            let ids = due(tx, (channel, "owed"), AT_ONCE, now)?;
+            for id in &ids {
+                end(tx, id, "ours", "not configured", now)?;
+            }
+            if !ids.is_empty() {
+                let what = format!(
+                    "Voters asked for the {channel} channel, which is not configured. What is owed there goes to their next contacts, \
+                     if they have any. Configure it, or tell those voters."
+                );
+                let subject = format!("{channel} not configured");
+                raise(
+                    tx,
+                    Alarm { county: "*", kind: "channel", subject: &subject, what: &what },
+                    now,
+                )?;
+            }
+            Ok(ids.len())
+        };
+        let n_ended = self.relay.store.write(given_up).await?;
+        if n_ended > 0 {
+            self.relay.owed.notify_waiters();
+        }
+        Ok(n_ended >= AT_ONCE)
     }
 
     /// Of e-mail no server can be asked: what is unknown is sent once more, and then left unconfirmed.
@@ -219,7 +278,7 @@ fn silent(
 /// The notice's last attempt in that state.
 fn open(tx: &mut Tx<'_>, notice: &str, state: &str) -> Result<Option<Open>, StoreError> {
     let row = tx.row(
-        "SELECT notice, id, address, body, started_at, provider_id FROM attempt
+        "SELECT notice, id, address, body, started_at, provider_id, account, sender FROM attempt
          WHERE notice = $1 AND state = $2 ORDER BY number DESC LIMIT 1",
         params![notice, state],
     )?;
@@ -228,6 +287,7 @@ fn open(tx: &mut Tx<'_>, notice: &str, state: &str) -> Result<Option<Open>, Stor
         notice: row.text(0)?,
         attempt: row.text(1)?,
         address: row.text(2)?,
+        sender: Sender { account: row.text(6)?, name: row.text(7)? },
         body: row.maybe_text(3)?,
         started_at: row.at(4)?,
         provider_id: row.maybe_text(5)?,
@@ -270,6 +330,30 @@ fn adopt(
         params![&open.notice, now],
     )?;
     Ok(true)
+}
+
+/// Its time comes again. After some looks the office hears of it, and where nobody could say it for that long, it is left unconfirmed.
+fn nobody_says(
+    tx: &mut Tx<'_>,
+    config: &Config,
+    (channel, open): (Channel, &Open),
+    now: Micros,
+) -> Result<(), StoreError> {
+    let age = now.since(open.started_at);
+    if age >= config.sending.settle_after.saturating_mul(LOOKS) {
+        let what = "The provider does not say what became of messages whose outcome is not known; they wait, so that none is sent \
+                    twice. Look at the provider, and whether its account is still the one that is configured.";
+        let subject = format!("{channel} unknown");
+        raise(tx, Alarm { county: "*", kind: "channel", subject: &subject, what }, now)?;
+    }
+    if age >= config.sending.give_up_after {
+        tx.run(
+            "UPDATE notice SET state = 'unconfirmed', why = 'unknown', timed_out = 1, changed_at = $2
+             WHERE id = $1 AND state = 'unknown'",
+            params![&open.notice, now],
+        )?;
+    }
+    Ok(())
 }
 
 fn once_more(tx: &mut Tx<'_>, open: &Open, now: Micros) -> Result<(), StoreError> {

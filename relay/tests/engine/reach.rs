@@ -71,6 +71,19 @@ on_both! {
         eventually("an e-mail", || at_channels(&world, "1") == ["text too_late", "email sent"]);
     }
 
+    /// The channel of the first contact is configured no more: the next contact hears it, and the office of the rest.
+    fn what_is_owed_on_no_channel_goes_to_the_next_contact(rig) {
+        let mut world = rig.whole(NIGHT, Settings::default(), Manners::default());
+        scene(&world, "1");
+        world.take(&event("1", Received, 1, NIGHT));
+        world.settled();
+        world.config.text = None;
+        world.restart();
+        world.clock.advance(Duration::from_hours(11));
+        eventually("an e-mail", || at_channels(&world, "1") == ["text ours", "email sent"]);
+        assert_eq!(world.count("SELECT COUNT(*) FROM alarm WHERE subject = 'text not configured'"), 1);
+    }
+
     /// Two news wait for one number, and the first of them finds that it is dead.
     fn what_waits_for_a_dead_number_goes_to_the_next_contact(rig) {
         let settings = Settings { refused: BTreeMap::from([(number(0), 21_614)]), ..Settings::default() };

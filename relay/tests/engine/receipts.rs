@@ -1,7 +1,7 @@
 //! What providers say: late, twice, in any order, or never; and what is done when they say no.
 
 use crate::on_both;
-use crate::rig::{ACCOUNT, COUNTY, NOON, TOKEN, client, event, eventually, number};
+use crate::rig::{ACCOUNT, COUNTY, NOON, TOKEN, World, client, event, eventually, number};
 use crate::sink::Manners;
 use ballot_relay::callback::bounce::{self, Bounce};
 use ballot_relay::channel::Channels;
@@ -130,8 +130,8 @@ on_both! {
             let (relay, now) = (Arc::clone(&world.relay), world.clock.now());
             world.write(move |tx| {
                 tx.run(
-                    "INSERT INTO attempt (id, notice, number, channel, address, state, segments, started_at)
-                     SELECT id, id, 1, channel, address, 'absent', 1, created_at FROM notice",
+                    "INSERT INTO attempt (id, notice, number, channel, address, account, sender, state, segments,
+                     started_at) SELECT id, id, 1, channel, address, '', '', 'absent', 1, created_at FROM notice",
                     &[],
                 )?;
                 let id = tx.rows("SELECT id FROM attempt", &[])?[0].text(0)?;
@@ -231,6 +231,35 @@ on_both! {
         assert!(world.count("SELECT COUNT(*) FROM attempt WHERE state = 'absent'") > 0);
     }
 
+    /// The number that sends is configured anew while an outcome is not known: it is looked for under the old one.
+    fn an_unknown_text_is_looked_for_under_the_number_that_sent_it(rig) {
+        let mut world = rig.whole(NOON, Settings::default(), Manners::default());
+        unanswered(&world);
+        "+13035550142".clone_into(&mut world.config.text.as_mut().unwrap().from);
+        world.restart();
+        eventually("a delivery", || {
+            world.clock.advance(Duration::from_millis(200));
+            world.notices() == ["received delivered"]
+        });
+        assert_eq!(world.accepted().len(), 1);
+    }
+
+    /// Another account cannot say what became of it: it is not sent again, the office hears of it, and in the end it is unconfirmed.
+    fn what_nobody_can_say_is_told_to_the_office(rig) {
+        let mut world = rig.whole(NOON, Settings::default(), Manners::default());
+        unanswered(&world);
+        "AC11111111111111111111111111111111".clone_into(&mut world.config.text.as_mut().unwrap().account);
+        world.restart();
+        eventually("an alarm", || {
+            world.clock.advance(Duration::from_secs(1));
+            world.count("SELECT COUNT(*) FROM alarm WHERE subject = 'text unknown'") == 1
+        });
+        assert_eq!(world.notices(), ["received unknown"]);
+        world.clock.advance(Duration::from_hours(72));
+        eventually("an end", || world.notices() == ["received unconfirmed"]);
+        assert_eq!(world.accepted().len(), 1);
+    }
+
     /// A call of somebody else's to the same number, by the same account, is not ours: ours is made.
     fn a_foreign_call_is_not_adopted(rig) {
         let world = rig.whole(NOON, Settings::default(), Manners::default());
@@ -265,7 +294,7 @@ on_both! {
             (now.minus(Duration::from_mins(30)), 0),
             (now.plus(Duration::from_mins(30)), 0),
         ] {
-            let listed = world.runtime.block_on(voice.list(&number(0), started_at)).unwrap();
+            let listed = world.runtime.block_on(voice.list(&number(0), "+13035550199", started_at)).unwrap();
             assert_eq!(listed.len(), n);
         }
     }
@@ -350,4 +379,15 @@ on_both! {
         });
         assert_eq!(world.count("SELECT COUNT(*) FROM suppression"), 0);
     }
+}
+
+/// A text that the provider took, and answered 500: its outcome is not known.
+fn unanswered(world: &World) {
+    world.settings(&Settings { fail_after_every: 1, callbacks: false, ..Settings::default() });
+    world.voter("0", &[(Channel::Text, &number(0))]);
+    world.take(&event("0", Received, 1, NOON));
+    eventually("a text without an answer", || {
+        world.count("SELECT COUNT(*) FROM attempt WHERE state = 'unknown'") == 1
+    });
+    world.settings(&Settings::default());
 }

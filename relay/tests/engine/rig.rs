@@ -232,7 +232,8 @@ pub(crate) struct World {
     stop: Option<watch::Sender<bool>>,
     running: Option<tokio::task::JoinHandle<()>>,
     doors: Vec<tokio::task::JoinHandle<()>>,
-    config: Config,
+    /// A restart takes it anew.
+    pub(crate) config: Config,
 }
 
 /// A text or a call that the stand-in accepted.

@@ -253,6 +253,9 @@ CREATE TABLE attempt (
     number BIGINT NOT NULL,
     channel TEXT NOT NULL,
     address TEXT NOT NULL,
+    -- Whom it was handed over as, which may be configured otherwise by now: the provider's account and its number, or a mail server.
+    account TEXT NOT NULL,
+    sender TEXT NOT NULL,
     -- calling, accepted, refused (the provider said no), absent (reconciled: it never took it), unknown
     state TEXT NOT NULL,
     -- What was said, for reconciliation by its exact text; emptied when the outcome is known.
