@@ -4,7 +4,8 @@
 //!
 //! - A station's news are applied in their own order; of several sources the later happening counts. A file that lags behind, and
 //!   the Postal Service, only ever move a ballot forward.
-//! - What is corrected before anything was sent is never announced. If something was, whoever heard it gets a correction.
+//! - What is corrected before anything was sent is never announced. If something was, whoever heard it gets a correction. What is on its
+//!   way at that moment, and comes back, is looked at again before it is sent again (`notice::overtaken`).
 //! - Who voted in person in an election hears nothing more about its mail ballots, however late that is said, until a correction of
 //!   every word that said so.
 //! - The state of the ballot and what is owed for it are one transaction.

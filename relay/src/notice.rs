@@ -86,6 +86,25 @@ fn owe_next(tx: &mut Tx<'_>, owed: &Owed<'_>, now: Micros) -> Result<u64, StoreE
     if alive > 0 { Ok(0) } else { owe_at(tx, owed, "AND c.first = 0", now) }
 }
 
+/// Why it is not to be said any more, if so: it was corrected, or the voter voted in person. What was on its way when that was said is
+/// owed again only now, and a next contact is found only now.
+pub(crate) fn overtaken(tx: &mut Tx<'_>, id: &str) -> Result<Option<&'static str>, StoreError> {
+    let row = tx.row(
+        "SELECT (SELECT COUNT(*) FROM ballot_news b WHERE b.county = n.county AND b.election = n.election
+             AND b.ballot = n.ballot AND b.corrects = n.cause),
+         (SELECT COUNT(*) FROM in_person p WHERE p.county = n.county AND p.election = n.election
+             AND p.voter = n.voter)
+         FROM notice n WHERE n.id = $1",
+        params![id],
+    )?;
+    let Some(row) = row else { return Ok(None) };
+    Ok(match (row.int(0)?, row.int(1)?) {
+        (0, 0) => None,
+        (0, _) => Some("voted_in_person"),
+        _ => Some("corrected"),
+    })
+}
+
 /// A notice ended without having been heard: the voter's next contacts are tried, while it is worth it.
 pub(crate) fn next_contact(tx: &mut Tx<'_>, id: &str, now: Micros) -> Result<(), StoreError> {
     let row = tx.row(
@@ -96,7 +115,7 @@ pub(crate) fn next_contact(tx: &mut Tx<'_>, id: &str, now: Micros) -> Result<(),
     let Some(row) = row else { return Ok(()) };
     let kind = Kind::from_name(&row.text(1)?).ok_or(StoreError::Column(1))?;
     let not_after = row.at(9)?;
-    if kind.is_answer() || now > not_after {
+    if kind.is_answer() || now > not_after || overtaken(tx, id)?.is_some() {
         return Ok(());
     }
     let (cause, voter) = (row.text(0)?, VoterId { county: row.text(2)?, voter: row.text(3)? });

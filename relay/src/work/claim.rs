@@ -9,7 +9,7 @@ use crate::hours::Hours;
 use crate::id::new_id;
 use crate::key::Purpose;
 use crate::news::{Channel, Kind};
-use crate::notice::{cannot_say, next_contact};
+use crate::notice::{cannot_say, next_contact, overtaken};
 use crate::params;
 use crate::relay::Relay;
 use crate::store::{Row, StoreError, Tx};
@@ -207,7 +207,7 @@ fn judge(
     }
 }
 
-/// Whether the voter, or the office, does not want it any more.
+/// Whether the voter, or the office, does not want it any more, or it is no longer so.
 fn unwanted(tx: &mut Tx<'_>, owed: &Owed) -> Result<Option<Verdict>, StoreError> {
     if let Some(why) = suppressed(tx, owed.channel, &owed.address)? {
         // Who ended the e-mails can still sign in, and who ended the calls is called with a code for the own number; who said STOP is not
@@ -231,6 +231,9 @@ fn unwanted(tx: &mut Tx<'_>, owed: &Owed) -> Result<Option<Verdict>, StoreError>
     }
     if !owed.kind.is_answer() && owed.hours.is_none() {
         return Ok(Some(never("withdrawn", "enrolment")));
+    }
+    if let Some(why) = overtaken(tx, &owed.id)? {
+        return Ok(Some(never("withdrawn", why)));
     }
     let is_stopped = owed.bulk.is_some()
         && !matches!(owed.bulk_state.as_deref(), Some("released" | "running" | "done"));

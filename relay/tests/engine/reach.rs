@@ -4,12 +4,16 @@ use crate::on_both;
 use crate::rig::{NOON, Rig, World, event, eventually, number};
 use crate::sink::Manners;
 use ballot_relay::clock::Clock as _;
-use ballot_relay::news::Channel;
+use ballot_relay::intake::Taken;
+use ballot_relay::news::{Channel, VOTED_IN_PERSON};
+use ballot_relay::receipt::{Word, word};
 use ballot_relay::stand_in::Settings;
 use ballot_relay::suppress::suppress;
 use ballot_relay::voter::{VoterId, contacts, set_off};
-use relay_wire::Status::{Accepted, Received};
+use relay_wire::ChangeEvent;
+use relay_wire::Status::{Accepted, Mailed, Received, Voided};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// After the county's hours in Denver.
@@ -101,6 +105,88 @@ on_both! {
         });
         assert_eq!(world.count("SELECT COUNT(*) FROM notice WHERE state = 'bad_address'"), 2);
     }
+
+    /// A busy line, a refusal for the load, a text that was not listed: each is owed again, after it was corrected or the voter voted in
+    /// person. It is not said then.
+    fn what_was_overtaken_on_its_way_is_not_sent_again(rig) {
+        let world = rig.whole(NIGHT, Settings::default(), Manners::default());
+        for n in 0..2 {
+            world.voter(&n.to_string(), &[(Channel::Voice, &number(n))]);
+            world.take(&event(&n.to_string(), Received, 1, NIGHT));
+        }
+        world.settled();
+        world.write(|tx| tx.run("UPDATE notice SET state = 'sent'", &[]));
+        for overtaking in overtaking() {
+            assert_eq!(world.take(&overtaking), Taken::Applied);
+        }
+        let now = world.clock.now();
+        world.write(move |tx| {
+            let sql = "UPDATE notice SET state = 'owed', next_at = $1 WHERE kind = 'received'";
+            tx.run(sql, ballot_relay::params![now])
+        });
+        world.settled();
+        world.clock.advance(Duration::from_hours(11));
+        eventually("the correction", || {
+            world.relay.owed.notify_waiters();
+            world.notices() == ["received withdrawn", "received withdrawn", "correction delivered"]
+        });
+        assert_eq!(world.accepted().len(), 1);
+        let whys = world.rows("SELECT why FROM notice WHERE kind = 'received' ORDER BY voter");
+        assert_eq!(whys.iter().map(|row| row.text(0).unwrap()).collect::<Vec<_>>(), ["corrected", "voted_in_person"]);
+    }
+
+    /// The first contact fails only after that: the next one is not told of it.
+    fn what_was_overtaken_is_told_to_no_next_contact(rig) {
+        let world = rig.quiet(NOON);
+        for n in 0..2 {
+            scene(&world, &n.to_string());
+            world.take(&event(&n.to_string(), Received, 1, NOON));
+        }
+        handed_over(&world);
+        for overtaking in overtaking() {
+            world.take(&overtaking);
+        }
+        for attempt in attempts(&world) {
+            let (relay, now) = (Arc::clone(&world.relay), world.clock.now());
+            world.write(move |tx| word(tx, &relay.config, &attempt, UNREACHABLE, now));
+        }
+        assert_eq!(at_channels(&world, "0"), ["text try_later", "text owed"]);
+        assert_eq!(at_channels(&world, "1"), ["text try_later"]);
+    }
+}
+
+/// A phone that is off.
+const UNREACHABLE: Word<'static> =
+    Word { provider_id: "SM0", status: "undelivered", code: "30003" };
+
+/// A correction of the first voter's news; the second one voted in person.
+fn overtaking() -> [ChangeEvent; 2] {
+    let mut correction = event("0", Mailed, 2, NOON);
+    correction.corrects = Some("0-1".to_owned());
+    let mut voided = event("1", Voided, 2, NOON);
+    voided.reason = Some(VOTED_IN_PERSON.to_owned());
+    [correction, voided]
+}
+
+/// All that is owed was handed over, and no word of it came.
+fn handed_over(world: &World) {
+    world.write(|tx| {
+        tx.run(
+            "INSERT INTO attempt (id, notice, number, channel, address, account, sender, state, segments, started_at)
+             SELECT id, id, 1, channel, address, '', '', 'accepted', 1, created_at FROM notice WHERE state = 'owed'",
+            &[],
+        )?;
+        tx.run("UPDATE notice SET state = 'sent' WHERE state = 'owed'", &[])
+    });
+}
+
+/// Attempts, oldest first.
+fn attempts(world: &World) -> Vec<String> {
+    world
+        .rows("SELECT id FROM attempt ORDER BY id")
+        .iter()
+        .map(|row| row.text(0).unwrap())
+        .collect()
 }
 
 /// A voter with a number first and an e-mail address next.
