@@ -316,7 +316,7 @@ pub fn withdraw(tx: &mut Tx<'_>, cause: &str, why: &str, now: Micros) -> Result<
     )
 }
 
-/// A template that cannot be filled is the office's: nothing is sent.
+/// A template that cannot be filled is the office's: nothing is sent until it can.
 pub fn cannot_say(
     tx: &mut Tx<'_>,
     (county, kind): (&str, Kind),
@@ -324,7 +324,7 @@ pub fn cannot_say(
     now: Micros,
 ) -> Result<(), StoreError> {
     let what = format!(
-        "A notice of the kind {kind} was not sent: {why}. Put the words or the data right."
+        "A notice of the kind {kind} is not sent: {why}. Put the words or the data right: what is still worth sending is sent then."
     );
     raise(tx, Alarm { county, kind: "template", subject: kind.name(), what: &what }, now)
 }

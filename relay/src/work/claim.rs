@@ -23,6 +23,8 @@ use std::time::Duration;
 const ADDRESS_WAIT: Duration = Duration::from_secs(2);
 const HOUR: Duration = Duration::from_hours(1);
 const CAP_WAIT: Duration = Duration::from_mins(10);
+/// How long a notice waits that cannot be said.
+const WORDS_WAIT: Duration = Duration::from_mins(10);
 /// Longest that a provider may hold a message back.
 const VALID_MAX: Duration = Duration::from_hours(10);
 
@@ -49,7 +51,7 @@ pub(super) fn claim(
         let Some(owed) = read(tx, &id)? else { continue };
         match judge(tx, relay, &owed, &mut addresses, now)? {
             Verdict::Later(at, _) if at > owed.not_after => end(tx, &id, "too_late", "hours", now)?,
-            Verdict::Later(at, why) => later(tx, &id, at, why)?,
+            Verdict::Later(at, why) => later(tx, &id, at, &why)?,
             Verdict::Never(state, why) => end(tx, &id, state, &why, now)?,
             Verdict::Now(message) => {
                 let n_segments =
@@ -144,12 +146,16 @@ fn owed(row: &Row) -> Result<Owed, StoreError> {
 /// What is to become of a notice.
 enum Verdict {
     Now(Box<Message>),
-    Later(Micros, &'static str),
+    Later(Micros, String),
     Never(&'static str, String),
 }
 
 fn never(state: &'static str, why: &str) -> Verdict {
     Verdict::Never(state, why.to_owned())
+}
+
+fn wait_until(at: Micros, why: &str) -> Verdict {
+    Verdict::Later(at, why.to_owned())
 }
 
 fn judge(
@@ -163,7 +169,7 @@ fn judge(
         return Ok(never("too_late", "not_after"));
     }
     let Some(county) = relay.config.county(&owed.county) else {
-        return Ok(never("ours", "county"));
+        return unsaid(tx, owed, "the county is not configured", now);
     };
     if let Some(refusal) = unwanted(tx, owed)? {
         return Ok(refusal);
@@ -172,13 +178,13 @@ fn judge(
     if owed.channel != Channel::Email && !owed.kind.is_answer() {
         let (hours, zone) = hours(county, owed);
         if !hours.allow(now, &zone) {
-            return Ok(Verdict::Later(hours.next(now, &zone), "hours"));
+            return Ok(wait_until(hours.next(now, &zone), "hours"));
         }
         valid_for = valid_for.min(hours.left(now, &zone));
     }
     if owed.channel != Channel::Email {
         if taken.contains(&owed.address) {
-            return Ok(Verdict::Later(now.plus(ADDRESS_WAIT), "address"));
+            return Ok(wait_until(now.plus(ADDRESS_WAIT), "address"));
         }
         if let Some(wait) = address_wait(tx, relay, owed, now)? {
             return Ok(wait);
@@ -199,12 +205,15 @@ fn judge(
             valid_for,
             at: now,
         }))),
-        Err(error) => {
-            let why = error.to_string();
-            cannot_say(tx, (&owed.county, owed.kind), &why, now)?;
-            Ok(Verdict::Never("ours", why))
-        }
+        Err(error) => unsaid(tx, owed, &error.to_string(), now),
     }
+}
+
+/// The office hears of it, and the notice waits for the words, while it is worth it.
+fn unsaid(tx: &mut Tx<'_>, owed: &Owed, why: &str, now: Micros) -> Result<Verdict, StoreError> {
+    cannot_say(tx, (&owed.county, owed.kind), why, now)?;
+    let again = now.plus(WORDS_WAIT);
+    Ok(if again > owed.not_after { never("ours", why) } else { wait_until(again, why) })
 }
 
 /// Whether the voter, or the office, does not want it any more, or it is no longer so.
@@ -283,9 +292,9 @@ fn address_wait(
     let Some(row) = row else { return Ok(None) };
     let (n_lately, n_open) = (row.int(0)?, row.int(1)?);
     Ok(if n_open > 0 {
-        Some(Verdict::Later(now.plus(ADDRESS_WAIT), "address"))
+        Some(wait_until(now.plus(ADDRESS_WAIT), "address"))
     } else if n_lately >= i64::from(relay.config.sending.per_address_hour) {
-        Some(Verdict::Later(now.plus(CAP_WAIT), "address limit"))
+        Some(wait_until(now.plus(CAP_WAIT), "address limit"))
     } else {
         None
     })

@@ -2,15 +2,16 @@
 //! County, Luzerne County).
 
 use crate::on_both;
-use crate::rig::{COUNTY, NOON, event, written};
+use crate::rig::{COUNTY, NOON, event, eventually, written};
 use crate::sink::Manners;
 use ballot_relay::config::Config;
 use ballot_relay::intake::{Taken, files};
 use ballot_relay::news::Channel;
 use ballot_relay::stand_in::Settings;
 use ballot_relay::template::Templates;
-use relay_wire::Status::{Mailed, Received};
+use relay_wire::Status::{Accepted, Mailed, Received};
 use std::fmt::Write as _;
+use std::time::Duration;
 
 on_both! {
     /// "Your ballot was mailed", sent early because a field held a future date.
@@ -49,11 +50,26 @@ on_both! {
         world.write(|tx| tx.run("UPDATE voter SET first_name = ' '", &[]));
         world.take(&event("1", Received, 1, NOON));
         world.settled();
-        assert_eq!(world.notices(), ["received ours"]);
+        assert_eq!(world.notices(), ["received owed"]);
         let why = world.rows("SELECT why FROM notice")[0].text(0).unwrap();
         assert_eq!(why, "the field first_name is empty");
         assert_eq!(world.count("SELECT COUNT(*) FROM alarm WHERE kind = 'template'"), 1);
         assert_eq!(world.accepted(), []);
+        // What waits is sent when that is put right; what nobody puts right is the office's in the end.
+        world.write(|tx| tx.run("UPDATE voter SET first_name = 'Ana'", &[]));
+        world.clock.advance(Duration::from_mins(11));
+        eventually("a text", || world.notices() == ["received delivered"]);
+        world.write(|tx| tx.run("UPDATE voter SET first_name = ' '", &[]));
+        world.take(&event("1", Accepted, 2, NOON));
+        world.settled();
+        world.clock.set(crate::rig::at("2026-10-23T11:55:00-06:00"));
+        world.settled();
+        assert_eq!(world.notices(), ["received delivered", "accepted owed"]);
+        // Seventy-two hours are over within its next ten minutes.
+        world.clock.set(crate::rig::at("2026-10-23T12:06:00-06:00"));
+        world.settled();
+        assert_eq!(world.notices(), ["received delivered", "accepted ours"]);
+        assert_eq!(world.accepted().len(), 1);
     }
 
     /// A confidential voter is told nothing, and is nobody when somebody asks.
