@@ -277,7 +277,8 @@ fn hours(county: &County, owed: &Owed) -> (Hours, TimeZone) {
     (owed.hours.unwrap_or(allowed).within(allowed), zone.unwrap_or_else(|| county.zone()))
 }
 
-/// One message at a time to one address, and not too many an hour. One at a time, so that a list by recipient tells which one it shows.
+/// One message at a time to one address, and not too many an hour. One at a time, so that a list by recipient tells which one it shows, and
+/// a voter's in the order in which they were owed.
 fn address_wait(
     tx: &mut Tx<'_>,
     relay: &Relay,
@@ -291,13 +292,24 @@ fn address_wait(
     )?;
     let Some(row) = row else { return Ok(None) };
     let (n_lately, n_open) = (row.int(0)?, row.int(1)?);
-    Ok(if n_open > 0 {
+    Ok(if n_open > 0 || is_behind(tx, owed, now)? {
         Some(wait_until(now.plus(ADDRESS_WAIT), "address"))
     } else if n_lately >= i64::from(relay.config.sending.per_address_hour) {
         Some(wait_until(now.plus(CAP_WAIT), "address limit"))
     } else {
         None
     })
+}
+
+/// Whether an earlier one to the same voter waits for the same address. One that waits for something else holds up nothing.
+fn is_behind(tx: &mut Tx<'_>, owed: &Owed, now: Micros) -> Result<bool, StoreError> {
+    let n = tx.count(
+        "SELECT COUNT(*) FROM notice n JOIN notice o ON o.address = n.address AND o.channel = n.channel
+         AND o.county = n.county AND o.voter = n.voter AND o.priority <= n.priority AND o.id < n.id
+         WHERE n.id = $1 AND o.state = 'owed' AND (o.next_at <= $2 OR o.why IN ('address', 'address limit'))",
+        params![&owed.id, now],
+    )?;
+    Ok(n > 0)
 }
 
 fn facts(relay: &Relay, owed: &Owed) -> Facts {

@@ -1,7 +1,7 @@
 //! Relay and stations apart for three days, then together: everything arrives, in order, and a replay of it all changes nothing.
 
 use crate::on_both;
-use crate::rig::{at, event, number};
+use crate::rig::{at, event, eventually, number};
 use crate::sink::Manners;
 use ballot_relay::clock::{Clock as _, Micros};
 use ballot_relay::intake::Taken;
@@ -38,6 +38,44 @@ on_both! {
         check_texts(&world);
         assert_eq!(state(&world), before);
     }
+
+    /// The second text waits for another one on its way to that number; the third comes when that has ended, and does not overtake.
+    fn no_news_overtakes_what_waits_for_its_number(rig) {
+        let world = rig.whole(START, Settings::default(), Manners::default());
+        world.voter("0", &[(Channel::Text, &number(0))]);
+        let [mailed, received, accepted] = <[ChangeEvent; 3]>::try_from(today(0)).unwrap();
+        world.take(&mailed);
+        eventually("the first text", || world.notices() == ["mailed delivered"]);
+        let now = world.clock.now();
+        world.write(move |tx| {
+            tx.run(
+                "INSERT INTO attempt (id, notice, number, channel, address, account, sender, state, segments,
+                 started_at) VALUES ('another', 'another', 1, 'text', $1, '', '', 'calling', 1, $2)",
+                ballot_relay::params![number(0), now],
+            )
+        });
+        world.take(&received);
+        eventually("one that waits", || world.count("SELECT COUNT(*) FROM notice WHERE why = 'address'") == 1);
+        world.write(|tx| tx.run("UPDATE attempt SET state = 'accepted' WHERE id = 'another'", &[]));
+        world.take(&accepted);
+        eventually("all three", || {
+            world.settled();
+            world.clock.advance(Duration::from_secs(1));
+            world.accepted().len() == 3
+        });
+        let mut told = world.accepted();
+        told.sort_by_key(|one| one.created);
+        for (text, word) in told.iter().zip(["was mailed", "we received", "accepted"]) {
+            assert!(text.body.contains(word), "{}", text.body);
+        }
+    }
+}
+
+/// All on one morning.
+fn today(n: usize) -> Vec<ChangeEvent> {
+    [(Mailed, 1), (Received, 2), (Accepted, 3)]
+        .map(|(status, sequence)| event(&n.to_string(), status, sequence, START))
+        .to_vec()
 }
 
 fn three_days(n: usize) -> Vec<ChangeEvent> {
