@@ -13,7 +13,7 @@ use lettre::message::dkim::{
     DkimCanonicalization, DkimCanonicalizationType, DkimConfig, DkimSigningAlgorithm,
     DkimSigningKey, DkimSigningKeyError,
 };
-use lettre::message::header::{ContentType, HeaderName, HeaderValue};
+use lettre::message::header::{ContentType, HeaderName, HeaderValue, MIME_VERSION_1_0};
 use lettre::message::{Mailbox, Message as Mail};
 use lettre::transport::smtp::Error;
 use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
@@ -130,6 +130,7 @@ impl Mailer {
             .subject(message.said.subject.clone())
             .date(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
             .message_id(Some(format!("<{}@{}>", message.notice, email.return_domain)))
+            .header(MIME_VERSION_1_0)
             .raw_header(header("Auto-Submitted", "auto-generated".to_owned()))
             .header(ContentType::TEXT_PLAIN);
         if let Some(reply_to) = reply_to {
@@ -248,7 +249,11 @@ impl Line {
             connection.abort().await;
             return Err(judged(&error, Stage::Recipient));
         }
-        connection.command(Data).await.map_err(|error| judged(&error, Stage::Connect))?;
+        // The server took sender and recipient: a refusal now is about this message.
+        if let Err(error) = connection.command(Data).await {
+            connection.abort().await;
+            return Err(judged(&error, Stage::Message));
+        }
         Ok(connection)
     }
 
@@ -297,18 +302,17 @@ fn judged(error: &Error, stage: Stage) -> Outcome {
     match stage {
         // The server refuses us, not the voter's address.
         Stage::Connect => not_sent(&code, Trouble::Account),
-        // Where no enhanced status is given, 550 to 559 are about the mailbox.
-        Stage::Recipient if code.starts_with("55") => {
-            Outcome::Refused { code, class: Class::BadAddress }
-        }
+        // 550 alone may be about the mailbox, or about us: it parks nothing.
         Stage::Recipient => Outcome::Refused { class: refused(&code), code },
         Stage::Message => Outcome::Refused { code, class: Class::Ours },
     }
 }
 
-/// Who must act on a recipient's final refusal, by its status of RFC 3463.
+/// Who must act on a recipient's final refusal, by its status of RFC 3463. 5.1.7 and 5.1.8 are about the sender's address, which is ours.
 pub(crate) fn refused(status: &str) -> Class {
-    if status.starts_with("5.1.") {
+    if matches!(status, "5.1.7" | "5.1.8") {
+        Class::Ours
+    } else if status.starts_with("5.1.") {
         Class::BadAddress
     } else if status.starts_with("5.2.") {
         Class::TryLater

@@ -67,7 +67,7 @@ impl Scene {
         rig.per_second = 400.0;
         // A day and a night in which anything may be sent.
         rig.timezone = zone_of_day();
-        let sink = Sink::start(Manners { delay: Duration::from_millis(30), recipient: None });
+        let sink = Sink::start(Manners { delay: Duration::from_millis(30), ..Manners::default() });
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()

@@ -101,6 +101,7 @@ on_both! {
         assert!(mail.header("List-Unsubscribe").unwrap().contains("/unsubscribe/"), "{}", mail.text);
         assert_eq!(mail.header("List-Unsubscribe-Post").as_deref(), Some("List-Unsubscribe=One-Click"));
         assert_eq!(mail.header("Auto-Submitted").as_deref(), Some("auto-generated"));
+        assert_eq!(mail.header("MIME-Version").as_deref(), Some("1.0"));
         // It bounces: the address is parked; a forged bounce, and the same one again, change nothing.
         let failed = Bounce { action: "failed".to_owned(), status: "5.1.1".to_owned() };
         for (recipient, expected) in [
@@ -147,6 +148,7 @@ on_both! {
         let world = rig.whole(NOON, Settings::default(), Manners::default());
         for (n, (status, state, contact)) in [
             ("5.1.1", "bad_address", "parked"),
+            ("5.1.8", "ours", "confirmed"),
             ("5.2.2", "try_later", "confirmed"),
             ("5.7.26", "ours", "confirmed"),
             ("4.4.7", "try_later", "confirmed"),
@@ -171,6 +173,33 @@ on_both! {
             let row = rows.iter().find(|row| row.text(0).unwrap() == address).unwrap();
             assert_eq!((row.text(1).unwrap().as_str(), row.text(2).unwrap().as_str()), (state, contact), "{status}");
         }
+    }
+
+    /// A bare 550 may be about us, and what is said to `DATA` is about the message: neither parks the address, nor stops the channel.
+    fn a_mail_servers_refusal_says_who_must_act(rig) {
+        let manners = Manners {
+            recipient: &[
+                ("0@example.org", "550 no"),
+                ("1@example.org", "550 5.7.1 no"),
+                ("2@example.org", "550 5.1.1 nobody"),
+            ],
+            message: &[("3@example.org", "554 5.6.0 no")],
+            ..Manners::default()
+        };
+        let world = rig.whole(NOON, Settings::default(), manners);
+        for n in 0..5 {
+            world.voter(&n.to_string(), &[(Channel::Email, &format!("{n}@example.org"))]);
+            world.take(&event(&n.to_string(), Received, 1, NOON));
+        }
+        world.settled();
+        let rows = world.rows(
+            "SELECT n.state, c.state FROM notice n JOIN contact c ON c.id = n.contact ORDER BY n.voter",
+        );
+        let states: Vec<_> = rows.iter().map(|row| (row.text(0).unwrap(), row.text(1).unwrap())).collect();
+        let ours = ("ours".to_owned(), "confirmed".to_owned());
+        let dead = ("bad_address".to_owned(), "parked".to_owned());
+        let well = ("sent".to_owned(), "confirmed".to_owned());
+        assert_eq!(states, [ours.clone(), ours.clone(), dead, ours, well]);
     }
 
     /// Another process, whose clock is ahead, filled the bucket: it does not fill up twice for the same time.

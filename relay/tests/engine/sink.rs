@@ -39,8 +39,14 @@ impl Mail {
 pub(crate) struct Manners {
     /// Between taking a message and saying so.
     pub(crate) delay: Duration,
-    /// The answer to each recipient, in place of `250`.
-    pub(crate) recipient: Option<&'static str>,
+    /// The answers to `RCPT` of some recipients, in place of `250`.
+    pub(crate) recipient: &'static [(&'static str, &'static str)],
+    /// The answers to `DATA` of a message to them, in place of `354`; then no message comes.
+    pub(crate) message: &'static [(&'static str, &'static str)],
+}
+
+fn answer_to(to: &str, answers: &[(&'static str, &'static str)]) -> Option<&'static str> {
+    answers.iter().find(|(address, _)| *address == to).map(|(_, answer)| *answer)
 }
 
 /// The server.
@@ -99,9 +105,13 @@ fn converse(stream: &TcpStream, tx: &Sender<Mail>, manners: &Manners) -> io::Res
             }
             "RCPT" => {
                 to = address();
-                say(manners.recipient.unwrap_or("250 OK"))?;
+                say(answer_to(&to, manners.recipient).unwrap_or("250 OK"))?;
             }
             "DATA" => {
+                if let Some(refusal) = answer_to(&to, manners.message) {
+                    say(refusal)?;
+                    continue;
+                }
                 say("354 go on")?;
                 let text = message(&mut reader)?;
                 let mail = Mail { return_path: return_path.clone(), to: to.clone(), text };
