@@ -6,24 +6,33 @@
 //!   stands, but for this: a time-out is no word, and a receipt that comes after it corrects it.
 //! - Any word proves that the provider took the message, even before our own call returned, or after it did not list it.
 //! - `delivered` means the number or the mailbox, not the person.
+//! - What says that the account or its number is refused is about every message: the notice is owed again, and its sender rests.
 
 use crate::alarm::{Alarm, raise};
 use crate::channel::Class;
-use crate::channel::code::{class, is_final, is_success, rank};
+use crate::channel::code::{
+    DAY_FULL, QUEUE_FULL, class, is_final, is_of_account, is_success, rank,
+};
 use crate::clock::Micros;
 use crate::config::Config;
+use crate::hours::Hours;
 use crate::news::Channel;
 use crate::notice::next_contact;
 use crate::params;
 use crate::store::{StoreError, Tx};
 use crate::suppress::suppress;
 use crate::voter::set_off;
+use jiff::tz::TimeZone;
 use std::time::Duration;
 
 /// How often a phone that was busy or not answered is called in all.
 const CALLS_MAX: i64 = 3;
-/// Between two such calls.
-const CALL_AGAIN: Duration = Duration::from_mins(20);
+/// Between two such calls, and after a text that the provider's queue had no room for.
+const AGAIN: Duration = Duration::from_mins(20);
+/// The carriers' day begins at midnight there.
+const CARRIERS_ZONE: &str = "America/Los_Angeles";
+/// How long a number rests whose texts the provider takes and then refuses.
+const SENDER_REST: Duration = Duration::from_mins(10);
 
 /// A word of a provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,7 +99,7 @@ pub fn word(
             now,
         ],
     )?;
-    apply(tx, config, (&notice, number, state == "absent"), word, now)?;
+    apply(tx, config, (attempt, &notice, number, state == "absent"), word, now)?;
     Ok(Heard::Changed)
 }
 
@@ -98,7 +107,7 @@ pub fn word(
 fn apply(
     tx: &mut Tx<'_>,
     config: &Config,
-    (notice, number, was_absent): (&str, i64, bool),
+    (attempt, notice, number, was_absent): (&str, &str, i64, bool),
     word: Word<'_>,
     now: Micros,
 ) -> Result<(), StoreError> {
@@ -132,6 +141,9 @@ fn apply(
     // A failure of an attempt that another one followed says nothing of the notice.
     if is_latest {
         let code = if word.code.is_empty() { word.status } else { word.code };
+        if is_of_account(code) {
+            return refused_account(tx, (attempt, notice), code, now);
+        }
         let of = if word.code.is_empty() && word.status == "undelivered" {
             Class::TryLater
         } else {
@@ -140,6 +152,34 @@ fn apply(
         failed(tx, notice, (of, code), now)?;
     }
     Ok(())
+}
+
+/// The office hears that an account, or its number, is refused.
+pub(crate) fn account_alarm(tx: &mut Tx<'_>, code: &str, now: Micros) -> Result<(), StoreError> {
+    let what = "A provider refuses the relay's account. Nothing is lost: look at the account, its number and its token.";
+    raise(tx, Alarm { county: "*", kind: "channel", subject: code, what }, now)
+}
+
+/// The provider took the message and says only now that it refuses the account or its number. The notice is owed again, and the sender's
+/// bucket stays empty for a while: else one notice after the other would be spent.
+fn refused_account(
+    tx: &mut Tx<'_>,
+    (attempt, notice): (&str, &str),
+    code: &str,
+    now: Micros,
+) -> Result<(), StoreError> {
+    account_alarm(tx, code, now)?;
+    tx.run(
+        "UPDATE notice SET state = 'owed', why = $2, next_at = $3, changed_at = $3
+         WHERE id = $1 AND state IN ('calling', 'unknown', 'sent', 'unconfirmed')",
+        params![notice, code, now],
+    )?;
+    tx.run(
+        "UPDATE bucket SET tokens = 0, filled_at = $2 WHERE filled_at < $2
+         AND name = (SELECT a.channel || ':' || a.sender FROM attempt a WHERE a.id = $1)",
+        params![attempt, now.plus(SENDER_REST)],
+    )
+    .map(drop)
 }
 
 /// What a failed notice was.
@@ -175,16 +215,17 @@ pub(crate) fn failed(
     now: Micros,
 ) -> Result<(), StoreError> {
     let Some(notice) = read(tx, id)? else { return Ok(()) };
-    let is_again = class == Class::TryLater
-        && notice.channel == Channel::Voice
-        && notice.tries < CALLS_MAX
-        && now.plus(CALL_AGAIN) < notice.not_after;
-    if is_again {
+    if code == DAY_FULL {
+        let what = "A carrier took as many texts as it takes in a day. The rest waits for its next day: ask for more, or set per_day so \
+                    that reminders leave room for news.";
+        raise(tx, Alarm { county: "*", kind: "channel", subject: code, what }, now)?;
+    }
+    if let Some(at) = again_at(&notice, (class, code), now).filter(|at| *at < notice.not_after) {
         return tx
             .run(
                 "UPDATE notice SET state = 'owed', why = $2, next_at = $3, tries = tries + 1,
                  changed_at = $4 WHERE id = $1",
-                params![id, code, now.plus(CALL_AGAIN), now],
+                params![id, code, at, now],
             )
             .map(drop);
     }
@@ -208,4 +249,20 @@ pub(crate) fn failed(
         Class::BadAddress | Class::TryLater => {}
     }
     next_contact(tx, id, now)
+}
+
+/// When a failed notice is tried again, if it is.
+fn again_at(notice: &Failed, (class, code): (Class, &str), now: Micros) -> Option<Micros> {
+    match (notice.channel, code) {
+        (Channel::Text, QUEUE_FULL) => Some(now.plus(AGAIN)),
+        (Channel::Text, DAY_FULL) => {
+            let day = Hours { from: 0, until: 24 * 60 };
+            let zone = TimeZone::get(CARRIERS_ZONE).ok();
+            Some(now.plus(zone.map_or(AGAIN, |zone| day.left(now, &zone))))
+        }
+        (Channel::Voice, _) if class == Class::TryLater && notice.tries + 1 < CALLS_MAX => {
+            Some(now.plus(AGAIN))
+        }
+        _ => None,
+    }
 }

@@ -25,6 +25,11 @@ impl Class {
     }
 }
 
+/// The provider's queue has no room for the text.
+pub(crate) const QUEUE_FULL: &str = "30001";
+/// The carrier takes no more texts of the number's campaign that day.
+pub(crate) const DAY_FULL: &str = "30023";
+
 /// What a code of the provider says of one message (Twilio's error dictionary; notify.md of carriers' codes).
 pub(crate) fn class(code: &str) -> Class {
     match code {
@@ -33,8 +38,8 @@ pub(crate) fn class(code: &str) -> Class {
         "21211" | "21214" | "21217" | "21601" | "21614" | "30005" | "30006" | "13223" | "13224" => {
             Class::BadAddress
         }
-        // Queue overflow, unreachable, unknown, daily cap.
-        "" | "30001" | "30003" | "30008" | "30023" | "busy" | "no-answer" | "canceled" => {
+        // Unreachable, unknown.
+        "" | QUEUE_FULL | DAY_FULL | "30003" | "30008" | "busy" | "no-answer" | "canceled" => {
             Class::TryLater
         }
         // 30004 blocked by the handset's owner or carrier: it is not to be tried again.

@@ -236,18 +236,61 @@ async fn judged(response: Response) -> Outcome {
             Err(_) => Outcome::Unknown { why: "answer".to_owned() },
         };
     }
-    let code = match response.json::<Problem>().await {
-        Ok(Problem { code: Some(code) }) => code.to_string(),
-        _ => status.as_u16().to_string(),
-    };
+    let said = response.json::<Problem>().await.ok().and_then(|problem| problem.code);
+    let code = said.map_or_else(|| status.as_u16().to_string(), |code| code.to_string());
     match status {
         // It is said to be not processed, and always safe to try again.
         StatusCode::TOO_MANY_REQUESTS => Outcome::NotSent { why: code, after, of: Trouble::Way },
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+        // Somebody on the way waited too long: it may have come through.
+        StatusCode::REQUEST_TIMEOUT => Outcome::Unknown { why: code },
+        // The token, or the account's place: so it goes with every message.
+        StatusCode::UNAUTHORIZED
+        | StatusCode::FORBIDDEN
+        | StatusCode::NOT_FOUND
+        | StatusCode::METHOD_NOT_ALLOWED => {
             Outcome::NotSent { why: code, after, of: Trouble::Account }
         }
         _ if is_of_account(&code) => Outcome::NotSent { why: code, after, of: Trouble::Account },
+        // Not the API itself, which always says a code: something that stands before it.
+        _ if status.is_client_error() && said.is_none() => {
+            Outcome::NotSent { why: code, after, of: Trouble::Account }
+        }
         _ if status.is_client_error() => Outcome::Refused { class: class(&code), code },
         _ => Outcome::Unknown { why: code },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::channel::Class;
+    use axum::http;
+
+    #[tokio::test]
+    async fn an_answer_says_whether_it_may_have_been_taken_and_whose_fault_it_is() {
+        let not_sent = |why: &str, after: Option<u64>, of| Outcome::NotSent {
+            why: why.to_owned(),
+            after: after.map(Duration::from_secs),
+            of,
+        };
+        let refused = |code: &str, class| Outcome::Refused { code: code.to_owned(), class };
+        let unknown = |why: &str| Outcome::Unknown { why: why.to_owned() };
+        for (status, body, expected) in [
+            (429, r#"{"code":20429}"#, not_sent("20429", Some(7), Trouble::Way)),
+            (401, r#"{"code":20003}"#, not_sent("20003", Some(7), Trouble::Account)),
+            (404, r#"{"code":20404}"#, not_sent("20404", Some(7), Trouble::Account)),
+            (405, "", not_sent("405", Some(7), Trouble::Account)),
+            (413, "<html>", not_sent("413", Some(7), Trouble::Account)),
+            (400, r#"{"code":30034}"#, not_sent("30034", Some(7), Trouble::Account)),
+            (400, r#"{"code":21211}"#, refused("21211", Class::BadAddress)),
+            (400, r#"{"code":99999}"#, refused("99999", Class::Ours)),
+            (408, "", unknown("408")),
+            (502, "<html>", unknown("502")),
+            (201, "<html>", unknown("answer")),
+        ] {
+            let answer = http::Response::builder().status(status).header("retry-after", "7");
+            let answer = Response::from(answer.body(body).unwrap());
+            assert_eq!(judged(answer).await, expected, "{status} {body}");
+        }
     }
 }

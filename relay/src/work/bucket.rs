@@ -12,14 +12,20 @@ const MILLI: i64 = 1_000;
 /// The least that a full bucket holds: the longest text must fit into the slowest one.
 const HOLDS_MIN: i64 = SEGMENTS_MAX as i64 * MILLI;
 
+/// How long a bucket is waited for before it is looked at again.
+const WAIT_MIN: Duration = Duration::from_millis(2);
+const WAIT_MAX: Duration = Duration::from_mins(1);
+
 /// A bucket, held by this transaction.
 #[derive(Debug)]
 pub(super) struct Bucket {
     name: String,
     tokens: i64,
     rate: i64,
-    /// Up to when it was filled: never before what another process wrote, whose clock may be ahead or whose turn came first.
+    /// Up to when it was filled: never before what another process wrote, whose clock may be ahead or whose turn came first. An empty
+    /// one that is filled up to later than now rests until then.
     filled_at: Micros,
+    rest: Duration,
     /// Segments that are left of the day's, if the day has a limit.
     day: Option<(String, i64)>,
 }
@@ -51,6 +57,7 @@ impl Bucket {
             tokens,
             rate: rate.milli_per_second,
             filled_at: filled_at.max(now),
+            rest: filled_at.since(now),
             day,
         })
     }
@@ -72,11 +79,12 @@ impl Bucket {
     /// How long until so many segments fill up.
     pub(super) fn wait(&self, segments: u32) -> Duration {
         if self.day.as_ref().is_some_and(|(_, left)| *left < i64::from(segments)) {
-            return Duration::from_mins(1);
+            return WAIT_MAX;
         }
         let lacking = (i64::from(segments) * MILLI - self.tokens).max(0);
         let millis = lacking.saturating_mul(1_000) / self.rate.max(1);
-        Duration::from_millis(u64::try_from(millis).unwrap_or(0)).max(Duration::from_millis(2))
+        let fill = Duration::from_millis(u64::try_from(millis).unwrap_or(0));
+        fill.saturating_add(self.rest).clamp(WAIT_MIN, WAIT_MAX)
     }
 
     /// Writes down what is left.

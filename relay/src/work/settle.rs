@@ -1,13 +1,12 @@
 //! Writes down what calls brought. It may be written twice, or after somebody else found it out: then it changes nothing.
 
 use super::Ended;
-use crate::alarm::{Alarm, raise};
 use crate::channel::code::is_final;
 use crate::channel::{Outcome, Trouble};
 use crate::clock::Micros;
 use crate::config::Config;
 use crate::params;
-use crate::receipt::{Word, failed, word};
+use crate::receipt::{Word, account_alarm, failed, word};
 use crate::store::{StoreError, Tx};
 use std::time::Duration;
 
@@ -97,8 +96,7 @@ fn not_sent(
         Trouble::Way | Trouble::Account => Duration::ZERO,
     };
     if of == Trouble::Account {
-        let what = "A provider refuses the relay's account. Nothing is lost: look at the account, its number and its token.";
-        raise(tx, Alarm { county: "*", kind: "channel", subject: why, what }, now)?;
+        account_alarm(tx, why, now)?;
     }
     tx.run(
         "UPDATE notice SET state = 'owed', why = $2, next_at = $3, tries = tries + $4, changed_at = $5

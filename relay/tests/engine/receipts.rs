@@ -1,7 +1,7 @@
 //! What providers say: late, twice, in any order, or never; and what is done when they say no.
 
 use crate::on_both;
-use crate::rig::{ACCOUNT, COUNTY, NOON, TOKEN, World, client, event, eventually, number};
+use crate::rig::{ACCOUNT, COUNTY, NOON, TOKEN, World, at, client, event, eventually, number};
 use crate::sink::Manners;
 use ballot_relay::callback::bounce::{self, Bounce};
 use ballot_relay::channel::Channels;
@@ -59,28 +59,103 @@ on_both! {
         assert_eq!(world.count("SELECT COUNT(*) FROM alarm WHERE kind = 'channel'"), 1);
     }
 
-    /// No receipt comes in three days: unconfirmed. The late one corrects it.
+    /// No receipt comes in three days: unconfirmed. The late callback corrects it.
     fn a_late_receipt_corrects_a_time_out(rig) {
-        let settings = Settings {
-            callbacks: false,
-            ends: BTreeMap::from([(number(0), End { status: "sent".to_owned(), error_code: None })]),
-            ..Settings::default()
-        };
+        let settings = Settings { callback_delay_ms: 2_000, ..Settings::default() };
         let world = rig.whole(NOON, settings, Manners::default());
         world.voter("0", &[(Channel::Text, &number(0))]);
         world.take(&event("0", Received, 1, NOON));
         world.settled();
         world.clock.advance(Duration::from_hours(73));
         eventually("a time-out", || world.notices() == ["received unconfirmed"]);
-        let attempt = &world.rows("SELECT id, provider_id FROM attempt")[0];
-        let (id, sid) = (attempt.text(0).unwrap(), attempt.text(1).unwrap());
-        let (relay, now) = (Arc::clone(&world.relay), world.clock.now());
-        world.write(move |tx| {
-            let late = Word { provider_id: &sid, status: "delivered", code: "" };
-            word(tx, &relay.config, &id, late, now)
-        });
-        assert_eq!(world.notices(), ["received delivered"]);
+        eventually("the late receipt", || world.notices() == ["received delivered"]);
         assert_eq!(world.count("SELECT timed_out FROM notice"), 1);
+    }
+
+    /// A phone that nobody answers is called three times in all, twenty minutes apart; a call that failed is not made again.
+    fn a_call_that_nobody_answers_is_made_again(rig) {
+        let end = |status: &str| End { status: status.to_owned(), error_code: None };
+        let ends = BTreeMap::from([(number(0), end("no-answer")), (number(1), end("busy")), (number(2), end("failed"))]);
+        let settings = Settings { ends, ..Settings::default() };
+        let world = rig.whole(NOON, settings, Manners::default());
+        for n in 0..3 {
+            world.voter(&n.to_string(), &[(Channel::Voice, &number(n))]);
+            world.take(&event(&n.to_string(), Received, 1, NOON));
+        }
+        for n_calls in [3, 5, 7] {
+            eventually("calls that ended", || {
+                world.relay.owed.notify_waiters();
+                world.count("SELECT COUNT(*) FROM receipt") == n_calls
+            });
+            world.clock.advance(Duration::from_mins(21));
+        }
+        world.settled();
+        assert_eq!(world.notices(), ["received try_later", "received try_later", "received ours"]);
+        let called = |n| world.accepted().iter().filter(|one| one.to == number(n)).count();
+        assert_eq!([0, 1, 2].map(called), [3, 3, 1]);
+    }
+
+    /// The provider's queue, or the carrier's day, is full: the text goes later, the other one on the carrier's next day.
+    fn a_text_that_there_is_no_room_for_goes_later(rig) {
+        let end = |code| End { status: "failed".to_owned(), error_code: Some(code) };
+        let ends = BTreeMap::from([(number(0), end(30_001)), (number(1), end(30_023))]);
+        let world = rig.whole(NOON, Settings { ends, ..Settings::default() }, Manners::default());
+        for n in 0..2 {
+            world.voter(&n.to_string(), &[(Channel::Text, &number(n))]);
+            world.take(&event(&n.to_string(), Received, 1, NOON));
+        }
+        eventually("two refusals", || world.count("SELECT COUNT(*) FROM notice WHERE tries = 1") == 2);
+        assert_eq!(world.notices(), ["received owed", "received owed"]);
+        let next = world.rows("SELECT next_at FROM notice ORDER BY voter");
+        let times = ["2026-10-20T12:20:00-06:00", "2026-10-21T00:00:00-07:00"].map(at);
+        assert_eq!([0, 1].map(|n: usize| next[n].at(0).unwrap()), times);
+        assert_eq!(world.count("SELECT COUNT(*) FROM alarm WHERE subject = '30023'"), 1);
+        world.settings(&Settings::default());
+        world.clock.set(at("2026-10-21T09:00:00-06:00"));
+        eventually("both texts", || {
+            world.relay.owed.notify_waiters();
+            world.notices() == ["received delivered", "received delivered"]
+        });
+        assert_eq!(world.accepted().len(), 4);
+    }
+
+    /// The number is not registered, which a callback says: its texts wait, and none is spent.
+    fn a_number_that_is_refused_later_rests(rig) {
+        let ends = BTreeMap::from([(number(0), End { status: "failed".to_owned(), error_code: Some(30_034) })]);
+        let world = rig.whole(NOON, Settings { ends, ..Settings::default() }, Manners::default());
+        world.voter("0", &[(Channel::Text, &number(0))]);
+        world.voter("1", &[(Channel::Text, &number(1))]);
+        world.take(&event("0", Received, 1, NOON));
+        eventually("an alarm", || world.count("SELECT COUNT(*) FROM alarm WHERE subject = '30034'") == 1);
+        world.settings(&Settings::default());
+        world.take(&event("1", Received, 1, NOON));
+        assert_eq!(world.accepted().len(), 1);
+        assert_eq!(world.notices(), ["received owed", "received owed"]);
+        world.clock.advance(Duration::from_mins(11));
+        eventually("both texts", || {
+            world.relay.owed.notify_waiters();
+            world.notices() == ["received delivered", "received delivered"]
+        });
+        let late = at("2026-10-20T12:10:00-06:00").0;
+        let mut told: Vec<_> = world.accepted().into_iter().map(|one| (one.to, one.created >= late)).collect();
+        told.sort();
+        assert_eq!(told, [(number(0), false), (number(0), true), (number(1), true)]);
+    }
+
+    /// There is no such account at that address: nothing is spent, the office is told, and all is sent when it is put right.
+    fn a_provider_that_is_not_found_loses_nothing(rig) {
+        let mut world = rig.whole(NOON, Settings::default(), Manners::default());
+        let url = world.config.text.as_ref().unwrap().api_url.clone();
+        world.config.text.as_mut().unwrap().api_url = format!("{url}/elsewhere");
+        world.restart();
+        world.voter("0", &[(Channel::Text, &number(0))]);
+        world.take(&event("0", Received, 1, NOON));
+        eventually("an alarm", || world.count("SELECT COUNT(*) FROM alarm WHERE subject = '404'") == 1);
+        assert_eq!(world.notices(), ["received owed"]);
+        world.config.text.as_mut().unwrap().api_url = url;
+        world.restart();
+        eventually("a text", || world.notices() == ["received delivered"]);
+        assert_eq!(world.accepted().len(), 1);
     }
 
     /// The first contact is dead: the next one hears it, once.
