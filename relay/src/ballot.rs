@@ -105,7 +105,7 @@ pub fn apply(
     change: &Change<'_>,
     now: Micros,
 ) -> Result<Applied, StoreError> {
-    let before = standing(tx, change)?;
+    let before = standing(tx, change, now)?;
     if let Some(before) = &before
         && before.voter != change.voter.voter
     {
@@ -162,7 +162,13 @@ struct Standing {
     event: String,
 }
 
-fn standing(tx: &mut Tx<'_>, change: &Change<'_>) -> Result<Option<Standing>, StoreError> {
+/// Where the ballot stands, held by this transaction. Of a ballot of which nothing is known yet the row is made, so that another
+/// transaction with first news of it waits, too.
+fn standing(
+    tx: &mut Tx<'_>,
+    change: &Change<'_>,
+    now: Micros,
+) -> Result<Option<Standing>, StoreError> {
     let sql = format!(
         "SELECT voter, status, reason, happened_at, event FROM ballot
          WHERE county = $1 AND election = $2 AND ballot = $3{}",
@@ -177,8 +183,26 @@ fn standing(tx: &mut Tx<'_>, change: &Change<'_>) -> Result<Option<Standing>, St
             event: row.text(4)?,
         })
     };
-    let found = tx.row(&sql, params![&change.voter.county, change.election, change.ballot])?;
-    found.map(read).transpose()
+    let key = params![&change.voter.county, change.election, change.ballot];
+    if let Some(row) = tx.row(&sql, key)? {
+        return read(row).map(Some);
+    }
+    let n_new = tx.run(
+        "INSERT INTO ballot (county, election, ballot, voter, status, happened_at, changed_at, event)
+         VALUES ($1, $2, $3, $4, '', $5, $6, '') ON CONFLICT (county, election, ballot) DO NOTHING",
+        params![
+            &change.voter.county,
+            change.election,
+            change.ballot,
+            &change.voter.voter,
+            change.happened_at,
+            now,
+        ],
+    )?;
+    if n_new > 0 {
+        return Ok(None);
+    }
+    tx.row(&sql, key)?.map(read).transpose()
 }
 
 /// Whether the change moves the ballot.
@@ -204,16 +228,12 @@ fn moves(tx: &mut Tx<'_>, before: &Standing, change: &Change<'_>) -> Result<bool
 
 fn put(tx: &mut Tx<'_>, change: &Change<'_>, now: Micros) -> Result<(), StoreError> {
     tx.run(
-        "INSERT INTO ballot (county, election, ballot, voter, status, reason, happened_at, changed_at, event)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-         ON CONFLICT (county, election, ballot) DO UPDATE SET status = excluded.status,
-         reason = excluded.reason, happened_at = excluded.happened_at,
-         changed_at = excluded.changed_at, event = excluded.event",
+        "UPDATE ballot SET status = $4, reason = $5, happened_at = $6, changed_at = $7, event = $8
+         WHERE county = $1 AND election = $2 AND ballot = $3",
         params![
             &change.voter.county,
             change.election,
             change.ballot,
-            &change.voter.voter,
             change.status.name(),
             change.reason,
             change.happened_at,

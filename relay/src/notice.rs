@@ -78,6 +78,9 @@ fn owe_next(tx: &mut Tx<'_>, owed: &Owed<'_>, now: Micros) -> Result<u64, StoreE
     if owed.bulk.is_some() {
         return Ok(0);
     }
+    // Two first contacts may fail at once, each in a transaction of its own: the second one waits, and sees that the first failed.
+    let held = format!("SELECT 1 FROM voter WHERE county = $1 AND voter = $2{}", tx.for_update());
+    tx.row(&held, params![&owed.voter.county, &owed.voter.voter])?;
     let alive = tx.count(
         "SELECT COUNT(*) FROM notice WHERE cause = $1 AND county = $2 AND voter = $3
          AND state IN ('owed', 'calling', 'unknown', 'sent', 'delivered', 'unconfirmed', 'withdrawn')",

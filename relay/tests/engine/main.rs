@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod apart;
+mod beside;
 mod browser;
 mod bulk;
 mod cluster;
