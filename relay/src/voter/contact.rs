@@ -14,9 +14,9 @@ const MAILBOX_BYTES_MAX: usize = 64;
 /// Digits of a number of the North American Numbering Plan.
 const NANP_DIGITS: usize = 10;
 /// Area codes of the plan that are not in the United States or its territories, nor in Canada.
-const FOREIGN_AREAS: [&str; 18] = [
-    "242", "246", "264", "268", "284", "345", "441", "473", "649", "664", "684", "721", "758",
-    "767", "784", "868", "869", "876",
+const FOREIGN_AREAS: [&str; 21] = [
+    "242", "246", "264", "268", "284", "345", "441", "473", "649", "658", "664", "721", "758",
+    "767", "784", "809", "829", "849", "868", "869", "876",
 ];
 /// Area codes that cost the called party's or the caller's money, or are no subscriber's.
 const SPECIAL_AREAS: [&str; 9] = ["900", "976", "800", "833", "844", "855", "866", "877", "888"];
@@ -201,6 +201,12 @@ mod tests {
             ("1035550100", None),
             ("303-055-0100", None),
             ("(876) 555-0100", None),
+            ("658 555 0100", None),
+            ("809 555 0100", None),
+            ("829 555 0100", None),
+            ("849 555 0100", None),
+            ("684 633 0100", Some("+16846330100")),
+            ("340 555 0100", Some("+13405550100")),
             ("900 555 0100", None),
             ("303 555 0100 ext 2", None),
             ("303\n555 0100", None),
