@@ -10,7 +10,7 @@
 //! - A job may be run again before it is answered (a deadlock, a connection that broke before the commit), so it only reads and
 //!   writes through its [`Tx`].
 //! - No transaction is open while anything else is waited for: jobs are plain functions, without await.
-//! - A queue holds `JOBS_MAX` jobs; who asks waits beyond that.
+//! - A queue holds `JOBS_MAX` jobs of tasks; a task that asks beyond that waits for room. A plain thread has one job at a time.
 //!
 //! Parameters are written `$1` to `$n`; every number is `BIGINT`. [`Tx::skip_locked`] is the one place where the engines differ.
 
@@ -24,10 +24,13 @@ pub use value::{Row, Value};
 use crossbeam_channel::{Sender, bounded};
 use std::fmt;
 use std::path::PathBuf;
-use tokio::sync::oneshot;
+use std::sync::Arc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
-/// Jobs that wait.
+/// Jobs of tasks that wait or run.
 const JOBS_MAX: usize = 1_024;
+/// Plain threads that ask at once.
+const THREADS_MAX: usize = 1_024;
 
 /// Parameters of a statement.
 #[macro_export]
@@ -40,7 +43,8 @@ macro_rules! params {
 pub enum StoreUrl {
     /// A file.
     Sqlite(PathBuf),
-    /// A server, in PostgreSQL's own form. `sslmode=require` and stricter ask for TLS with a certificate that is checked.
+    /// A server, in PostgreSQL's own form. `sslmode=require` is the strictest mode there is: TLS with a server whose certificate is good
+    /// for its name. Without a mode only a server on this machine is spoken to; `sslmode=disable` speaks in the clear to any.
     Postgres(String),
 }
 
@@ -160,6 +164,8 @@ struct Asked<T, F> {
     job: F,
     found: Option<T>,
     answer: oneshot::Sender<Result<T, StoreError>>,
+    /// A task's place in the queue.
+    _place: Option<OwnedSemaphorePermit>,
 }
 
 impl<T, F> Job for Asked<T, F>
@@ -184,21 +190,30 @@ where
 /// The database. Clones share its threads, which end with the last of them.
 #[derive(Clone)]
 pub struct Store {
-    writes: Sender<Box<dyn Job>>,
-    reads: Sender<Box<dyn Job>>,
+    writes: Queue,
+    reads: Queue,
+}
+
+/// Jobs on their way to the threads.
+#[derive(Clone)]
+struct Queue {
+    jobs: Sender<Box<dyn Job>>,
+    /// For tasks, which must not block.
+    room: Arc<Semaphore>,
 }
 
 impl Store {
     /// Opens the database and brings its schema up to date. `threads` is how many transactions run beside one another.
     pub fn open(url: &StoreUrl, threads: usize) -> Result<Self, StoreError> {
-        let (writes, writes_rx) = bounded(JOBS_MAX);
-        let (reads, reads_rx) = bounded(JOBS_MAX);
+        let (writes, writes_rx) = bounded(JOBS_MAX + THREADS_MAX);
+        let (reads, reads_rx) = bounded(JOBS_MAX + THREADS_MAX);
         match url {
             StoreUrl::Sqlite(file) => sqlite::start(file, threads, writes_rx, &reads_rx)?,
             // A connection does either.
             StoreUrl::Postgres(url) => postgres::start(url, threads, &writes_rx, &reads_rx)?,
         }
-        Ok(Self { writes, reads })
+        let queue = |jobs| Queue { jobs, room: Arc::new(Semaphore::new(JOBS_MAX)) };
+        Ok(Self { writes: queue(writes), reads: queue(reads) })
     }
 
     /// Writes, in one transaction; returns after the commit.
@@ -207,7 +222,7 @@ impl Store {
         T: Send + 'static,
         F: FnMut(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
     {
-        ask(&self.writes, job).await
+        self.writes.ask(job).await
     }
 
     /// Reads, all from one moment.
@@ -216,7 +231,7 @@ impl Store {
         T: Send + 'static,
         F: FnMut(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
     {
-        ask(&self.reads, job).await
+        self.reads.ask(job).await
     }
 
     /// [`Store::write`] for plain threads.
@@ -225,7 +240,7 @@ impl Store {
         T: Send + 'static,
         F: FnMut(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
     {
-        ask_now(&self.writes, job)
+        self.writes.ask_now(job)
     }
 
     /// [`Store::read`] for plain threads.
@@ -234,47 +249,43 @@ impl Store {
         T: Send + 'static,
         F: FnMut(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
     {
-        ask_now(&self.reads, job)
+        self.reads.ask_now(job)
     }
 }
 
 impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Store").field("writes", &self.writes.len()).finish_non_exhaustive()
+        f.debug_struct("Store").field("writes", &self.writes.jobs.len()).finish_non_exhaustive()
     }
 }
 
-async fn ask<T, F>(queue: &Sender<Box<dyn Job>>, job: F) -> Result<T, StoreError>
-where
-    T: Send + 'static,
-    F: FnMut(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
-{
-    let (answer, answered) = oneshot::channel();
-    let mut asked: Box<dyn Job> = Box::new(Asked { job, found: None, answer });
-    // The queue is seldom full; then this task makes way for others until there is room.
-    loop {
-        match queue.try_send(asked) {
-            Ok(()) => break,
-            Err(crossbeam_channel::TrySendError::Full(back)) => {
-                asked = back;
-                tokio::time::sleep(std::time::Duration::from_millis(2)).await;
-            }
-            Err(crossbeam_channel::TrySendError::Disconnected(_)) => {
-                return Err(StoreError::Closed);
-            }
-        }
+impl Queue {
+    /// Asks as a task does: what it waits for is awaited.
+    async fn ask<T, F>(&self, job: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnMut(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
+    {
+        let place = Arc::clone(&self.room).acquire_owned().await;
+        let place = Some(place.map_err(|_closed| StoreError::Closed)?);
+        let (answer, answered) = oneshot::channel();
+        // There is room: tasks have places, and threads are fewer than the rest.
+        self.jobs
+            .try_send(Box::new(Asked { job, found: None, answer, _place: place }))
+            .map_err(|_closed| StoreError::Closed)?;
+        answered.await.unwrap_or(Err(StoreError::Closed))
     }
-    answered.await.unwrap_or(Err(StoreError::Closed))
-}
 
-fn ask_now<T, F>(queue: &Sender<Box<dyn Job>>, job: F) -> Result<T, StoreError>
-where
-    T: Send + 'static,
-    F: FnMut(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
-{
-    let (answer, answered) = oneshot::channel();
-    if queue.send(Box::new(Asked { job, found: None, answer })).is_err() {
-        return Err(StoreError::Closed);
+    /// Asks as a plain thread does: it blocks.
+    fn ask_now<T, F>(&self, job: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnMut(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
+    {
+        let (answer, answered) = oneshot::channel();
+        self.jobs
+            .send(Box::new(Asked { job, found: None, answer, _place: None }))
+            .map_err(|_closed| StoreError::Closed)?;
+        answered.blocking_recv().unwrap_or(Err(StoreError::Closed))
     }
-    answered.blocking_recv().unwrap_or(Err(StoreError::Closed))
 }
