@@ -8,8 +8,11 @@
 //!   provider's accepting and our commit, the lease runs out and the outcome is *unknown*: `look` asks the provider by recipient, text
 //!   and time. Found: it is adopted. Not found: it is owed again. Texts and calls are therefore sent at most once, e-mails, of which no
 //!   server can be asked, at most once more and with the same `Message-ID`.
-//! - What it cannot hold against: a process that is stopped (not killed) between its commit and its call for longer than the lease, and a
-//!   provider that lists a message only after `settle_after`. Both are noticed when a word about the first attempt comes, and alarmed.
+//! - Leases are by the wall clock, which all processes that share a database must agree on: NTP keeps it, and neither a step nor a
+//!   difference between machines may come near `settle_after` less `call_timeout`.
+//! - What it cannot hold against: a process that is stopped (not killed) between its commit and its call for longer than the lease, a
+//!   clock that jumps by as much, and a provider that lists a message only after `settle_after`. They are noticed when a word about the
+//!   first attempt comes, and alarmed.
 //! - Quiet hours, suppression, the contact's state, limits of sender and address, and the words are looked at in the transaction that
 //!   commits the attempt, so that nothing overtakes a STOP.
 //! - Several processes share one database: rows are claimed with `FOR UPDATE SKIP LOCKED`, tokens are in a row of their own.

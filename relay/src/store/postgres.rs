@@ -3,13 +3,14 @@
 use super::{Engine, EngineError, Job, Row, StoreError, Tx, Value, schema};
 use bytes::BytesMut;
 use crossbeam_channel::{Receiver, Select};
-use postgres::config::SslMode;
+use postgres::config::{Host, SslMode};
 use postgres::error::SqlState;
 use postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 use postgres::{Client, Config, NoTls, Statement};
 use rustls_platform_verifier::BuilderVerifierExt;
 use std::collections::HashMap;
 use std::error::Error;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -56,6 +57,18 @@ fn open_error(error: EngineError) -> StoreError {
     StoreError::Open("of PostgreSQL".to_owned(), error)
 }
 
+/// Whether all its addresses are of this machine.
+fn is_here(config: &Config) -> bool {
+    let is_loopback = |host: &Host| match host {
+        Host::Tcp(name) => {
+            name == "localhost" || name.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
+        }
+        Host::Unix(_) => true,
+    };
+    let addresses = config.get_hostaddrs();
+    config.get_hosts().iter().all(is_loopback) && addresses.iter().all(IpAddr::is_loopback)
+}
+
 /// Where it is, and the connection while there is one.
 struct Server {
     config: Config,
@@ -66,6 +79,11 @@ impl Server {
     fn new(url: &str) -> Result<Self, StoreError> {
         let mut config: Config = url.parse().map_err(|error| open_error(told(&error)))?;
         config.connect_timeout(CONNECT_TIMEOUT).application_name("ballot-relay");
+        if config.get_ssl_mode() == SslMode::Prefer && !is_here(&config) {
+            let what = "it is on another machine, and what is kept of voters would go there in the clear: add sslmode=require, or \
+                        sslmode=disable where the network itself is encrypted";
+            return Err(open_error(EngineError(what.to_owned())));
+        }
         Ok(Self { config, open: None })
     }
 
@@ -291,4 +309,27 @@ fn told(error: &postgres::Error) -> EngineError {
         Some(said) => format!("{} ({})", said.message(), said.code().code()),
         None => crate::told::chain(error),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_goes_to_another_machine_in_the_clear_by_default() {
+        for (url, expected) in [
+            ("postgres://relay@localhost/relay", true),
+            ("postgres://relay@127.0.0.1/relay", true),
+            ("postgres://relay@[::1]/relay", true),
+            ("postgres:///relay?host=/run/postgresql", true),
+            ("postgres://relay@db.example.gov/relay", false),
+            ("postgres://relay@192.0.2.1/relay?sslmode=prefer", false),
+            ("postgres://relay@localhost,db.example.gov/relay", false),
+            ("postgres://relay@localhost/relay?hostaddr=192.0.2.1", false),
+            ("postgres://relay@db.example.gov/relay?sslmode=require", true),
+            ("postgres://relay@db.example.gov/relay?sslmode=disable", true),
+        ] {
+            assert_eq!(Server::new(url).is_ok(), expected, "{url}");
+        }
+    }
 }
