@@ -6,7 +6,7 @@
 use crate::on_both;
 use crate::rig::{
     ACCOUNT, Accepted, COUNTY, Deadline, ELECTION, Rig, accepted, client, enrolled, event,
-    eventually, number, pause, say, written, zone_of_day,
+    eventually, free, number, pause, say, written, zone_of_day,
 };
 use crate::sink::{Mail, Manners, Sink};
 use ballot_relay::clock::{Clock as _, SystemClock};
@@ -14,6 +14,7 @@ use ballot_relay::config::Config;
 use ballot_relay::news::{Channel, Kind};
 use ballot_relay::stand_in::Settings;
 use ballot_relay::store::Store;
+use ballot_relay::template::segments;
 use ballot_relay::voter::{Enrolment, VoterId};
 use relay_wire::{CONTENT_TYPE, HEADER_ID, HEADER_SIGNATURE, HEADER_TIMESTAMP, Secret, Status};
 use std::collections::BTreeMap;
@@ -36,11 +37,41 @@ const BETWEEN_MS_MAX: u64 = 900;
 on_both! {
     /// See above.
     fn nothing_is_lost_and_nothing_comes_twice(rig) {
-        let mut scene = Scene::set(rig);
+        let mut scene = Scene::set(rig, 400.0);
         scene.deliver_while_killing();
         let told = scene.wait_for_the_end();
         scene.judge(&told);
+        // Else the kills missed what they are for.
+        assert!(scene.doubtful() > 0, "no outcome was ever unknown");
     }
+}
+
+/// Two relays share one database: none is lost, none comes twice, together they keep to the provider's rate, and when one is killed the other
+/// goes on with what it left.
+#[test]
+fn two_relays_share_one_database() {
+    const RATE: f64 = 120.0;
+    let mut scene = Scene::set(Rig::postgres(), RATE);
+    let own = |address| format!("listen = '{address}'");
+    let mut config = scene.rig.config(Some(&scene.provider), Some(scene.sink.address));
+    for address in [scene.rig.pages, scene.rig.stations] {
+        config = config.replace(&own(address), &own(free()));
+    }
+    written(scene.rig.folder.path(), "second.toml", &config);
+    scene.second = Some(scene.run_relay("second.toml"));
+    let url = format!("http://{}/events", scene.rig.stations);
+    scene.runtime.block_on(deliver(url, scene.rig.secret.clone()));
+    kill(scene.relay.take());
+    let told = scene.wait_for_the_end();
+    scene.judge(&told);
+    // Full when it began, the bucket let through no more than it held and what filled it up since.
+    let texts = told.accepted.iter().filter(|one| one.kind == "text");
+    let n_segments: u32 = texts.clone().map(|one| segments(&one.body)).sum();
+    let times = texts.map(|one| one.created);
+    let micros = times.clone().max().unwrap() - times.min().unwrap();
+    let floor = Duration::from_secs_f64((f64::from(n_segments) - RATE) / RATE);
+    say(&format!("{n_segments} segments in {micros} us, at least {floor:?}"));
+    assert!(Duration::from_micros(micros.unsigned_abs()) > floor.mul_f64(0.9));
 }
 
 struct Scene {
@@ -52,6 +83,7 @@ struct Scene {
     store: Option<Store>,
     stand_in: Option<Child>,
     relay: Option<Child>,
+    second: Option<Child>,
     random: u64,
 }
 
@@ -61,10 +93,10 @@ struct Told {
 }
 
 impl Scene {
-    fn set(mut rig: Rig) -> Self {
+    fn set(mut rig: Rig, per_second: f64) -> Self {
         "call_timeout = '1s'\nsettle_after = '2500ms'\nretry_after = '50ms'\nask_after = '1s'\n"
             .clone_into(&mut rig.sending);
-        rig.per_second = 400.0;
+        rig.per_second = per_second;
         // A day and a night in which anything may be sent.
         rig.timezone = zone_of_day();
         let sink = Sink::start(Manners { delay: Duration::from_millis(30), ..Manners::default() });
@@ -84,6 +116,7 @@ impl Scene {
             store: None,
             stand_in: None,
             relay: None,
+            second: None,
             random,
         };
         scene.start_stand_in();
@@ -148,6 +181,11 @@ impl Scene {
     }
 
     fn start_relay(&mut self) {
+        self.relay = Some(self.run_relay("relay.toml"));
+    }
+
+    /// A relay that is ready, with that configuration.
+    fn run_relay(&self, config: &str) -> Child {
         let dir = self.rig.folder.path();
         let deadline = Deadline::new();
         loop {
@@ -159,15 +197,14 @@ impl Scene {
             let mut child = Command::new(env!("CARGO_BIN_EXE_ballot-relay"))
                 .arg("run")
                 .arg("--config")
-                .arg(dir.join("relay.toml"))
+                .arg(dir.join(config))
                 .env("RUST_LOG", "warn")
                 .stdout(Stdio::piped())
                 .stderr(log)
                 .spawn()
                 .unwrap();
             if first_line(&mut child).starts_with("ready") {
-                self.relay = Some(child);
-                return;
+                return child;
             }
             child.wait().unwrap();
             deadline.check("a relay that starts");
@@ -291,13 +328,11 @@ impl Scene {
         }
         let (resolved, n_doubtful) = (self.resolved(), self.doubtful());
         say(&format!(
-            "{} notices, {KILLS} kills: {resolved:?} attempts, {n_doubtful} taken that nobody had answered, \
+            "{} notices: {resolved:?} attempts, {n_doubtful} taken that nobody had answered, \
              {n_again} e-mails twice, {} unconfirmed",
             TEXTS + CALLS + EMAILS,
             unconfirmed.len()
         ));
-        // Else the kills missed what they are for.
-        assert!(n_doubtful > 0, "no outcome was ever unknown");
     }
 
     fn unconfirmed(&self) -> Vec<String> {
@@ -335,6 +370,7 @@ impl Scene {
 impl Drop for Scene {
     fn drop(&mut self) {
         kill(self.relay.take());
+        kill(self.second.take());
         kill(self.stand_in.take());
     }
 }
