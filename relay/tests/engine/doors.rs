@@ -221,14 +221,14 @@ fn openssl(folder: &std::path::Path, arguments: &str) {
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
 }
 
-fn authority(folder: &std::path::Path) {
+pub(crate) fn authority(folder: &std::path::Path) {
     openssl(
         folder,
         "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout ca.key -out ca.crt -days 30 -subj /CN=authority",
     );
 }
 
-fn certificate(folder: &std::path::Path, name: &str) {
+pub(crate) fn certificate(folder: &std::path::Path, name: &str) {
     written(folder, "names", "subjectAltName=DNS:localhost\n");
     openssl(
         folder,

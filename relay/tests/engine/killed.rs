@@ -384,7 +384,7 @@ fn address(n: usize) -> (Channel, String) {
     }
 }
 
-fn first_line(child: &mut Child) -> String {
+pub(crate) fn first_line(child: &mut Child) -> String {
     let mut line = String::new();
     // The pipe stays open: a program that says more must not die of it.
     let mut reader = BufReader::new(child.stdout.as_mut().unwrap());
@@ -392,7 +392,7 @@ fn first_line(child: &mut Child) -> String {
     line.trim().to_owned()
 }
 
-fn kill(child: Option<Child>) {
+pub(crate) fn kill(child: Option<Child>) {
     if let Some(mut child) = child {
         child.kill().unwrap();
         child.wait().unwrap();

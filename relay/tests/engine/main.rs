@@ -14,6 +14,7 @@ mod forged;
 mod gate;
 mod hours;
 mod killed;
+mod mail;
 mod office;
 mod order;
 mod pages;
