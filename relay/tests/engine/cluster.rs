@@ -70,13 +70,13 @@ impl Cluster {
     /// Starts it anew with a port of the loopback that it serves over TLS alone, as `server.crt` and `server.key` of that folder.
     pub(crate) fn serve_tls(&mut self, folder: &Path, port: u16) {
         self.kill();
-        let data = self.folder.path().join("data");
+        let files = self.folder.path().join("data");
         for name in ["server.crt", "server.key"] {
-            fs::copy(folder.join(name), data.join(name)).unwrap();
-            give(&data.join(name), 0o600);
+            fs::copy(folder.join(name), files.join(name)).unwrap();
+            give(&files.join(name), 0o600);
         }
         fs::write(
-            data.join("pg_hba.conf"),
+            files.join("pg_hba.conf"),
             "local all all trust\nhostssl all all 127.0.0.1/32 trust\n",
         )
         .unwrap();
