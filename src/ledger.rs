@@ -46,7 +46,7 @@ mod writer;
 pub use at_scanners::SignedInAt;
 pub use batches::{
     BatchCount, BatchRequest, BatchReversal, BatchScan, BatchStory, ClosedBatch, Closing, Contents,
-    Difference, LeftAlone, NewBatch, NotBatched, NotReversed, OpenBatch, Reversed,
+    Difference, IN_NO_BATCH, LeftAlone, NewBatch, NotBatched, NotReversed, OpenBatch, Reversed,
 };
 pub use book::{OpenError, Settings, WriteError};
 pub use cell::write_csv_row;
@@ -74,9 +74,9 @@ pub use proposals::{Done, NotDone, Party, Proposal};
 pub use report::{
     After, BallotStory, BatchDay, BatchPage, BatchReport, BatchSheet, Chapter, CheckpointEntry,
     CheckpointPage, ClerkScans, DayReport, DaySheet, Exception, Exceptions, FieldDifference, Flow,
-    HandCounts, HourScans, ImportDifference, ImportEntry, ImportPage, ImportSheet, NamedScans,
-    OutboxPage, QuarterScans, ReadError, Reader, Reconciliation, Report, ScanSums, Undoable,
-    VoterChange,
+    HandCounts, HourScans, ImportDifference, ImportEntry, ImportPage, ImportSheet, Mover,
+    NamedScans, OutboxPage, Pulled, QuarterScans, ReadError, Reader, Reconciliation, Report,
+    ScanSums, Undoable, VoterChange,
 };
 pub use schema::SchemaError;
 pub use sheets::{NoSheet, Renewal, SheetCode, SheetCodes, SheetRequest};

@@ -9,6 +9,8 @@ mod hands;
 #[path = "desk_pages/hostile.rs"]
 mod hostile;
 mod support;
+#[path = "desk_pages/told.rs"]
+mod told;
 
 use ballot_intake::desk::{Access, Method, ROUTES};
 use support::relay::{Behavior, Relay, SECRET};

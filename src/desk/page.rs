@@ -7,6 +7,7 @@ use super::view::{detail, said, scanner};
 use super::visit::Visit;
 use super::words::{Lang, Words};
 use crate::config::Run;
+use crate::ledger::{Exception, IN_NO_BATCH, Mover, Pulled};
 use askama::Template;
 use axum::body::Body;
 use axum::http::{Response, StatusCode};
@@ -98,6 +99,40 @@ impl<'v> Frame<'v> {
     /// What the ledger says of a scan, in the language's own words as far as there are some.
     pub(super) fn detail(&self, said: &str) -> String {
         detail(said, self.words)
+    }
+
+    /// Why an exception is one.
+    pub(super) fn exception(&self, exception: &Exception) -> Option<String> {
+        match &exception.pulled {
+            Some(Pulled { status, reason, by }) => {
+                let (key, by) = match by {
+                    Mover::File(file) => ("exceptions.by_file", file),
+                    Mover::Person(who) => ("exceptions.by_person", who),
+                };
+                let because = |why: &String| {
+                    self.words.with("story.because", &[("why", &self.said(why))])
+                };
+                let because = reason.as_ref().map(because).unwrap_or_default();
+                let status = self.word("status", status.name());
+                let values = [("status", &*status), ("because", &*because), ("by", &**by)];
+                Some(self.words.with(key, &values))
+            }
+            // What somebody wrote when the batch was closed.
+            None if exception.difference.is_some() => exception.reason.clone(),
+            None => exception.reason.as_deref().map(|why| self.detail(why)),
+        }
+    }
+
+    /// Whether that names a batch.
+    #[expect(clippy::unused_self, reason = "templates have the frame")]
+    pub(super) fn is_batch(&self, name: &str) -> bool {
+        name != IN_NO_BATCH
+    }
+
+    /// A batch's name, or what stands for none.
+    pub(super) fn batch(&self, name: &str) -> String {
+        let name = if name == IN_NO_BATCH { self.t("w.no_batch") } else { name };
+        name.to_owned()
     }
 
     /// A scanner's name, or what stands for one.

@@ -278,6 +278,9 @@ mod tests {
             names("reason", &Reason::ALL.map(Reason::name), ""),
             names("role", &Role::ALL.map(Role::name), ""),
             names("received_by", &["mail", "drop_box", "in_person", "other"], ""),
+            names("short", &Verdict::ALL.map(Verdict::name), ""),
+            names("short", &["difference", "to_pull"], ""),
+            names("exceptions", &["by_file", "by_person"], ""),
         ]
         .concat()
         {

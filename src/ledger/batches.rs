@@ -31,6 +31,9 @@ pub(super) use reverse::{Reversal, reversible};
 /// The number that stands where a scan is in no batch.
 pub(super) const NO_BATCH: u32 = 0;
 
+/// What stands in place of its name.
+pub const IN_NO_BATCH: &str = "none";
+
 /// Longest text that is written about a batch, in characters.
 pub(super) const TEXT_CHARACTERS_MAX: usize = 200;
 
@@ -227,7 +230,7 @@ struct BatchRow {
 
 /// The name of a batch: `<station>-<n>`. Scans of commands are in none.
 pub(super) fn name(station: &str, number: u32) -> String {
-    if number == NO_BATCH { "none".to_owned() } else { format!("{station}-{number}") }
+    if number == NO_BATCH { IN_NO_BATCH.to_owned() } else { format!("{station}-{number}") }
 }
 
 fn row_of(conn: &Connection, number: u32) -> rusqlite::Result<Option<BatchRow>> {

@@ -13,7 +13,7 @@ mod undoable;
 
 pub use self::batch::BatchSheet;
 pub use self::day::{DayReport, HourScans, NamedScans};
-pub use self::exceptions::{After, Exception, Exceptions};
+pub use self::exceptions::{After, Exception, Exceptions, Mover, Pulled};
 pub use self::imports::{FieldDifference, ImportDifference, ImportEntry, ImportPage, ImportSheet};
 pub use self::pages::{
     BatchPage, CheckpointEntry, CheckpointPage, ClerkScans, DaySheet, OutboxPage, QuarterScans,

@@ -4,6 +4,7 @@
 //! first. A page has a bound, and says where the next one begins.
 
 use super::{ReadError, Reader};
+use crate::ballot::Status;
 use crate::clock::Micros;
 use crate::ledger::batches;
 use crate::ledger::fact::{Event, Fact};
@@ -48,6 +49,36 @@ pub struct Exception {
     pub difference: Option<i64>,
     /// Whether the ballot of a scan that was held or late was moved on since; null where nothing in the ledger could say so.
     pub settled: Option<bool>,
+    /// Of an envelope to pull, what `reason` says, for those who tell it in another language.
+    #[serde(skip)]
+    pub pulled: Option<Pulled>,
+}
+
+/// What moved a ballot out after its envelope had come in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pulled {
+    /// Where the ballot stands.
+    pub status: Status,
+    /// Why.
+    pub reason: Option<String>,
+    /// Who or what moved it.
+    pub by: Mover,
+}
+
+/// Who or what moved a ballot out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Mover {
+    /// A mail ballot file of that name.
+    File(String),
+    /// Somebody of that name.
+    Person(String),
+}
+
+impl Exception {
+    /// Whether it waits for somebody.
+    pub fn is_open(&self) -> bool {
+        self.pulled.is_some() || self.settled == Some(false)
+    }
 }
 
 /// Where a page begins.
@@ -191,6 +222,7 @@ impl Reader {
                 reason: scan.reason,
                 difference: None,
                 settled: scan.verdict.is_decided_later().then_some(!waits),
+                pulled: None,
             }),
             Fact::BatchClosed(closed) => Ok(Exception {
                 seq,
@@ -204,6 +236,7 @@ impl Reader {
                 reason: closed.explanation,
                 difference: Some(i64::from(closed.counted) - i64::from(closed.envelopes)),
                 settled: None,
+                pulled: None,
             }),
             _ => Err(rows::foreign(2, "the row of an exception is none")),
         }

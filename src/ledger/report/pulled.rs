@@ -5,7 +5,7 @@
 //!   their rows.
 
 use super::Reader;
-use super::exceptions::Exception;
+use super::exceptions::{Exception, Mover, Pulled};
 use super::story::{BallotStory, Chapter};
 use crate::ballot::Status;
 use crate::ledger::batches::{NO_BATCH, name};
@@ -85,10 +85,15 @@ fn to_pull(story: BallotStory) -> Option<Exception> {
         stands = Some(to);
     }
     let left = left?;
-    let because = reason.map(|why| format!(" ({why})")).unwrap_or_default();
+    let because = reason.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
+    let by = by(&left);
+    let told = match &by {
+        Mover::File(file) => format!("by the file {file}"),
+        Mover::Person(who) => format!("by {who}"),
+    };
     Some(Exception {
         seq: left.seq,
-        reason: Some(format!("{status}{because} {} after it came in", by(&left))),
+        reason: Some(format!("{status}{because} {told} after it came in")),
         id: left.id,
         what: TO_PULL.to_owned(),
         at: left.at,
@@ -98,10 +103,11 @@ fn to_pull(story: BallotStory) -> Option<Exception> {
         ballot: Some(ballot),
         difference: None,
         settled: None,
+        pulled: Some(Pulled { status, reason, by }),
     })
 }
 
-fn by(chapter: &Chapter) -> String {
-    let what = if chapter.what == "imported" { "by the file" } else { "by" };
-    format!("{what} {}", chapter.by)
+fn by(chapter: &Chapter) -> Mover {
+    let by = chapter.by.clone();
+    if chapter.what == "imported" { Mover::File(by) } else { Mover::Person(by) }
 }

@@ -1,0 +1,78 @@
+//! What the pages tell of what happened, in both languages: nothing that the ledger or the command line tells is left out there.
+
+use super::{done, payload, signed_in, staffed};
+use crate::support::station::Station;
+use crate::support::web::Web;
+use crate::support::{BAD, GOOD};
+
+/// Who reads in Spanish.
+fn in_spanish(station: &Station, name: &str) -> Web {
+    let mut web = signed_in(station, name);
+    web.cookies.push(("lang".to_owned(), "es".to_owned()));
+    web
+}
+
+/// Has the station take in a mail ballot file of that name, given as its lines.
+#[track_caller]
+fn import(station: &Station, name: &str, lines: &[&str]) {
+    let file = station.path(name);
+    std::fs::write(&file, lines.join("\n")).unwrap();
+    let done = station.run(&["import", file.to_str().unwrap(), "--layout", "generic"]);
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+}
+
+#[track_caller]
+fn has(body: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(body.contains(part), "{part}: {body}");
+    }
+}
+
+/// The work list hid an envelope that must not be counted: without words, as settled, with a link to nowhere.
+#[test]
+fn an_envelope_to_pull_stands_open_on_top_of_the_exceptions_with_its_reason() {
+    let station = staffed();
+    let scanner = station.plug("left");
+    let daemon = station.start();
+    for ballot in [1, 2] {
+        assert_eq!(scanner.ask(payload(ballot).as_bytes()), GOOD);
+    }
+    let voided = "000000001,V00000001,voided,voted_in_person";
+    import(&station, "late.csv", &["ballot,voter,status,reason", voided]);
+    let (mut sue, set) = (signed_in(&station, "sue"), "/ballots/202611/000000002/set");
+    done(&mut sue, set, &[("status", "voided"), ("reason", "replaced")]);
+    let page = sue.get("/exceptions").body;
+    assert_eq!(page.matches("<strong>OPEN</strong>").count(), 2, "{page}");
+    assert_eq!(page.matches("<th scope=\"row\">envelope to pull</th>").count(), 2, "{page}");
+    has(
+        &page,
+        &[
+            "now voided (the voter voted in person), by the file late.csv",
+            "now voided (it was replaced by another ballot), by sue",
+            "<a href=\"/batches/intake-1-1\">intake-1-1</a>",
+        ],
+    );
+    assert!(!page.contains("to_pull"), "{page}");
+    let page = in_spanish(&station, "sue").get("/exceptions").body;
+    has(&page, &["<strong>PENDIENTE</strong>", "sobre que sacar", "por el archivo late.csv"]);
+    has(&page, &["ahora anulada (el votante vot\u{f3} en persona)"]);
+    daemon.stop();
+    station.verify();
+}
+
+/// A code of a command that is refused is in no batch: there is nothing to lead to.
+#[test]
+fn what_is_in_no_batch_leads_to_none() {
+    let station = staffed();
+    let scanner = station.plug("left");
+    let daemon = station.start();
+    assert_eq!(scanner.ask(b"BIS1:4Q7K:1:U:0123456789ABCDEF"), BAD);
+    let (mut ada, mut spanish) = (signed_in(&station, "ada"), in_spanish(&station, "ada"));
+    for path in ["/exceptions", "/reconciliation", "/day"] {
+        let page = ada.get(path).body;
+        assert!(page.contains("in no batch") && !page.contains("/batches/none"), "{path}: {page}");
+        assert!(spanish.get(path).body.contains("en ning\u{fa}n lote"), "{path}");
+    }
+    daemon.stop();
+    station.verify();
+}
