@@ -270,13 +270,18 @@ fn a_scan_is_told_after_its_commit_with_words_counts_and_place() {
     assert!(!page.body.contains("<script>alert"), "{}", page.body);
     assert_eq!(scanner.ask(payload(4).as_bytes()), GOOD);
     assert_eq!(stream.scan()["state"]["batch_scans"], 3);
+    let (_, again) = web.stream().next().unwrap();
+    assert_eq!((&again["daemon"], &again["has_verdict"]), (&hello["daemon"], &true.into()));
     let page = web.get("/");
     assert!(!page.body.contains("alert(1)"), "{}", page.body);
     assert!(page.body.contains("intake-1-1 \u{b7} 3") && page.body.contains("intake-1-1 \u{b7} 1"));
     daemon.stop();
 
-    // A new daemon knows the last scans, and shows none of them as its own verdict.
+    // A new daemon knows the last scans, and shows none of them as its own verdict: pages that are open know it by its id.
     let daemon = station.start();
+    let (_, anew) = Web::at(&station).stream().next().unwrap();
+    assert_ne!(hello["daemon"], anew["daemon"]);
+    assert_eq!((&anew["has_verdict"], &anew["scans"][0]["says"]), (&false.into(), &"Ballot received".into()));
     let page = Web::at(&station).get("/");
     assert!(page.body.contains("data-tone=\"idle\""), "{}", page.body);
     assert!(page.body.contains("intake-1-1 \u{b7} 3") && page.body.contains("Code not readable"));

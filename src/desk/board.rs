@@ -76,7 +76,9 @@ pub(super) struct Board {
     pub(super) at: Micros,
     operators: Vec<Operator>,
     had_operators: bool,
-    /// Scans that were seen, those among them that were before this daemon.
+    /// When this daemon began to look: no two daemons of a station have the same.
+    pub(super) began: Micros,
+    /// Scans that were seen, and up to which of them they were read from the ledger, which has no faults.
     seen: u64,
     before: u64,
 }
@@ -89,7 +91,7 @@ pub(super) enum Works {
 }
 
 impl Board {
-    /// Whether the newest scan shown was judged by this daemon.
+    /// Whether the newest scan shown is the last one that this daemon judged: what is read from the ledger may lack a fault.
     pub(super) fn has_verdict(&self) -> bool {
         self.scans.front().is_some_and(|seen| seen.number > self.before)
     }
@@ -269,6 +271,7 @@ impl Looker {
             at: clock.now(),
             operators,
             had_operators,
+            began: clock.now(),
             seen,
             before: seen,
         };
@@ -394,6 +397,7 @@ impl Looker {
             if self.board.scans.is_empty() {
                 self.board.seen += u64::try_from(reading.scans.len()).unwrap_or_default();
                 self.board.scans = numbered(reading.scans, self.board.seen);
+                self.board.before = self.board.seen;
             }
         }
         self.publish(standing, Of::Standing);

@@ -109,6 +109,12 @@ pub(super) struct StateView {
 /// What a page is told.
 #[derive(Debug, Serialize)]
 pub(super) struct Told {
+    /// Which daemon tells it, at the begin of a stream.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    daemon: Option<i64>,
+    /// Whether the newest scan is this daemon's last verdict, likewise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    has_verdict: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     scan: Option<ScanView>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -143,7 +149,8 @@ impl News<'_> {
             Some(scan) => ("scan", scan.number),
             None => ("state", 0),
         };
-        sent(name, number, &Told { scan, scans: None, state: self.tell.state(self.board, words) })
+        let state = self.tell.state(self.board, words);
+        sent(name, number, &Told { daemon: None, has_verdict: None, scan, scans: None, state })
     }
 }
 
@@ -167,15 +174,18 @@ pub(super) const fn tone_of(verdict: Verdict) -> &'static str {
 }
 
 impl Tell {
-    /// All that a page shows, for the begin of a stream.
+    /// All that a page shows, for the begin of a stream: a page that heard another daemon before must not take this one's list for a
+    /// verdict.
     pub(super) fn hello(&self, board: &Board, words: Words<'_>) -> Bytes {
-        sent("hello", 0, &self.all(board, words))
+        let (daemon, has_verdict) = (Some(board.began.0), Some(board.has_verdict()));
+        sent("hello", 0, &Told { daemon, has_verdict, ..self.all(board, words) })
     }
 
     /// All that a page shows.
     pub(super) fn all(&self, board: &Board, words: Words<'_>) -> Told {
         let scans = board.scans.iter().map(|seen| self.scan(seen, words)).collect();
-        Told { scan: None, scans: Some(scans), state: self.state(board, words) }
+        let state = self.state(board, words);
+        Told { daemon: None, has_verdict: None, scan: None, scans: Some(scans), state }
     }
 
     /// A scan in words.

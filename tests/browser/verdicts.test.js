@@ -5,7 +5,7 @@ import path from "node:path";
 import { after, before, describe, test } from "node:test";
 import { launch, open } from "./support/chrome.js";
 import { face } from "./support/face.js";
-import { Station, code, eventually } from "./support/station.js";
+import { Station, code, eventually, free_port } from "./support/station.js";
 import { words } from "./support/words.js";
 
 const FACES = {
@@ -238,6 +238,49 @@ describe("a disk that fails", () => {
     await page.getByText(en["trouble.ledger"]).waitFor({ state: "detached" });
     station.scan(code(2));
     await page.waitForFunction(() => document.getElementById("main").dataset.verdict === "received");
+    assert.deepEqual((await shown(page)).shapes, ["s-good"]);
+  });
+});
+
+describe("a daemon that begins anew", () => {
+  // The ledger has no faults: its newest scan, which is good, must not take the place of a STOP, nor of nothing.
+  test("shows no earlier scan as a verdict, and a STOP stays until something is scanned", async (t) => {
+    const station = new Station({ page: `127.0.0.1:${await free_port()}` });
+    const disk = station.break_disk();
+    station.issue(1, 4);
+    const browser = await launch();
+    t.after(async () => {
+      await browser.close();
+      await station.stop();
+    });
+    await station.start();
+    const page = await open(browser, station);
+    await page.goto(station.url);
+    await page.waitForFunction(() => document.getElementById("troubles").dataset.shown !== undefined);
+    const scans_as = async (n, verdict) => {
+      station.scan(code(n));
+      await page.waitForFunction((name) => document.getElementById("main").dataset.verdict === name, verdict);
+    };
+    const begins_anew = async () => {
+      await station.restart(() => page.locator("#lost:visible").waitFor());
+      await page.locator("#lost").waitFor({ state: "hidden" });
+      return shown(page);
+    };
+    const en = words("en");
+
+    await scans_as(1, "received");
+    let now = await begins_anew();
+    assert.deepEqual([now.verdict, now.says, now.shapes, now.about], [undefined, en["clerk.idle"], ["s-idle"], ""]);
+    assert.ok(now.first_row.includes(en["verdict.received.says"]), now.first_row);
+
+    await scans_as(2, "received");
+    disk.tell("sync.always");
+    await scans_as(3, "fault");
+    disk.mend("sync.always");
+    now = await begins_anew();
+    assert.deepEqual([now.verdict, now.says, now.shapes], ["fault", en["verdict.fault.says"], ["s-alarm"]]);
+    assert.ok(now.first_row.includes(en["verdict.received.says"]), now.first_row);
+    await scans_as(4, "received");
     assert.deepEqual((await shown(page)).shapes, ["s-good"]);
   });
 });

@@ -6,6 +6,7 @@
   const by = (id) => document.getElementById(id);
   const main = by("main");
   const is_practice = main.dataset.practice === "true";
+  let daemon = null;
   let last_number = -1;
   let heard_at = performance.now();
   let turn = 0;
@@ -107,14 +108,32 @@
     text("text", scan.text);
   };
 
-  const take = (told) => {
-    if (told.scans) {
-      by("scans").replaceChildren(...told.scans.map(row_of));
-      const newest = told.scans[0];
-      // What came while nobody listened is shown, and not sounded: its envelope is gone.
-      if (newest && last_number >= 0 && newest.number !== last_number) { show_verdict(newest); }
-      last_number = newest ? newest.number : 0;
+  const show_idle = () => {
+    main.dataset.tone = "idle";
+    delete main.dataset.verdict;
+    delete main.dataset.number;
+    text("says", by("says").dataset.idle);
+    for (const id of ["why", "todo", "about", "text", "live"]) { text(id, ""); }
+  };
+
+  // The begin of a stream: what came while nobody listened is shown, and not sounded, for its envelope is gone.
+  const take_all = (told) => {
+    by("scans").replaceChildren(...told.scans.map(row_of));
+    const newest = told.scans[0];
+    const is_first = daemon === null;
+    const is_another = !is_first && told.daemon !== daemon;
+    if (!is_first && told.has_verdict && (is_another || newest.number !== last_number)) {
+      show_verdict(newest);
+    } else if (is_another && main.dataset.tone !== "alarm") {
+      // Its list is the ledger's, which has no faults: a STOP stays until something is scanned, and nothing turns green by itself.
+      show_idle();
     }
+    daemon = told.daemon;
+    last_number = newest ? newest.number : 0;
+  };
+
+  const take = (told) => {
+    if (told.scans) { take_all(told); }
     if (told.scan && told.scan.number > last_number) {
       last_number = told.scan.number;
       show_verdict(told.scan);

@@ -2,6 +2,7 @@
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import fs from "node:fs";
+import net from "node:net";
 import os from "node:os";
 import path from "node:path";
 import readline from "node:readline";
@@ -61,6 +62,16 @@ export const luhn = (digits) => {
     return total + (twice > 9 ? twice - 9 : twice);
   }, 0);
   return String((10 - (sum % 10)) % 10);
+};
+
+/** A port that nobody listens at. */
+export const free_port = async () => {
+  const server = net.createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address();
+  server.close();
+  await once(server, "close");
+  return port;
 };
 
 /** What the symbol of a ballot says. */
@@ -144,6 +155,19 @@ export class Station {
   /** Plugs the scanners in, starts the daemon, and waits until its pages are served. */
   async start(argv = []) {
     await this.#plug();
+    return this.#run(argv);
+  }
+
+  /** Stops the daemon as a power cut would, does what is done meanwhile, and starts another one at the same scanners. */
+  async restart(meanwhile = () => {}) {
+    const ended = once(this.daemon, "exit");
+    this.daemon.kill("SIGKILL");
+    await ended;
+    await meanwhile();
+    return this.#run([]);
+  }
+
+  async #run(argv) {
     this.log = path.join(this.folder, "daemon.log");
     const log = fs.openSync(this.log, "w");
     this.daemon = spawn(PROGRAM, ["--config", this.config, "run", ...argv], {
