@@ -4,9 +4,10 @@ use super::fields::{Field, Kind, may};
 use super::refusal::Refusal;
 use super::routes::Answering;
 use super::visit::{Outcome, Visit};
+use super::words::Words;
 use crate::control::batch::BatchAnswer;
 use crate::control::{Answer, Command, Hand};
-use crate::ledger::Secret;
+use crate::ledger::{LeftAlone, Moved, Reversed, Secret};
 
 /// The second person's fields.
 pub(super) const SECOND_OPERATOR: Field = may("second_operator", Kind::Text);
@@ -54,6 +55,26 @@ const fn done_key(answer: &Answer) -> &'static str {
     }
 }
 
+/// What else is to be said of what was done, in sentences.
+pub(super) fn told(answer: &Answer, words: Words<'_>) -> Vec<String> {
+    match answer {
+        Answer::Moved(Moved { beside: Some(other), .. }) => {
+            vec![words.with("told.beside", &[("ballot", other.as_str())])]
+        }
+        Answer::Reversed(Reversed { moved, left, left_alone, .. }) => {
+            let (moved, left) = (moved.to_string(), left.to_string());
+            let alone = |LeftAlone { ballot, status, .. }: &LeftAlone| {
+                let status = words.of(&format!("status.{}", status.name())).to_owned();
+                let values = [("ballot", ballot.as_str()), ("status", &status)];
+                words.with("told.left_alone", &values)
+            };
+            let sum = words.with("told.reversed", &[("moved", &moved), ("left", &left)]);
+            [sum].into_iter().chain(left_alone.iter().map(alone)).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
 /// What came of an act: as JSON; else the page at `place` that says so, or the form once more with what was refused.
 pub(super) async fn answered(
     mut visit: Visit,
@@ -63,7 +84,14 @@ pub(super) async fn answered(
 ) -> Outcome {
     match done {
         Ok(answer) if visit.is_api() => Visit::json(&answer),
-        Ok(answer) => Visit::see_other(&format!("{place}?done={}", done_key(&answer))),
+        Ok(answer) => {
+            let address = format!("{place}?done={}", done_key(&answer));
+            let led = Visit::see_other(&address);
+            if let Some(session) = &visit.visitor.session {
+                visit.desk.sessions.tell(session, address, answer);
+            }
+            led
+        }
         Err(why @ (Refusal::Rules(_) | Refusal::Malformed(_))) if !visit.is_api() => {
             visit.refused = Some(why);
             again(visit).await

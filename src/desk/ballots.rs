@@ -7,7 +7,7 @@ use super::story;
 use super::visit::{Outcome, Visit};
 use crate::ballot::{BallotId, ElectionId, Status};
 use crate::control::{Answer, Command};
-use crate::ledger::BallotStory;
+use crate::ledger::{BallotStory, Reader};
 use crate::scan::{Face, Symbol};
 use askama::Template;
 use serde::Serialize;
@@ -38,6 +38,8 @@ struct One<'v> {
     /// Each event with its time, in words.
     told: Vec<(&'v str, String)>,
     proposed: Vec<(i64, String)>,
+    /// The voter's other ballots.
+    others: Vec<BallotStory>,
     statuses: [Status; Status::ALL.len()],
 }
 
@@ -83,8 +85,13 @@ pub(super) fn place(election: &str, ballot: &str) -> String {
 pub(super) async fn one(visit: Visit) -> Outcome {
     let (election, ballot) =
         (visit.param("election")?.to_owned(), visit.param("ballot")?.to_owned());
-    let story = visit.read(move |reader| reader.ballot(&election, &ballot)).await?;
-    let story = story.ok_or(Refusal::NotFound)?;
+    let read = move |reader: &Reader| {
+        let Some(story) = reader.ballot(&election, &ballot)? else { return Ok(None) };
+        let mut others = reader.voter(&election, &story.voter)?;
+        others.retain(|other| other.ballot != story.ballot);
+        Ok(Some((story, others)))
+    };
+    let (story, others) = visit.read(read).await?.ok_or(Refusal::NotFound)?;
     if visit.is_api() {
         return Visit::json(&story);
     }
@@ -96,6 +103,7 @@ pub(super) async fn one(visit: Visit) -> Outcome {
         told: story.history.iter().map(|chapter| (chapter.at.as_str(), told(chapter))).collect(),
         proposed: story.proposals.iter().map(|p| (p.proposal, proposed(p))).collect(),
         story: &story,
+        others,
         statuses: Status::ALL,
     })
 }

@@ -1,6 +1,6 @@
 //! What stands around every page, and the page that says why there is none.
 
-use super::Shared;
+use super::{Shared, act};
 use super::refusal::{Refusal, answer};
 use super::routes::{Access, ROUTES};
 use super::view::{detail, said, scanner};
@@ -167,6 +167,15 @@ impl<'v> Frame<'v> {
     pub(super) fn done(&self) -> Option<&str> {
         let done = self.visit?.query("done")?;
         self.words.find(&format!("done.{done}"))
+    }
+
+    /// What else is to be said of that.
+    pub(super) fn told(&self) -> Vec<String> {
+        let told = self.visit.and_then(|visit| {
+            let session = visit.visitor.session.as_ref()?;
+            visit.desk.sessions.told(session, &visit.target)
+        });
+        told.map(|answer| act::told(&answer, self.words)).unwrap_or_default()
     }
 
     /// Whether the page is to be printed and signed.

@@ -1,7 +1,7 @@
 //! Who is signed in: random tokens in memory, bounded in number and time, gone with the daemon.
 
 use crate::clock::Clock;
-use crate::control::Guests;
+use crate::control::{Answer, Guests};
 use crate::ledger::Role;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -46,6 +46,8 @@ struct Session {
     guests: Guests,
     /// Who looked a number up in it, and may confirm that.
     looking: Option<Guests>,
+    /// What came of the last act in it, and the address of the page that tells it.
+    told: Option<(String, Answer)>,
     csrf: String,
     began: Duration,
     used: Duration,
@@ -76,7 +78,7 @@ impl Sessions {
         let is_signed_in = guests.operator().is_some();
         let csrf = if is_signed_in { random()? } else { self.csrf.to_string() };
         let (token, now) = (random()?, self.clock.elapsed());
-        let session = Session { guests, looking: None, csrf, began: now, used: now };
+        let session = Session { guests, looking: None, told: None, csrf, began: now, used: now };
         self.table.send_modify(|table| {
             table.retain(|_, session| session.lasts(now));
             if table.len() >= SESSIONS_MAX {
@@ -134,6 +136,23 @@ impl Sessions {
             false
         });
         looking
+    }
+
+    /// Keeps what came of an act in it until the next one, for the page at that address.
+    pub(super) fn tell(&self, key: &SessionKey, address: String, answer: Answer) {
+        self.table.send_if_modified(|table| {
+            if let Some(session) = table.get_mut(key) {
+                session.told = Some((address, answer));
+            }
+            false
+        });
+    }
+
+    /// What came of the last act in it, if that is told by the page at that address.
+    pub(super) fn told(&self, key: &SessionKey, address: &str) -> Option<Answer> {
+        let table = self.table.borrow();
+        let (of, answer) = table.get(key)?.told.as_ref()?;
+        (of == address).then(|| answer.clone())
     }
 
     /// Ends one.

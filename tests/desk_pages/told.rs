@@ -1,6 +1,6 @@
 //! What the pages tell of what happened, in both languages: nothing that the ledger or the command line tells is left out there.
 
-use super::{done, payload, signed_in, staffed};
+use super::{SECOND, done, payload, signed_in, staffed};
 use crate::support::station::Station;
 use crate::support::web::Web;
 use crate::support::{BAD, GOOD};
@@ -72,6 +72,68 @@ fn what_is_in_no_batch_leads_to_none() {
         let page = ada.get(path).body;
         assert!(page.contains("in no batch") && !page.contains("/batches/none"), "{path}: {page}");
         assert!(spanish.get(path).body.contains("en ning\u{fa}n lote"), "{path}");
+    }
+    daemon.stop();
+    station.verify();
+}
+
+/// Of two ballots of one voter one counts: that both do is a decision, and the page kept quiet about it.
+#[test]
+fn whoever_sets_a_ballot_sees_the_voters_other_one_and_what_is_decided_by_it() {
+    let station = staffed();
+    import(
+        &station,
+        "again.csv",
+        &["ballot,voter,status", "000000020,V00000020,mailed", "000000021,V00000020,mailed"],
+    );
+    let daemon = station.start();
+    let mut sue = signed_in(&station, "sue");
+    let place = |ballot: u32| format!("/ballots/202611/{ballot:09}");
+    let received = [("status", "received"), ("reason", "found")];
+    let first = done(&mut sue, &format!("{}/set", place(20)), &received).body;
+    assert!(!first.contains("class=\"told\""), "{first}");
+    let before = sue.get(&place(21)).body;
+    let other = format!("<a href=\"{}\"><bdi>000000020</bdi></a>: received", place(20));
+    let form = before.split(&other).nth(1).unwrap();
+    assert!(form.contains("action=\"/ballots/202611/000000021/set\""), "{before}");
+    let decided = "000000020 of the same voter may be counted, too: that both are is now decided";
+    let page = done(&mut sue, &format!("{}/set", place(21)), &received).body;
+    has(&page, &[decided, &other]);
+    // The page tells it of its own act, and no other page does.
+    assert!(!sue.get(&format!("{}?done=moved", place(20))).body.contains(decided));
+    assert!(!sue.get(&place(21)).body.contains(decided));
+    daemon.stop();
+    station.verify();
+}
+
+#[test]
+fn whoever_reverses_a_batch_is_told_how_many_ballots_it_put_back_and_which_it_left() {
+    let station = staffed();
+    let scanner = station.plug("left");
+    let daemon = station.start();
+    let (mut sue, mut spanish) = (signed_in(&station, "sue"), in_spanish(&station, "sue"));
+    for (batch, web) in [(1, &mut sue), (2, &mut spanish)] {
+        done(web, "/batches", &[]);
+        for ballot in [1, 2, 3] {
+            assert_eq!(scanner.ask(payload(ballot + 3 * batch - 3).as_bytes()), GOOD);
+        }
+        let set = format!("/ballots/202611/{:09}/set", 3 * batch);
+        done(web, &set, &[("status", "accepted"), ("reason", "by hand")]);
+        done(web, &format!("/batches/{batch}/close"), &[("counted", "3")]);
+        let why = [&[("reason", "recount")], &SECOND[..]].concat();
+        let page = done(web, &format!("/batches/{batch}/reverse"), &why).body;
+        let told: [&str; 2] = if batch == 1 {
+            [
+                "2 ballots were put back, 1 left alone.",
+                "Ballot 000000003 was moved on since, and stays: accepted.",
+            ]
+        } else {
+            [
+                "Se devolvieron 2 boletas; 1 se dejaron",
+                "boleta 000000006 se movi\u{f3} despu\u{e9}s, y se queda: aceptada.",
+            ]
+        };
+        has(&page, &told);
     }
     daemon.stop();
     station.verify();
