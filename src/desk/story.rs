@@ -4,7 +4,7 @@ use super::refusal::Why;
 use super::view::{detail, said};
 use super::words::Words;
 use crate::ballot::Status;
-use crate::ledger::{BallotStory, Chapter, Proposal, TwoPersonAct, Who};
+use crate::ledger::{BallotStory, Chapter, Proposal, TwoPersonAct, VoterChange, Who};
 use crate::scan::Verdict;
 
 /// An event of the story.
@@ -34,6 +34,10 @@ pub(super) fn sentence(chapter: &Chapter, story: &BallotStory, words: Words<'_>)
         text.push_str(&words.with("story.because", &[("why", &why)]));
     }
     text.push('.');
+    if let Some(VoterChange { before, after }) = &chapter.voter {
+        text.push(' ');
+        text.push_str(&words.with("story.voter", &[("before", before), ("after", after)]));
+    }
     if let Some(told) = chapter.relay.and_then(|state| words.find(&format!("story.relay.{state}")))
     {
         text.push(' ');
@@ -47,6 +51,8 @@ fn key(chapter: &Chapter, corrected: Option<&str>) -> &'static str {
     match (chapter.what, chapter.to, corrected) {
         ("issued", ..) => "story.issued",
         ("imported", None, _) => "story.named",
+        // What the file says, and what an event of its own did because of that.
+        ("imported", Some(_), _) if chapter.from.is_none() => "story.named_as",
         ("imported", Some(_), _) => "story.imported",
         ("scanned", Some(_), _) => "story.scanned",
         ("scanned", None, _) => "story.answered",

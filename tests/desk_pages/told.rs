@@ -138,3 +138,29 @@ fn whoever_reverses_a_batch_is_told_how_many_ballots_it_put_back_and_which_it_le
     daemon.stop();
     station.verify();
 }
+
+/// An import may make a ballot another voter's: whoever looks at its story must see whose it was.
+#[test]
+fn the_story_says_what_a_file_made_of_the_ballot_and_whose_it_became() {
+    let station = staffed();
+    let changed = ["ballot,voter,status", "000000001,V00000077,accepted"];
+    import(&station, "moved.csv", &changed);
+    let daemon = station.start();
+    let path = "/ballots/202611/000000001";
+    has(
+        &signed_in(&station, "ada").get(path).body,
+        &[
+            "The file moved.csv names it as accepted. It is voter V00000077&#39;s from then on; \
+             before, it was voter V00000001&#39;s.",
+        ],
+    );
+    has(
+        &in_spanish(&station, "ada").get(path).body,
+        &[
+            "El archivo moved.csv la menciona como aceptada. Desde entonces es del votante V00000077; \
+             antes era del votante V00000001.",
+        ],
+    );
+    daemon.stop();
+    station.verify();
+}
