@@ -58,7 +58,7 @@ mod words;
 
 use crate::ballot::{ElectionId, Mode};
 use crate::clock::{Clock, Zone};
-use crate::config::{Config, Page, Run, Tls};
+use crate::config::{Config, Page, Reasons, Run, Tls};
 use crate::control::Within;
 use crate::envelope::Formats;
 use crate::event::often::Often;
@@ -117,6 +117,8 @@ pub struct Settings {
     mode: Mode,
     /// In which labels are printed.
     symbologies: Vec<Symbology>,
+    /// The county's own codes of reasons.
+    reasons: Reasons,
 }
 
 impl Settings {
@@ -141,6 +143,7 @@ impl Settings {
             batch_cap: config.station.batch_cap,
             mode: config.station.mode,
             symbologies: labels::symbologies(&config.envelopes),
+            reasons: config.reasons.clone(),
         })
     }
 

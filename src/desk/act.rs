@@ -35,6 +35,12 @@ pub(super) fn needed<'v>(
     visit.field(name).ok_or(Refusal::Malformed(says))
 }
 
+/// Why something is done: a county's own code as the name of the reason that it means, any other text as it is.
+pub(super) fn reason(visit: &Visit) -> Result<String, Refusal> {
+    let text = needed(visit, "reason", "reason_missing")?;
+    Ok(visit.settings().reasons.name_of(text))
+}
+
 /// The key of what was done, for the page that follows.
 const fn done_key(answer: &Answer) -> &'static str {
     match answer {

@@ -1,6 +1,6 @@
 //! `/ballots`: finds a ballot by a number of its own, of its voter or of its envelope, tells its story, and sets it.
 
-use super::act::{answered, needed, second};
+use super::act::{answered, needed, reason, second};
 use super::page::Frame;
 use super::refusal::Refusal;
 use super::story;
@@ -120,7 +120,7 @@ async fn set_as(visit: &mut Visit) -> Result<Answer, Refusal> {
     let ballot = BallotId::new(visit.param("ballot")?).map_err(|_none| Refusal::NotFound)?;
     let status = needed(visit, "status", "status_missing")?;
     let status = Status::from_name(status).ok_or(Refusal::Malformed("no_status"))?;
-    let reason = needed(visit, "reason", "reason_missing")?.to_owned();
+    let reason = reason(visit)?;
     let shown = |name| Status::from_name(name).ok_or(Refusal::Malformed("no_status"));
     let from = visit.field("from").map(shown).transpose()?;
     second(visit).await?;

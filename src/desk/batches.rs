@@ -1,6 +1,6 @@
 //! `/batches`: the list, one batch with its story, and opening, closing and reversing.
 
-use super::act::{answered, needed, second};
+use super::act::{answered, needed, reason, second};
 use super::page::Frame;
 use super::refusal::{Refusal, Why};
 use super::visit::{Outcome, Visit};
@@ -156,7 +156,7 @@ pub(super) async fn reverse(mut visit: Visit) -> Outcome {
 }
 
 async fn reverse_as(visit: &mut Visit, batch: u32) -> Result<Answer, Refusal> {
-    let reason = needed(visit, "reason", "reason_missing")?.to_owned();
+    let reason = reason(visit)?;
     second(visit).await?;
     visit.command(Command::BatchReverse { batch, reason }).await
 }

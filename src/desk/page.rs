@@ -8,6 +8,7 @@ use super::visit::Visit;
 use super::words::{Lang, Words};
 use crate::config::Run;
 use crate::ledger::{Exception, IN_NO_BATCH, Mover, Pulled};
+use crate::reason::Reason;
 use askama::Template;
 use axum::body::Body;
 use axum::http::{Response, StatusCode};
@@ -89,6 +90,12 @@ impl<'v> Frame<'v> {
     /// The word of a name within a table of words; the name itself where there is none.
     pub(super) fn word(&self, table: &str, name: &str) -> String {
         self.words.find(&format!("{table}.{name}")).unwrap_or(name).to_owned()
+    }
+
+    /// The names of the reasons that are offered where somebody says why.
+    #[expect(clippy::unused_self, reason = "templates have the frame")]
+    pub(super) fn reasons(&self) -> [&'static str; Reason::ALL.len()] {
+        Reason::ALL.map(Reason::name)
     }
 
     /// What a person or a file says.

@@ -86,12 +86,14 @@ pub(super) fn proposal(proposal: &Proposal, words: Words<'_>) -> String {
     let mut text = match &proposal.what {
         TwoPersonAct::SetBallot { ballot, from, to, reason, .. } => {
             let (from, to) = (named(*from, words), named(*to, words));
-            let own = [("ballot", ballot.as_str()), ("from", &from), ("to", &to), ("why", reason)];
+            let why = said(reason, words);
+            let own = [("ballot", ballot.as_str()), ("from", &from), ("to", &to), ("why", &why)];
             words.with("story.proposed_set", &[&common[..], &own].concat())
         }
         TwoPersonAct::ReverseBatch { batch, reason } => {
             let batch = proposal.batch_name.clone().unwrap_or_else(|| batch.to_string());
-            let own = [("batch", batch.as_str()), ("why", reason)];
+            let why = said(reason, words);
+            let own = [("batch", batch.as_str()), ("why", &why)];
             words.with("story.proposed_reverse", &[&common[..], &own].concat())
         }
     };

@@ -164,3 +164,31 @@ fn the_story_says_what_a_file_made_of_the_ballot_and_whose_it_became() {
     daemon.stop();
     station.verify();
 }
+
+/// The pages took a county's code as free text: the relay and the statistics then had no reason at all.
+#[test]
+fn a_countys_own_code_means_its_reason_on_the_pages_too() {
+    let station = staffed();
+    station.add("[reasons]\nNS = 'signature_missing'\n");
+    let scanner = station.plug("left");
+    let daemon = station.start();
+    let (mut sue, mut spanish) = (signed_in(&station, "sue"), in_spanish(&station, "sue"));
+    let path = "/ballots/202611/000000001";
+    let page = sue.get(path).body;
+    has(&page, &["list=\"reasons\"", "<option value=\"late\">it came too late</option>"]);
+    let page = done(&mut sue, &format!("{path}/set"), &[("status", "rejected"), ("reason", "NS")]);
+    has(&page.body, &["from mailed to rejected (the signature is missing)"]);
+    let back = [("status", "received"), ("reason", "other")];
+    done(&mut sue, &format!("{path}/set"), &back);
+    has(&spanish.get("/proposals").body, &["de rechazada a recibida (otro motivo)"]);
+    has(&spanish.get(path).body, &["falta la firma"]);
+    assert_eq!(scanner.ask(payload(2).as_bytes()), GOOD);
+    done(&mut sue, "/batches/1/close", &[("counted", "1")]);
+    has(&sue.get("/batches/1").body, &["list=\"reasons\""]);
+    done(&mut sue, "/batches/1/reverse", &[&[("reason", "NS")], &SECOND[..]].concat());
+    has(&spanish.get("/batches/1").body, &["<bdi>falta la firma</bdi>"]);
+    daemon.stop();
+    station.verify();
+    let shown = station.json(&["ballot", "show", "000000001"]);
+    assert_eq!(shown[0]["reason"], "signature_missing", "{shown:?}");
+}
