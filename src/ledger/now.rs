@@ -1,8 +1,9 @@
 //! What the clerk's page always shows: the open batch, the day, the last scans, and what is not yet with the relay.
 
 use super::apply::State;
-use super::fact::{Fact, ScanFact};
-use super::report::{ReadError, Reader};
+use super::batches::{IN_NO_BATCH, NO_BATCH};
+use super::fact::Fact;
+use super::report::{DayReport, NamedScans, ReadError, Reader};
 use super::rows;
 use super::tally::{self, Scope};
 use crate::ballot::BallotId;
@@ -10,17 +11,18 @@ use crate::clock::Micros;
 use crate::scan::Verdict;
 use rusqlite::{OptionalExtension as _, params};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
-/// Events among which the last scans are looked for.
-const LOOK_BACK: i64 = 500;
+/// Events among which the last scans are looked for: an import may add thousands between two scans. Those are passed over by their
+/// kind, unread.
+const LOOK_BACK: i64 = 50_000;
 
 /// The station at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Now {
     /// The local date.
     pub day: String,
-    /// The day's scans by verdict, zeros too.
+    /// The day's scans by verdict, zeros too. Codes of commands and badges, which are in no batch, are none.
     pub scans: BTreeMap<&'static str, i64>,
     /// The batch that the next scan goes to; none while the day's own is yet to begin.
     pub batch: Option<OpenNow>,
@@ -62,15 +64,28 @@ pub struct ScanNow {
     pub reason: Option<String>,
     /// Its batch.
     pub batch: u32,
-    /// Its position there, from 1.
+    /// Its position there, from 1; 0 in no batch.
     pub position: i64,
+}
+
+/// The scans of a day that are in a batch, by verdict.
+fn in_batches(day: DayReport) -> BTreeMap<&'static str, i64> {
+    let DayReport { mut scans, batches, .. } = day;
+    for NamedScans { scans: commands, .. } in batches.iter().filter(|of| of.name == IN_NO_BATCH) {
+        for (verdict, n) in commands {
+            if let Some(sum) = scans.get_mut(verdict.as_str()) {
+                *sum -= n;
+            }
+        }
+    }
+    scans
 }
 
 impl Reader {
     /// The station at this moment, with what a batch of that mode is for where none is open.
     pub fn now(&self, at: Micros) -> Result<Now, ReadError> {
         let day = self.zone.date(at);
-        let scans = self.day(&day, at)?.map_or_else(BTreeMap::new, |report| report.scans);
+        let scans = self.day(&day, at)?.map_or_else(BTreeMap::new, in_batches);
         self.snapshot(|| {
             let outbox = tally::read(&self.conn, &Scope::Outbox)?;
             let unsettled = [State::Held, State::Owed, State::SetAside];
@@ -89,44 +104,34 @@ impl Reader {
     pub fn last_scans(&self, limit: usize) -> Result<Vec<ScanNow>, ReadError> {
         self.snapshot(|| {
             let mut events = self.conn.prepare_cached(
-                "SELECT seq, body FROM event WHERE seq > (SELECT max(seq) FROM event) - ? \
-                 ORDER BY seq DESC",
+                "SELECT body FROM event WHERE seq > (SELECT max(seq) FROM event) - ? \
+                 AND body ->> 'kind' = 'scan' ORDER BY seq DESC LIMIT ?",
             )?;
-            let mut rows = events.query([LOOK_BACK])?;
+            let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+            let mut rows = events.query(params![LOOK_BACK, limit])?;
             let mut scans = Vec::new();
+            // The position of the next scan of each batch that is met: no scan between the newest and it is passed over.
+            let mut positions: HashMap<u32, i64> = HashMap::from([(NO_BATCH, 0)]);
             while let Some(row) = rows.next()? {
-                if scans.len() == limit {
-                    break;
-                }
-                let event = rows::event_in(row, 1)?;
-                if let Fact::Scan(scan) = event.fact {
-                    let position = self.position(row.get(0)?, &scan)?;
-                    scans.push(ScanNow {
-                        at: event.at,
-                        scanner: scan.scanner,
-                        verdict: scan.verdict,
-                        ballot: scan.ballot,
-                        reason: scan.reason,
-                        batch: scan.batch,
-                        position,
-                    });
-                }
+                let event = rows::event_in(row, 0)?;
+                let Fact::Scan(scan) = event.fact else { continue };
+                let position = match positions.get(&scan.batch) {
+                    Some(position) => *position,
+                    None => self.scans_of(scan.batch)?,
+                };
+                positions.insert(scan.batch, position.saturating_sub(1).max(0));
+                scans.push(ScanNow {
+                    at: event.at,
+                    scanner: scan.scanner,
+                    verdict: scan.verdict,
+                    ballot: scan.ballot,
+                    reason: scan.reason,
+                    batch: scan.batch,
+                    position,
+                });
             }
             Ok(scans)
         })
-    }
-
-    /// The position of a scan among its batch's: those of the batch that are no later.
-    fn position(&self, seq: i64, scan: &ScanFact) -> rusqlite::Result<i64> {
-        let all: i64 = self.scans_of(scan.batch)?;
-        let later: i64 = self
-            .conn
-            .prepare_cached(
-                "SELECT count(*) FROM event WHERE seq > ? AND body ->> 'kind' = 'scan' \
-                 AND body ->> 'batch' = ?",
-            )?
-            .query_row(params![seq, scan.batch], |row| row.get(0))?;
-        Ok(all.saturating_sub(later))
     }
 
     fn scans_of(&self, batch: u32) -> rusqlite::Result<i64> {

@@ -473,3 +473,29 @@ fn what_is_refused_is_said_in_spanish_by_its_code() {
     daemon.stop();
     station.verify();
 }
+
+/// What the daemon counted itself and what it read from the ledger were two numbers: the clerk's jumped.
+#[test]
+fn a_code_of_a_command_is_no_scan_of_the_day_however_that_is_counted() {
+    let station = staffed();
+    let scanner = station.plug("left");
+    let daemon = station.start();
+    let codes = codes(&station);
+    let call = codes.codes.iter().find(|code| code.order == Order::CallSupervisor).unwrap();
+    let mut stream = Web::at(&station).stream();
+    for (payload, answer) in [
+        (payload(1).as_bytes(), GOOD),
+        (call.payload.as_bytes(), NOTICE),
+        ("BIS1:4Q7K:1:U:0123456789ABCDEF".as_bytes(), BAD),
+    ] {
+        assert_eq!(scanner.ask(payload), answer);
+        assert_eq!(stream.scan()["state"]["day_scans"], 1);
+    }
+    daemon.stop();
+    let daemon = station.start();
+    let (_, hello) = Web::at(&station).stream().next().unwrap();
+    assert_eq!([&hello["state"]["day_scans"], &hello["state"]["day_bad"]], [&1, &0]);
+    assert_eq!(hello["scans"][0]["place"], serde_json::Value::Null);
+    assert_eq!(hello["scans"][2]["place"], "intake-1-1 \u{b7} 1");
+    daemon.stop();
+}

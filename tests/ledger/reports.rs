@@ -330,3 +330,22 @@ fn an_envelope_whose_ballot_is_voided_after_it_came_in_is_to_be_pulled() {
         assert!(station.verify().ok);
     }
 }
+
+/// The clerk's page shows the last scans: an import that moved hundreds of ballots left none of them there.
+#[test]
+fn the_last_scans_are_found_behind_all_that_an_import_moved() {
+    let station = Station::with(|settings| settings.announce_imports = vec![Status::Voided]);
+    station.import(&(1..=600).map(row).collect::<Vec<_>>());
+    for n in [1, 2, 99] {
+        station.scan_ballot("left", n + 600);
+    }
+    station.scan_ballot("left", 1);
+    let gone = |n| ImportRow { status: Status::Voided, ..row(n) };
+    station.import(&(2..=600).map(gone).collect::<Vec<_>>());
+    station.begin_import();
+    let last = station.reader().last_scans(3).unwrap();
+    let shown: Vec<_> = last.iter().map(|scan| (scan.verdict, scan.position)).collect();
+    let not_issued = Verdict::NotIssued;
+    assert_eq!(shown, [(Verdict::Received, 4), (not_issued, 3), (not_issued, 2)]);
+    assert!(station.verify().ok);
+}
