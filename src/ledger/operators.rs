@@ -515,7 +515,8 @@ impl Attempts {
     }
 }
 
-/// Refusals that get an event in a minute; whoever asks again and again fills the ledger with no more.
+/// Refusals of operators, and as many of others, that get an event in a minute; whoever asks again and again fills the ledger with no
+/// more.
 pub(super) const REFUSALS_MAX: u32 = 20;
 
 /// That minute.
@@ -524,9 +525,15 @@ const REFUSALS_WINDOW: Duration = Duration::from_mins(1);
 /// Longest word of why somebody was refused, in bytes.
 const WHY_BYTES_MAX: usize = 300;
 
-/// The refusals of the last minute.
+/// The refusals of the last minute. Whoever signed in as nobody does not crowd out what operators were refused.
 #[derive(Debug, Default)]
 pub(super) struct Refusals {
+    of_operators: Lately,
+    of_others: Lately,
+}
+
+#[derive(Debug, Default)]
+struct Lately {
     since: Duration,
     n: u32,
     left_out: u32,
@@ -535,6 +542,13 @@ pub(super) struct Refusals {
 impl Refusals {
     /// The refusal as it is written down; none when there were too many.
     pub(super) fn take(&mut self, refusal: Refusal, now: Duration) -> Option<Refusal> {
+        let is_operator = refusal.who.os_user.is_some();
+        if is_operator { &mut self.of_operators } else { &mut self.of_others }.take(refusal, now)
+    }
+}
+
+impl Lately {
+    fn take(&mut self, refusal: Refusal, now: Duration) -> Option<Refusal> {
         if now.saturating_sub(self.since) >= REFUSALS_WINDOW {
             (self.since, self.n) = (now, 0);
         }
@@ -647,6 +661,22 @@ mod tests {
         assert_eq!((next.left_out, next.why.as_str()), (980, "no[2J"));
         let long = refusals.take(refusal(&"\u{e4}".repeat(400)), REFUSALS_WINDOW * 2).unwrap();
         assert_eq!((long.left_out, long.why.len()), (0, WHY_BYTES_MAX));
+    }
+
+    /// Whoever fails to sign in again and again hid what a clerk tried.
+    #[test]
+    fn whoever_is_nobody_leaves_room_for_what_operators_are_refused() {
+        let mut refusals = Refusals::default();
+        let mut of = |who: Who| {
+            let (what, why) = ("sign_in".to_owned(), "no".to_owned());
+            refusals.take(Refusal { what, why, left_out: 0, who }, Duration::ZERO)
+        };
+        let stranger = || Who::os_user("page at 10.0.0.9".to_owned());
+        let clerk = || Who { by: "kim".to_owned(), os_user: Some("page".to_owned()) };
+        assert_eq!((0..100).filter_map(|_| of(stranger())).count(), 20);
+        assert_eq!(of(clerk()).unwrap().left_out, 0);
+        assert_eq!((0..100).filter_map(|_| of(clerk())).count(), 19);
+        assert_eq!(of(stranger()), None);
     }
 
     #[test]

@@ -157,7 +157,7 @@ pub struct Refusal {
     pub what: String,
     /// Why they did not get it, in words; at most 300 bytes.
     pub why: String,
-    /// How many refusals before it have no event: a minute has twenty at most.
+    /// How many refusals of operators, or of others, before it have no event: a minute has twenty of each at most.
     #[serde(default, skip_serializing_if = "is_none")]
     pub left_out: u32,
     /// Who asked; the user of the operating system, or the place of the page, says where.
