@@ -6,7 +6,7 @@
 
 use super::page::message;
 use super::refusal::Refusal;
-use super::routes::{Access, Method, Route};
+use super::routes::{Access, Method, Route, page_of};
 use super::server::{Peer, Way};
 use super::sessions::Sign;
 use super::visit::{Visit, Visitor};
@@ -49,7 +49,11 @@ pub(super) async fn enter(
     let Some(peer) = parts.extensions.get::<Peer>().copied() else {
         return Response::new(Body::empty());
     };
-    let target = parts.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned();
+    let target = match route.method {
+        Method::Post if !route.is_api() => page_of(parts.uri.path()),
+        _ => parts.uri.path_and_query().map_or("/", |target| target.as_str()),
+    };
+    let target = target.to_owned();
     let mut visit = Visit {
         visitor: visitor(&desk, route, peer, &parts.headers),
         lang: lang(&parts.headers),

@@ -69,6 +69,18 @@ impl Route {
         self.path.starts_with("/api/")
     }
 
+    /// Whether a path is one of its.
+    fn fits(&self, path: &str) -> bool {
+        let (mut own, mut others) = (self.path.split('/'), path.split('/'));
+        loop {
+            match (own.next(), others.next()) {
+                (None, None) => return true,
+                (Some(own), Some(other)) if own == other || own.starts_with('{') => {}
+                _ => return false,
+            }
+        }
+    }
+
     const fn asks(self, query: &'static [Field]) -> Self {
         Self { query, ..self }
     }
@@ -302,6 +314,21 @@ pub static ROUTES: &[Route] = &[
         .gives("Answer"),
 ];
 
+/// The page on which the form stands that is sent to that path: the nearest one above it.
+pub(super) fn page_of(path: &str) -> &str {
+    let is_page = |path: &str| {
+        ROUTES.iter().any(|route| route.method == Method::Get && route.fits(path))
+    };
+    let mut above = path;
+    while !is_page(above) {
+        match above.rsplit_once('/') {
+            Some((shorter, _)) => above = shorter,
+            None => return "/",
+        }
+    }
+    above
+}
+
 /// The router of the table, and of nothing else.
 pub(super) fn service(desk: Shared) -> Router {
     let mut router = Router::new();
@@ -320,4 +347,29 @@ pub(super) fn service(desk: Shared) -> Router {
     router
         .fallback(stranded(desk.clone(), Refusal::NotFound))
         .method_not_allowed_fallback(stranded(desk, Refusal::WrongMethod))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_form_stands_on_the_nearest_page_above_it() {
+        for (path, page) in [
+            ("/batches/3/close", "/batches/3"),
+            ("/ballots/202611/000000001/set", "/ballots/202611/000000001"),
+            ("/proposals/7/confirm", "/proposals"),
+            ("/outbox/retry", "/outbox"),
+            ("/labels/renew", "/labels/renew"),
+            ("/labels/badge", "/labels"),
+            ("/undo", "/undo"),
+            ("/language", "/"),
+        ] {
+            assert_eq!(page_of(path), page);
+        }
+        let forms = ROUTES.iter().filter(|route| route.method == Method::Post && !route.is_api());
+        for route in forms {
+            assert!(!page_of(route.path).starts_with("/api"), "{route:?}");
+        }
+    }
 }
