@@ -460,3 +460,38 @@ fn practice_is_another_ledger_and_is_marked() {
     let proof = station.run(&["ledger", "verify", "--practice"]);
     assert_eq!(proof.status.code(), Some(0));
 }
+
+/// Whoever signs in because the session ended meanwhile, or changes the language, came to an address that takes forms alone.
+#[test]
+fn a_form_leads_back_to_the_page_on_which_it_stands() {
+    let station = staffed(AT_LOOPBACK);
+    let daemon = station.start();
+    let mut web = Web::at(&station);
+    for (form, page) in [
+        ("/operators/disable", "/operators"),
+        ("/ballots/202611/000000001/set", "/ballots/202611/000000001"),
+    ] {
+        let led = web.post(form, &[]);
+        assert_eq!(led.header("location"), Some(&*format!("/signin?next={page}")), "{led:?}");
+    }
+    web.sign_in("root", "root-password");
+    let refused = web.post("/operators/disable", &[]);
+    let next = "name=\"next\" value=\"/operators\"";
+    assert!(refused.status == 400 && refused.body.contains(next), "{}", refused.body);
+    daemon.stop();
+}
+
+#[test]
+fn a_password_is_what_was_typed_and_nothing_less() {
+    let station = staffed(AT_LOOPBACK);
+    let daemon = station.start();
+    let mut root = Web::at(&station);
+    root.sign_in("root", "root-password");
+    let secret = " a long one ";
+    let new = [("operator", "ann"), ("role", "clerk"), ("secret", secret), ("secret_again", secret)];
+    assert_eq!(root.post("/operators", &new).status, 303);
+    let mut web = Web::at(&station);
+    assert_eq!(web.sign_in("ann", secret.trim()).status, 403);
+    assert_eq!(web.sign_in(" ann ", secret).status, 303);
+    daemon.stop();
+}

@@ -67,6 +67,8 @@ fn refused(web: &mut Web, path: &str, fields: &[(&str, &str)], why: &str) -> Rep
     reply
 }
 
+const SURE: (&str, &str) = ("sure", "yes");
+
 const SECOND: [(&str, &str); 2] = [("second_operator", "sam"), ("second_secret", "sam-password")];
 
 /// A route's path where there is a batch 1, an import 1 and a ballot 1.
@@ -293,8 +295,11 @@ fn operators_checkpoints_and_a_proof_are_made_from_the_pages() {
     done(&mut root, "/operators", &new);
     refused(&mut root, "/operators", &new, "no name is used twice");
     assert_eq!(signed_in(&station, "ann").get("/day").status, 200);
-    done(&mut root, "/operators/disable", &[("operator", "ann")]);
-    refused(&mut root, "/operators/disable", &[("operator", "root")], "last administrator");
+    // Nobody is disabled for good by a button that was pressed for another.
+    refused(&mut root, "/operators/disable", &[("operator", "ann")], "never sign in again");
+    assert_eq!(signed_in(&station, "ann").get("/day").status, 200);
+    done(&mut root, "/operators/disable", &[("operator", "ann"), SURE]);
+    refused(&mut root, "/operators/disable", &[("operator", "root"), SURE], "last administrator");
     assert_eq!(signed_in(&station, "sue").post("/operators", &new).status, 403);
     done(&mut root, "/proof/checkpoint", &[]);
     done(&mut root, "/proof/verify", &[]);

@@ -7,7 +7,7 @@ use super::visit::{Outcome, Visit};
 use super::words::Words;
 use crate::control::batch::BatchAnswer;
 use crate::control::{Answer, Command, Hand};
-use crate::ledger::{LeftAlone, Moved, Reversed, Secret};
+use crate::ledger::{LeftAlone, Moved, Reversed};
 
 /// The second person's fields.
 pub(super) const SECOND_OPERATOR: Field = may("second_operator", Kind::Text);
@@ -15,13 +15,12 @@ pub(super) const SECOND_SECRET: Field = may("second_secret", Kind::Secret);
 
 /// Whoever confirms what follows, there and then; nobody where no password and no badge was given.
 pub(super) async fn second(visit: &mut Visit) -> Result<(), Refusal> {
-    let Some(secret) = visit.field("second_secret") else {
+    let Some(secret) = visit.secret("second_secret") else {
         return match visit.field("second_operator") {
             Some(_) => Err(Refusal::Malformed("second_secret")),
             None => Ok(()),
         };
     };
-    let secret = Secret::new(secret.to_owned());
     let operator = visit.field("second_operator").filter(|_| !secret.is_badge()).map(str::to_owned);
     visit.command(Command::SignIn { operator, secret, hand: Hand::Second }).await.map(drop)
 }

@@ -24,6 +24,9 @@ const MARK_MINUTES: i64 = 180;
 const WIDTH: i64 = 960;
 const HEIGHT: i64 = 200;
 
+/// A bar of one scan among thousands can still be seen.
+const LEAST: i64 = 2;
+
 #[derive(Template)]
 #[template(path = "day.html")]
 struct Day<'v> {
@@ -73,6 +76,12 @@ fn clock(zone: &Zone, begins: Micros, mark: i64) -> String {
     text.get(11..16).unwrap_or_default().to_owned()
 }
 
+/// How tall a bar of so many scans is.
+fn tall(scans: i64, top: i64) -> i64 {
+    let least = if scans > 0 { LEAST } else { 0 };
+    (scans * HEIGHT / top).max(least)
+}
+
 impl Plot {
     fn of(sheet: &DaySheet, zone: &Zone) -> Self {
         let last = sheet.quarters.last().map_or(0, |quarter| quarter.minute + BAR_MINUTES);
@@ -84,7 +93,7 @@ impl Plot {
         for quarter in &sheet.quarters {
             let mut y = HEIGHT;
             for tone in ["good", "notice", "bad"] {
-                let height = of_tone(&quarter.scans, tone) * HEIGHT / top;
+                let height = tall(of_tone(&quarter.scans, tone), top);
                 y -= height;
                 let width = x(quarter.minute + BAR_MINUTES) - x(quarter.minute) - 1;
                 bars.push(Bar { tone, x: x(quarter.minute), y, width, height });
@@ -120,6 +129,11 @@ pub(super) async fn day(visit: Visit) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_bad_scan_in_a_full_quarter_can_be_seen() {
+        assert_eq!([(0, 2_000), (1, 2_000), (2_000, 2_000)].map(|(n, top)| tall(n, top)), [0, LEAST, HEIGHT]);
+    }
 
     #[test]
     fn the_axis_says_what_the_clocks_say() {

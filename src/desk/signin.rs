@@ -9,7 +9,7 @@ use super::visit::{Outcome, Visit};
 use super::words::Lang;
 use crate::control::{Answer, Command, Guests, Hand, PASSWORD_BYTES_MAX, SIGN_IN_LOCKED};
 use crate::event::LogEvent;
-use crate::ledger::{Role, Secret};
+use crate::ledger::Role;
 use askama::Template;
 use axum::body::Body;
 use axum::http::header::{self, HeaderValue};
@@ -106,11 +106,8 @@ pub(super) fn form(visit: &Visit) -> Outcome {
 
 /// `POST /signin`.
 pub(super) async fn sign_in(mut visit: Visit) -> Outcome {
-    let secret = visit.field("secret").unwrap_or_default().to_owned();
-    if secret.is_empty() || secret.len() > PASSWORD_BYTES_MAX {
-        return Err(Refusal::Malformed("no_secret"));
-    }
-    let secret = Secret::new(secret);
+    let secret = visit.secret("secret").filter(|typed| typed.as_str().len() <= PASSWORD_BYTES_MAX);
+    let secret = secret.ok_or(Refusal::Malformed("no_secret"))?;
     let operator = visit.field("operator").filter(|_| !secret.is_badge()).map(str::to_owned);
     let former = visit.visitor.session.take();
     // Whoever was signed in here before has nothing to do with it.

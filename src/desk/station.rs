@@ -7,7 +7,7 @@ use super::story;
 use super::visit::{Outcome, Visit};
 use crate::control::roster::{ScannerState, Standing};
 use crate::control::{Answer, Command};
-use crate::ledger::{Decision, OperatorEntry, OutboxPage, Proposal, Reader, Role, Secret};
+use crate::ledger::{Decision, OperatorEntry, OutboxPage, Proposal, Reader, Role};
 use askama::Template;
 use serde::Serialize;
 
@@ -157,20 +157,26 @@ async fn add_as(visit: &mut Visit) -> Result<Answer, Refusal> {
     let operator = needed(visit, "operator", "operator_missing")?.to_owned();
     let role = needed(visit, "role", "role_missing")?;
     let role = Role::from_name(role).ok_or(Refusal::Malformed("no_role"))?;
-    let secret = needed(visit, "secret", "secret_missing")?.to_owned();
-    if visit.field("secret_again").is_some_and(|again| again != secret) {
+    let secret = visit.secret("secret").ok_or(Refusal::Malformed("secret_missing"))?;
+    if visit.secret("secret_again").is_some_and(|again| again != secret) {
         return Err(Refusal::Malformed("passwords_differ"));
     }
-    visit.command(Command::OperatorAdd { operator, role, secret: Secret::new(secret) }).await
+    visit.command(Command::OperatorAdd { operator, role, secret }).await
 }
 
 /// `POST /operators/disable` and the same of the API.
 pub(super) async fn disable_operator(mut visit: Visit) -> Outcome {
-    let done = match needed(&visit, "operator", "operator_missing").map(str::to_owned) {
-        Ok(operator) => visit.command(Command::OperatorDisable { operator }).await,
-        Err(why) => Err(why),
-    };
+    let done = disable_as(&mut visit).await;
     answered(visit, done, "/operators", |visit| Box::pin(operators(visit))).await
+}
+
+async fn disable_as(visit: &mut Visit) -> Result<Answer, Refusal> {
+    let operator = needed(visit, "operator", "operator_missing")?.to_owned();
+    // It is for good: whoever presses a button beside a name is asked first.
+    if visit.field("sure").is_none() && !visit.is_api() {
+        return Err(Refusal::Malformed("not_sure_of_operator"));
+    }
+    visit.command(Command::OperatorDisable { operator }).await
 }
 
 #[derive(Template)]

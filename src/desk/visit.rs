@@ -9,7 +9,7 @@ use super::words::{Lang, Words};
 use super::{Settings, Shared};
 use crate::clock::Micros;
 use crate::control::{Answer, Command, Guests};
-use crate::ledger::{ReadError, Reader};
+use crate::ledger::{ReadError, Reader, Secret};
 use askama::Template;
 use axum::body::Body;
 use axum::http::header::{self, HeaderValue};
@@ -40,7 +40,7 @@ pub(super) struct Visit {
     pub(super) peer: Peer,
     pub(super) visitor: Visitor,
     pub(super) lang: Lang,
-    /// The path and the query as they were asked for.
+    /// The path and the query as they were asked for; of a form, the page on which it stands.
     pub(super) target: String,
     /// What stands for the names in the route's path.
     pub(super) params: Vec<(String, String)>,
@@ -77,6 +77,14 @@ impl Visit {
     /// A field of the form, without white space around it; none where it was left empty.
     pub(super) fn field(&self, name: &str) -> Option<&str> {
         find(&self.form, name).map(str::trim).filter(|value| !value.is_empty())
+    }
+
+    /// A password or a badge's code, as it was typed; none where nothing was.
+    pub(super) fn secret(&self, name: &str) -> Option<Secret> {
+        let typed = find(&self.form, name).filter(|typed| !typed.is_empty())?;
+        // A reader may send more with a badge; what somebody chose as their password is that and no other.
+        let badge = Secret::new(typed.trim().to_owned());
+        Some(if badge.is_badge() { badge } else { Secret::new(typed.to_owned()) })
     }
 
     /// The lines of all fields of that name that are not empty.

@@ -1,6 +1,6 @@
 //! What is done by hand from the pages: a typed number, a scan that is taken back, and sheets, badges and labels that are printed.
 
-use super::{SECOND, done, payload, refused, signed_in, staffed};
+use super::{SECOND, SURE, done, payload, refused, signed_in, staffed};
 use crate::support::relay::{Behavior, Relay, SECRET};
 use crate::support::station::{Station, files};
 use crate::support::web::{Reply, Web};
@@ -455,7 +455,7 @@ fn what_is_refused_is_said_in_spanish_by_its_code() {
     refused(&mut sue, set, &same, "ya est\u{e1} en: recibida");
     refused(&mut sue, "/proposals/99/confirm", &[], "no hay ninguna propuesta 99");
     refused(&mut sue, "/outbox/99/drop", &[("reason", "x")], "no hay ning\u{fa}n cambio 99");
-    refused(&mut root, "/operators/disable", &[("operator", "root")], "\u{fa}ltima persona");
+    refused(&mut root, "/operators/disable", &[("operator", "root"), SURE], "\u{fa}ltima persona");
     let short = [("operator", "ann"), ("role", "clerk"), ("secret", "short")];
     refused(&mut root, "/operators", &short, "al menos 8 caracteres");
     // The API says the code, too, whatever the language.
