@@ -72,7 +72,7 @@ pub(super) async fn enter(
     let outcome = match passed {
         Ok(()) => match timeout(ANSWER_TIMEOUT, (route.handler)(visit)).await {
             Ok(outcome) => outcome,
-            Err(_late) => Err(Refusal::Busy),
+            Err(_late) => Err(too_late(route.method)),
         },
         Err(refusal) => {
             write_down(&visit, &refusal).await;
@@ -80,6 +80,14 @@ pub(super) async fn enter(
         }
     };
     outcome.unwrap_or_else(|refusal| page.refused(&refusal))
+}
+
+/// Whoever only looked may look again; whoever wanted something done must not repeat it unseen.
+const fn too_late(method: Method) -> Refusal {
+    match method {
+        Method::Get => Refusal::Busy,
+        Method::Post => Refusal::Unsure,
+    }
 }
 
 /// The ledger is told what somebody who signed in was refused; of others the log is.
@@ -376,6 +384,21 @@ mod tests {
         for wrong in ["a=%", "a=%4", "a=%zz", "a=%ff", &"a&".repeat(257)] {
             assert!(fields(wrong).is_err(), "{wrong}");
         }
+    }
+
+    /// "Try again" after half a minute had the same done twice.
+    #[test]
+    fn whoever_waited_in_vain_for_an_act_is_told_to_look_before_it_is_repeated() {
+        let lexicon = crate::desk::words::Lexicon::built_in().unwrap();
+        let says = |method| {
+            let refusal = too_late(method);
+            let key = format!("refusal.{}", refusal.name());
+            Lang::ALL.map(|lang| lexicon.words(lang).find(&key).unwrap().to_owned())
+        };
+        assert!(says(Method::Get)[0].contains("Try again"));
+        let [english, spanish] = says(Method::Post);
+        assert!(english.contains("Look before you repeat it"), "{english}");
+        assert!(spanish.contains("Mire antes de repetirlo"), "{spanish}");
     }
 
     #[test]

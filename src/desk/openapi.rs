@@ -128,7 +128,11 @@ fn responses(route: &Route) -> Value {
         ("421", true, "The station is not known under that name."),
         ("422", is_act, "The object is not as its schema says."),
         ("429", signs_in, "There were too many failures."),
-        ("503", true, "The station is busy, or cannot do it now."),
+        (
+            "503",
+            true,
+            "The station is busy, or cannot do it now; an act that was not done in time may yet be: look before it is repeated.",
+        ),
     ];
     for (status, _, says) in problems.into_iter().filter(|(_, can_come, _)| *can_come) {
         let content = json!({"application/problem+json": {"schema": reference("Problem")}});

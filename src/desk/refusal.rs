@@ -98,6 +98,8 @@ pub(super) enum Refusal {
     TooSlow,
     /// Too many are being served.
     Busy,
+    /// What was asked for was not done in time, and may yet be.
+    Unsure,
     /// The station cannot: why, for the log.
     Failed(String),
 }
@@ -129,7 +131,7 @@ impl Refusal {
             Self::TooOften(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
-            Self::Busy | Self::Failed(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Busy | Self::Unsure | Self::Failed(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -150,6 +152,7 @@ impl Refusal {
             Self::TooLong => "too_long",
             Self::TooSlow => "too_slow",
             Self::Busy => "busy",
+            Self::Unsure => "unsure",
             Self::Failed(_) => "failed",
         }
     }
