@@ -63,9 +63,8 @@ use crate::control::Within;
 use crate::envelope::Formats;
 use crate::event::often::Often;
 use crate::event::{LogEvent, chain};
-use crate::labels;
+use crate::labels::{self, Print, Purpose};
 use crate::ledger::{OperatorEntry, ReadError, Reader, Role};
-use crate::scan::Symbology;
 use assets::Assets;
 use board::{Board, Frame, Looker, Standing};
 use proof::Proving;
@@ -115,8 +114,8 @@ pub struct Settings {
     batch_cap: u32,
     /// What a batch's scans do where nothing else is said.
     mode: Mode,
-    /// In which labels are printed.
-    symbologies: Vec<Symbology>,
+    /// How labels are printed.
+    print: Print,
     /// The county's own codes of reasons.
     reasons: Reasons,
 }
@@ -142,7 +141,13 @@ impl Settings {
             )),
             batch_cap: config.station.batch_cap,
             mode: config.station.mode,
-            symbologies: labels::symbologies(&config.envelopes),
+            print: Print {
+                symbologies: labels::symbologies(&config.envelopes),
+                purpose: match config.run {
+                    Run::Real => Purpose::Work,
+                    Run::Practice => Purpose::Practice,
+                },
+            },
             reasons: config.reasons.clone(),
         })
     }

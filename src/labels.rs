@@ -48,6 +48,24 @@ struct Section {
     labels: Vec<Label>,
 }
 
+/// How labels are printed, and for what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Print {
+    /// Each label once in each of them.
+    pub symbologies: Vec<Symbology>,
+    /// Of what station.
+    pub purpose: Purpose,
+}
+
+/// Whether what is scanned counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// It does.
+    Work,
+    /// It is practice: every page says so, for another station's paper looks the same.
+    Practice,
+}
+
 /// A file with labels.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Printed {
@@ -76,28 +94,28 @@ pub fn symbologies(envelopes: &[Format]) -> Vec<Symbology> {
 pub fn commands(
     codes: &SheetCodes,
     mode: Mode,
-    symbologies: &[Symbology],
+    print: &Print,
 ) -> Result<Printed, DrawError> {
     let SheetCodes { station, generation, .. } = codes;
     let title = format!("Commands of station {station}, printing {generation}");
-    printed(&title, &sections(codes, mode), symbologies)
+    printed(&title, &sections(codes, mode), print)
 }
 
 /// A badge.
-pub fn badge(name: &str, code: &Secret, symbologies: &[Symbology]) -> Result<Printed, DrawError> {
+pub fn badge(name: &str, code: &Secret, print: &Print) -> Result<Printed, DrawError> {
     let label = Label {
         word: name.to_owned(),
         note: "scan to sign in, and again to sign out".to_owned(),
         payload: code.as_str().to_owned(),
     };
-    printed("Badge", &[Section { head: String::new(), labels: vec![label] }], symbologies)
+    printed("Badge", &[Section { head: String::new(), labels: vec![label] }], print)
 }
 
 /// Envelopes for tests, each with what the station reads in it.
 pub fn envelopes(
     formats: &Formats,
     payloads: &[String],
-    symbologies: &[Symbology],
+    print: &Print,
 ) -> Result<Printed, DrawError> {
     let label = |payload: &String| Label {
         word: printable(payload),
@@ -106,15 +124,15 @@ pub fn envelopes(
     };
     let labels = payloads.iter().map(label).collect();
     let sections = [Section { head: String::new(), labels }];
-    printed("TEST envelopes: no ballots", &sections, symbologies)
+    printed("TEST envelopes: no ballots", &sections, print)
 }
 
-fn printed(
-    title: &str,
-    sections: &[Section],
-    symbologies: &[Symbology],
-) -> Result<Printed, DrawError> {
-    let pages = laid_out(title, sections, symbologies)?;
+fn printed(title: &str, sections: &[Section], print: &Print) -> Result<Printed, DrawError> {
+    let title = match print.purpose {
+        Purpose::Work => title.to_owned(),
+        Purpose::Practice => format!("PRACTICE: {title}"),
+    };
+    let pages = laid_out(&title, sections, &print.symbologies)?;
     Ok(Printed {
         file: pdf::file(&pages),
         pages: pages.len(),
@@ -377,15 +395,34 @@ mod tests {
         assert_eq!(pages.len(), 1);
     }
 
+    fn codes() -> SheetCodes {
+        let code = |order: Order| SheetCode { order, payload: order.spelling() };
+        let codes = Order::all().map(code).collect();
+        SheetCodes { station: "intake-1".to_owned(), generation: 1, codes }
+    }
+
+    /// A sheet of practice beside a sheet that counts must not look like it.
+    #[test]
+    fn what_is_printed_in_practice_says_so_on_every_page() {
+        let codes = codes();
+        let formats = Formats::new(None, Vec::new());
+        for (purpose, is_practice) in [(Purpose::Work, false), (Purpose::Practice, true)] {
+            let print = Print { symbologies: vec![Symbology::Code128], purpose };
+            for printed in [
+                commands(&codes, Mode::Receive, &print),
+                badge("ann", &Secret::badge([1; 16]), &print),
+                envelopes(&formats, &["17".to_owned()], &print),
+            ] {
+                for page in read(&printed.unwrap().file) {
+                    assert_eq!(page.contains("(PRACTICE: "), is_practice, "{purpose:?}: {page}");
+                }
+            }
+        }
+    }
+
     #[test]
     fn a_sheet_has_every_order_that_is_offered() {
-        let codes = SheetCodes {
-            station: "intake-1".to_owned(),
-            generation: 1,
-            codes: Order::all()
-                .map(|order| SheetCode { order, payload: order.spelling() })
-                .collect(),
-        };
+        let codes = codes();
         for mode in Mode::ALL {
             let sections = sections(&codes, mode);
             let labels: Vec<_> = sections.iter().flat_map(|section| &section.labels).collect();

@@ -452,6 +452,8 @@ fn practice_is_another_ledger_and_is_marked() {
         );
     }
     assert!(web.get("/").body.contains("data-practice=\"true\""));
+    let sheets = web.post("/labels/commands", &[]);
+    assert!(sheets.body.contains("PRACTICE: Commands of station intake-1"), "{}", sheets.status);
     assert_eq!(web.stream().next().unwrap().1["state"]["practice"], true);
     daemon.stop();
     assert_eq!(station.logged("Practice"), 1);

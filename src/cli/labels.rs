@@ -3,11 +3,11 @@
 use super::ask::{have_done, unexpected};
 use super::place::Place;
 use super::{Common, Exit, Failure, people, print_json};
-use crate::config::Config;
+use crate::config::{Config, Run};
 use crate::control::{Answer, Command};
 use crate::decode::image::DrawError;
 use crate::envelope::Formats;
-use crate::labels::{self, PRINTED, Printed, pdf};
+use crate::labels::{self, PRINTED, Print, Printed, Purpose, pdf};
 use crate::ledger::Renewal;
 use crate::scan::Symbology;
 use anyhow::anyhow;
@@ -63,11 +63,19 @@ fn symbology(text: &str) -> Result<Symbology, String> {
 }
 
 impl To {
-    fn symbologies(&self, config: &Config) -> Vec<Symbology> {
-        if !self.symbologies.is_empty() {
-            return self.symbologies.clone();
-        }
-        labels::symbologies(&config.envelopes)
+    fn print(&self, config: &Config) -> Print {
+        let symbologies = match self.symbologies.as_slice() {
+            [] => labels::symbologies(&config.envelopes),
+            named => named.to_vec(),
+        };
+        Print { symbologies, purpose: purpose(config.run) }
+    }
+}
+
+const fn purpose(run: Run) -> Purpose {
+    match run {
+        Run::Real => Purpose::Work,
+        Run::Practice => Purpose::Practice,
     }
 }
 
@@ -88,11 +96,11 @@ pub(super) fn labels(
                 other => return Err(unexpected(&other)),
             };
             let mode = config.station.mode;
-            write(common, &to, labels::commands(&codes, mode, &to.symbologies(&config)))
+            write(common, &to, labels::commands(&codes, mode, &to.print(&config)))
         }
         LabelsCommand::Badge { name, to } => {
             let code = people::read_badge(&name)?;
-            write(common, &to, labels::badge(&name, &code, &to.symbologies(&config)))
+            write(common, &to, labels::badge(&name, &code, &to.print(&config)))
         }
         LabelsCommand::Envelopes { payloads, to } => envelopes(common, config, &payloads, &to),
     }
@@ -108,10 +116,10 @@ fn envelopes(
         let why = anyhow!("at most {ENVELOPES_MAX} payloads at a time");
         return Err(Failure::new(Exit::Usage, why));
     }
-    let symbologies = to.symbologies(&config);
+    let print = to.print(&config);
     let election = config.election.as_ref().map(|election| &election.id);
     let formats = Formats::new(election, config.envelopes);
-    write(common, to, labels::envelopes(&formats, payloads, &symbologies))
+    write(common, to, labels::envelopes(&formats, payloads, &print))
 }
 
 fn write(common: &Common, to: &To, drawn: Result<Printed, DrawError>) -> Result<Exit, Failure> {

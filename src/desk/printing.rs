@@ -107,8 +107,8 @@ async fn asked(visit: &mut Visit, renewal: Renewal) -> Result<SheetCodes, Refusa
 
 async fn sheet(visit: &mut Visit, renewal: Renewal) -> Result<Printed, Refusal> {
     let codes = asked(visit, renewal).await?;
-    let (mode, symbologies) = (visit.settings().mode, visit.settings().symbologies.clone());
-    drawn(visit, move || labels::commands(&codes, mode, &symbologies)).await
+    let (mode, print) = (visit.settings().mode, visit.settings().print.clone());
+    drawn(visit, move || labels::commands(&codes, mode, &print)).await
 }
 
 async fn new_badge(visit: &mut Visit) -> Result<Printed, Refusal> {
@@ -118,9 +118,9 @@ async fn new_badge(visit: &mut Visit) -> Result<Printed, Refusal> {
     let mut random = [0; BADGE_BYTES];
     getrandom::fill(&mut random).map_err(|error| Refusal::Failed(error.to_string()))?;
     let (name, secret) = (operator.clone(), Secret::badge(random));
-    let (code, symbologies) = (secret.clone(), visit.settings().symbologies.clone());
+    let (code, print) = (secret.clone(), visit.settings().print.clone());
     // Drawn first: an operator whose badge is on no paper could never sign in.
-    let badge = drawn(visit, move || labels::badge(&name, &code, &symbologies)).await?;
+    let badge = drawn(visit, move || labels::badge(&name, &code, &print)).await?;
     visit.command(Command::OperatorAdd { operator, role, secret }).await.map(|_added| badge)
 }
 
@@ -130,8 +130,8 @@ async fn test_envelopes(visit: &Visit) -> Result<Printed, Refusal> {
         return Err(Refusal::Malformed("payloads"));
     }
     let settings = visit.settings();
-    let (formats, symbologies) = (Arc::clone(&settings.formats), settings.symbologies.clone());
-    drawn(visit, move || labels::envelopes(&formats, &payloads, &symbologies)).await
+    let (formats, print) = (Arc::clone(&settings.formats), settings.print.clone());
+    drawn(visit, move || labels::envelopes(&formats, &payloads, &print)).await
 }
 
 /// Draws on a thread that may take its time.
