@@ -436,6 +436,48 @@ fn who_says_little_reads_nothing_or_sends_too_much_keeps_nobody_out() {
     assert_eq!(station.look().scans().len(), 600);
 }
 
+/// A head came, and its body never: such a connection kept its place for as long as a form may take.
+#[test]
+fn whoever_withholds_what_they_announced_keeps_nobody_out() {
+    support::web::allow_connections();
+    let station = station(AT_LOOPBACK);
+    let daemon = station.start();
+    let web = Web::at(&station);
+    let host = web.host();
+    let csrf = Web::at(&station).get("/").csrf();
+    let head = format!(
+        "POST /signin HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/x-www-form-urlencoded\r\n\
+         content-length: 1000\r\n\r\ncsrf={csrf}"
+    );
+    let withheld: Vec<_> = (0..600)
+        .map(|_| {
+            let mut stream = web.connect();
+            drop(stream.write_all(head.as_bytes()));
+            stream
+        })
+        .collect();
+    let page = web.connect_and_get("/").map(|reply| reply.status);
+    assert_eq!(page, Some(200), "the first that comes after them has a place");
+    drop(withheld);
+    daemon.stop();
+}
+
+#[test]
+fn one_session_has_so_many_streams_and_no_more() {
+    let station = staffed(AT_LOOPBACK);
+    let daemon = station.start();
+    let (mut kim, mut sue) = (Web::at(&station), Web::at(&station));
+    kim.sign_in("kim", "kim-password");
+    sue.sign_in("sue", "sue-password");
+    let streams: Vec<_> = (0..17).map(|_| kim.stream()).collect();
+    let statuses: Vec<_> = streams.iter().map(|stream| stream.head.status).collect();
+    assert_eq!((&statuses[..16], statuses[16]), (&[200; 16][..], 503));
+    assert_eq!(sue.stream().head.status, 200);
+    drop(streams);
+    eventually("a place", || kim.stream().head.status == 200);
+    daemon.stop();
+}
+
 #[test]
 fn practice_is_another_ledger_and_is_marked() {
     let station = station(AT_LOOPBACK);

@@ -49,6 +49,8 @@ pub(super) fn stream(visit: &Visit) -> Outcome {
     for first in [Bytes::from_static(FIRST), hello] {
         sender.try_send(first).map_err(|_full| Refusal::Busy)?;
     }
+    let of_session = visit.visitor.session.map(|key| visit.desk.sessions.stream(&key));
+    let of_session = of_session.map(|place| place.ok_or(Refusal::Busy)).transpose()?;
     let pump = Pump {
         desk: visit.desk.clone(),
         lang: visit.lang,
@@ -58,7 +60,8 @@ pub(super) fn stream(visit: &Visit) -> Outcome {
         sender,
     };
     let permit = Arc::clone(&visit.desk.streams).try_acquire_owned();
-    tokio::spawn(pump.run(permit.map_err(|_all_taken| Refusal::Busy)?));
+    let permit = permit.map_err(|_all_taken| Refusal::Busy)?;
+    tokio::spawn(pump.run((permit, of_session)));
     Ok(answer(StatusCode::OK, "text/event-stream", Body::new(Events(events))))
 }
 
@@ -72,7 +75,7 @@ struct Pump {
 }
 
 impl Pump {
-    async fn run(mut self, permit: OwnedSemaphorePermit) {
+    async fn run(mut self, places: (OwnedSemaphorePermit, Option<OwnedSemaphorePermit>)) {
         let mut stopped = self.desk.stopped.clone();
         let mut changes = self.desk.sessions.changes();
         let mut beats = interval(BEAT);
@@ -103,7 +106,7 @@ impl Pump {
                 break;
             }
         }
-        drop(permit);
+        drop(places);
     }
 
     fn may_still(&self) -> bool {

@@ -7,7 +7,7 @@
 use super::page::message;
 use super::refusal::Refusal;
 use super::routes::{Access, Method, Route, page_of};
-use super::server::{Peer, Way};
+use super::server::{Peer, Way, Whole};
 use super::sessions::Sign;
 use super::visit::{Visit, Visitor};
 use super::words::Lang;
@@ -193,6 +193,9 @@ async fn pass(visit: &mut Visit, parts: &Parts, body: Body) -> Result<(), Refusa
         Ok(Err(_too_long)) => return Err(Refusal::TooLong),
         Err(_late) => return Err(Refusal::TooSlow),
     };
+    if let Some(whole) = parts.extensions.get::<Whole>() {
+        whole.is_there();
+    }
     if is_form(&parts.headers) {
         let text = std::str::from_utf8(&body).map_err(|_e| Refusal::Malformed("no_utf8"))?;
         visit.form = fields(text)?;

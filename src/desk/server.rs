@@ -1,5 +1,6 @@
-//! Connections: so many at a time, each with a bounded head and a time for everything. One that has said nothing yet makes way for
-//! a new one, so whoever opens many and says nothing keeps nobody out for long.
+//! Connections: so many at a time, each with a bounded head and a time for everything. One that has not yet said all that it has to
+//! say makes way for a new one, so whoever opens many and sends no whole request keeps nobody out for long. Another machine has a
+//! share of the places, and all others together leave some to this machine: its clerk is kept out by nobody else.
 
 use super::refusal::secured;
 use super::tls::Acceptor;
@@ -7,7 +8,7 @@ use crate::event::chain;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, Response};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -16,7 +17,7 @@ use socket2::{Domain, Socket, Type};
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -29,6 +30,12 @@ use tokio::time::{Instant, Sleep, sleep, timeout};
 
 /// Connections at a time: with the event streams, and well below what a process may have open.
 const CONNECTIONS_MAX: usize = 384;
+
+/// Connections of one other machine at a time: a browser has six for all its pages, and several may come by one address.
+const SHARE_MAX: usize = 96;
+
+/// Connections of all other machines at a time.
+const OTHERS_MAX: usize = 320;
 
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 256;
@@ -71,11 +78,32 @@ pub(super) enum Way {
     Tls,
 }
 
+/// Whether the last request of a connection is there, with its body; what it asks for is then being done.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Whole(Arc<AtomicBool>);
+
+impl Whole {
+    /// The body came.
+    pub(super) fn is_there(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// A connection, for the one who decides which has to make way.
 struct Guest {
-    /// Whether the head of a request came.
-    has_spoken: Arc<AtomicBool>,
+    from: IpAddr,
+    whole: Whole,
     abort: AbortHandle,
+}
+
+impl Guest {
+    fn is_elsewhere(&self) -> bool {
+        !self.from.is_loopback()
+    }
+
+    fn may_make_way(&self) -> bool {
+        !self.whole.0.load(Ordering::Relaxed)
+    }
 }
 
 /// Listens there.
@@ -120,21 +148,21 @@ pub(super) async fn serve(
             // Whoever opens them by the thousand waits in the backlog, and does not keep the processors from the scans.
             sleep(CROWDED).await;
         }
-        if !makes_room(&mut guests) {
+        if !makes_room(&mut guests, address.ip()) {
             // All of them are being answered: this one comes again.
             drop(stream);
             continue;
         }
-        let has_spoken = Arc::new(AtomicBool::new(false));
+        let whole = Whole::default();
         let connection = Connection {
             address,
             acceptor: acceptor.clone(),
             router: router.clone(),
-            has_spoken: Arc::clone(&has_spoken),
+            whole: whole.clone(),
             draining: draining.clone(),
         };
         let abort = connections.spawn(connection.attend(stream));
-        guests.push_back(Guest { has_spoken, abort });
+        guests.push_back(Guest { from: address.ip(), whole, abort });
     }
     drop(drain);
     if timeout(DRAIN, async { while connections.join_next().await.is_some() {} }).await.is_err() {
@@ -142,17 +170,46 @@ pub(super) async fn serve(
     }
 }
 
-/// Forgets who is gone; when all places are taken, the one that has said nothing for the longest goes. Whether there is a place.
-fn makes_room(guests: &mut VecDeque<Guest>) -> bool {
-    if guests.len() < CONNECTIONS_MAX {
+/// Whose places are all taken, for one that comes from there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Crowd {
+    Nobodys,
+    Everybodys,
+    Others,
+    ItsOwn,
+}
+
+fn crowd(guests: &VecDeque<Guest>, from: IpAddr) -> Crowd {
+    let n = |is: &dyn Fn(&Guest) -> bool| guests.iter().filter(|guest| is(guest)).count();
+    if !from.is_loopback() {
+        if n(&|guest: &Guest| guest.from == from) >= SHARE_MAX {
+            return Crowd::ItsOwn;
+        }
+        if n(&Guest::is_elsewhere) >= OTHERS_MAX {
+            return Crowd::Others;
+        }
+    }
+    if guests.len() >= CONNECTIONS_MAX { Crowd::Everybodys } else { Crowd::Nobodys }
+}
+
+/// Forgets who is gone; when all places are taken that one from there may have, the oldest of them goes that has sent no whole
+/// request. Whether there is a place.
+fn makes_room(guests: &mut VecDeque<Guest>, from: IpAddr) -> bool {
+    if crowd(guests, from) == Crowd::Nobodys {
         return true;
     }
     guests.retain(|guest| !guest.abort.is_finished());
-    if guests.len() < CONNECTIONS_MAX {
+    let crowd = crowd(guests, from);
+    let is_in_it = |guest: &Guest| match crowd {
+        Crowd::Nobodys | Crowd::Everybodys => from.is_loopback() || guest.is_elsewhere(),
+        Crowd::Others => guest.is_elsewhere(),
+        Crowd::ItsOwn => guest.from == from,
+    };
+    if crowd == Crowd::Nobodys {
         return true;
     }
-    let silent = guests.iter().position(|guest| !guest.has_spoken.load(Ordering::Relaxed));
-    match silent.and_then(|place| guests.remove(place)) {
+    let oldest = guests.iter().position(|guest| guest.may_make_way() && is_in_it(guest));
+    match oldest.and_then(|place| guests.remove(place)) {
         Some(guest) => {
             guest.abort.abort();
             true
@@ -165,7 +222,7 @@ struct Connection {
     address: SocketAddr,
     acceptor: Option<Acceptor>,
     router: Router,
-    has_spoken: Arc<AtomicBool>,
+    whole: Whole,
     draining: watch::Receiver<()>,
 }
 
@@ -195,10 +252,11 @@ impl Connection {
     ) -> Result<(), String> {
         let router = TowerToHyperService::new(self.router.clone());
         let peer = Peer { address: self.address, way };
-        let has_spoken = Arc::clone(&self.has_spoken);
+        let whole = self.whole.clone();
         let service = service_fn(move |mut request: Request<Incoming>| {
-            has_spoken.store(true, Ordering::Relaxed);
+            whole.0.store(request.body().is_end_stream(), Ordering::Relaxed);
             request.extensions_mut().insert(peer);
+            request.extensions_mut().insert(whole.clone());
             let answered = router.call(request);
             async move {
                 let response: Response<Body> = answered.await?;
@@ -278,5 +336,57 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Timed<S> {
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let polled = Pin::new(&mut self.stream).poll_shutdown(cx);
         self.in_time(cx, polled)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn guest(from: &str, is_whole: bool) -> Guest {
+        let whole = Whole::default();
+        if is_whole {
+            whole.is_there();
+        }
+        let abort = tokio::spawn(std::future::pending::<()>()).abort_handle();
+        Guest { from: from.parse().unwrap(), whole, abort }
+    }
+
+    /// So many from each address, all of them being answered or none.
+    fn guests(of: &[(usize, &str)], are_whole: bool) -> VecDeque<Guest> {
+        of.iter().flat_map(|(n, from)| (0..*n).map(|_| guest(from, are_whole))).collect()
+    }
+
+    const HERE: &str = "127.0.0.1";
+    const OTHERS: [(usize, &str); 4] =
+        [(96, "10.0.0.1"), (96, "10.0.0.2"), (96, "10.0.0.3"), (32, "10.0.0.4")];
+
+    #[tokio::test]
+    async fn another_machine_has_its_share_and_this_one_is_kept_out_by_nobody() {
+        let finds_room = |guests: &mut VecDeque<Guest>, from: &str| {
+            makes_room(guests, from.parse().unwrap())
+        };
+        let mut one = guests(&OTHERS[..1], true);
+        assert!(!finds_room(&mut one, "10.0.0.1") && finds_room(&mut one, "10.0.0.2"));
+        let mut all = guests(&OTHERS, true);
+        assert_eq!(all.len(), OTHERS_MAX);
+        assert!(!finds_room(&mut all, "10.0.0.5") && finds_room(&mut all, HERE));
+        let mut here = guests(&[(CONNECTIONS_MAX, HERE)], false);
+        assert!(!finds_room(&mut here, "10.0.0.5") && finds_room(&mut here, HERE));
+        assert_eq!(here.len(), CONNECTIONS_MAX - 1);
+    }
+
+    #[tokio::test]
+    async fn whoever_makes_way_has_sent_no_whole_request_and_is_of_those_that_crowd() {
+        let mut all = guests(&[&OTHERS[..], &[(64, HERE)]].concat(), true);
+        all[0].whole = Whole::default();
+        all[100].whole = Whole::default();
+        assert!(makes_room(&mut all, "10.0.0.2".parse().unwrap()));
+        assert_eq!((all.len(), all[100].may_make_way()), (383, false));
+        all.push_back(guest("10.0.0.2", true));
+        assert!(makes_room(&mut all, HERE.parse().unwrap()));
+        assert_eq!(all.iter().filter(|guest| guest.may_make_way()).count(), 0);
+        all.push_back(guest(HERE, true));
+        assert!(!makes_room(&mut all, HERE.parse().unwrap()));
     }
 }

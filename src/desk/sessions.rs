@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 /// Sessions at a time; the one that was not used for the longest ends for a new one.
 const SESSIONS_MAX: usize = 256;
@@ -19,6 +19,9 @@ pub(super) const SESSION_MAX: Duration = Duration::from_hours(12);
 
 /// One of somebody who may do more than a clerk, or who reads everything, ends when it was not used for so long.
 const IDLE_MAX: Duration = Duration::from_mins(30);
+
+/// Event streams of one session at a time: one for each monitor with the clerk's page.
+const STREAMS_MAX: usize = 16;
 
 /// Random bytes of a token.
 const TOKEN_BYTES: usize = 32;
@@ -49,6 +52,7 @@ struct Session {
     /// What came of the last act in it, and the address of the page that tells it.
     told: Option<(String, Answer)>,
     csrf: String,
+    streams: Arc<Semaphore>,
     began: Duration,
     used: Duration,
 }
@@ -78,7 +82,9 @@ impl Sessions {
         let is_signed_in = guests.operator().is_some();
         let csrf = if is_signed_in { random()? } else { self.csrf.to_string() };
         let (token, now) = (random()?, self.clock.elapsed());
-        let session = Session { guests, looking: None, told: None, csrf, began: now, used: now };
+        let streams = Arc::new(Semaphore::new(STREAMS_MAX));
+        let session =
+            Session { guests, looking: None, told: None, csrf, streams, began: now, used: now };
         self.table.send_modify(|table| {
             table.retain(|_, session| session.lasts(now));
             if table.len() >= SESSIONS_MAX {
@@ -116,6 +122,12 @@ impl Sessions {
     pub(super) fn lasts(&self, key: &SessionKey) -> bool {
         let now = self.clock.elapsed();
         self.table.borrow().get(key).is_some_and(|session| session.lasts(now))
+    }
+
+    /// A place for one more event stream in it, if there is one.
+    pub(super) fn stream(&self, key: &SessionKey) -> Option<OwnedSemaphorePermit> {
+        let streams = Arc::clone(&self.table.borrow().get(key)?.streams);
+        streams.try_acquire_owned().ok()
     }
 
     /// Keeps who looked a number up in it.
