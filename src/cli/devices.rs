@@ -378,6 +378,7 @@ mod tests {
             why: why.map(str::to_owned),
             last_scan: (state == Standing::Open).then_some(Micros(0)),
             scans: 12,
+            called: None,
         }]
     }
 

@@ -36,6 +36,9 @@ pub struct ScannerState {
     pub last_scan: Option<Micros>,
     /// Scans since the daemon began; repeats are none.
     pub scans: u64,
+    /// Since when a supervisor is called there; none once somebody acknowledged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub called: Option<Micros>,
 }
 
 /// One scanner's line of the roster, kept by its driver.
@@ -57,6 +60,13 @@ pub struct Roster {
 struct Line {
     state: watch::Receiver<ScannerState>,
     acknowledge: mpsc::Sender<()>,
+    called: watch::Sender<Option<Micros>>,
+}
+
+impl Line {
+    fn state(&self) -> ScannerState {
+        ScannerState { called: *self.called.borrow(), ..self.state.borrow().clone() }
+    }
 }
 
 impl Roster {
@@ -70,15 +80,24 @@ impl Roster {
             why: None,
             last_scan: None,
             scans: 0,
+            called: None,
         });
         let (acknowledge, acknowledged) = mpsc::channel(WAITING_MAX);
-        self.lines.push(Line { state: state_rx, acknowledge });
+        let called = watch::Sender::new(None);
+        self.lines.push(Line { state: state_rx, acknowledge, called });
         (Entry { state }, acknowledged)
     }
 
     /// How each scanner is, in the order of the configuration.
     pub fn states(&self) -> Vec<ScannerState> {
-        self.lines.iter().map(|line| line.state.borrow().clone()).collect()
+        self.lines.iter().map(Line::state).collect()
+    }
+
+    /// A supervisor is called at the scanner of that name: it stands so until somebody acknowledges.
+    pub fn call(&self, scanner: &str, at: Micros) {
+        for line in self.lines.iter().filter(|line| line.state.borrow().scanner == scanner) {
+            line.called.send_if_modified(|called| called.replace(at).is_none());
+        }
     }
 
     /// Has the scanner of that name, or all, scan on; how many were locked. Nothing when there is no such scanner. One that is not
@@ -90,6 +109,7 @@ impl Roster {
         let mut n_locked = 0;
         for line in self.lines.iter().filter(is_asked) {
             n_locked += usize::from(line.state.borrow().is_locked);
+            line.called.send_replace(None);
             if line.acknowledge.try_send(()).is_err() {
                 tracing::debug!("An acknowledgment waits already.");
             }
@@ -151,8 +171,16 @@ mod tests {
         assert_eq!((states[1].state, states[1].is_locked), (Standing::Away, true));
         assert_eq!(states[1].why.as_deref(), Some("not plugged in"));
 
+        for scanner in ["left", "right", "middle"] {
+            roster.call(scanner, Micros(8));
+        }
+        let called = |roster: &Roster| -> Vec<_> {
+            roster.states().iter().map(|state| state.called).collect()
+        };
         assert_eq!(roster.acknowledge(Some("middle")), None);
+        assert_eq!(called(&roster.clone()), [Some(Micros(8)); 2]);
         assert_eq!(roster.acknowledge(Some("left")), Some(0));
+        assert_eq!(called(&roster), [None, Some(Micros(8))]);
         assert_eq!(roster.acknowledge(None), Some(1));
         assert_eq!(roster.acknowledge(None), Some(1));
         assert!(left_acknowledged.try_recv().is_ok());

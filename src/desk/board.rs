@@ -13,7 +13,7 @@ use crate::control::Within;
 use crate::control::roster::{Roster, ScannerState};
 use crate::event::{LogEvent, chain, legible};
 use crate::ledger::{Change, Now, OpenNow, ReadError, Reader, Role, ScanNow, Told};
-use crate::scan::{Earlier, Fill, Judged, Symbol, Verdict};
+use crate::scan::{Earlier, Fill, Judged, Symbol, Then, Verdict};
 use axum::body::Bytes;
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -350,6 +350,9 @@ impl Looker {
         match told {
             Told::Judged { scanner, judged, symbols } => {
                 self.is_doubtful = true;
+                if judged.then == Then::CallSupervisor {
+                    self.roster.call(&scanner, self.source.clock.now());
+                }
                 let seen = seen(self.source.clock.now(), &scanner, judged, &symbols);
                 self.board.scan(seen, &self.tell.station);
                 self.board.at = self.source.clock.now();
@@ -407,7 +410,7 @@ impl Looker {
         self.looks = self.looks.saturating_sub(1);
         let scanners = self.roster.states();
         let stands = |of: &[ScannerState]| -> Vec<_> {
-            of.iter().map(|s| (s.state, s.is_locked, s.why.clone())).collect()
+            of.iter().map(|s| (s.state, s.is_locked, s.why.clone(), s.called)).collect()
         };
         let is_news = stands(&scanners) != stands(&self.board.scanners);
         self.board.scanners = scanners;

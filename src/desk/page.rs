@@ -7,6 +7,7 @@ use super::view::{detail, said, scanner};
 use super::visit::Visit;
 use super::words::{Lang, Words};
 use crate::config::Run;
+use crate::control::roster::ScannerState;
 use crate::ledger::{Exception, IN_NO_BATCH, Mover, Pulled};
 use crate::reason::Reason;
 use askama::Template;
@@ -183,6 +184,13 @@ impl<'v> Frame<'v> {
             visit.desk.sessions.told(session, &visit.target)
         });
         told.map(|answer| act::told(&answer, self.words)).unwrap_or_default()
+    }
+
+    /// The scanners at which a supervisor is called, and since when.
+    pub(super) fn calls(&self) -> Vec<(String, String)> {
+        let zone = &self.desk.settings.zone;
+        let call = |state: ScannerState| Some((state.scanner, zone.date_time(state.called?)));
+        self.desk.within.scanners.states().into_iter().filter_map(call).collect()
     }
 
     /// Whether the page is to be printed and signed.

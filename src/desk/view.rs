@@ -265,6 +265,11 @@ impl Tell {
             if scanner.state == Standing::Away {
                 add("alarm", words.with("trouble.scanner", &name));
             }
+            if let Some(at) = scanner.called {
+                let (at, name) = (self.zone.date_time(at), &*scanner.scanner);
+                let values = [("name", name), ("at", &at)];
+                add("warning", words.with("trouble.called", &values));
+            }
             if scanner.is_locked {
                 add("warning", words.with("trouble.locked", &name));
             }

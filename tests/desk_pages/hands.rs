@@ -499,3 +499,36 @@ fn a_code_of_a_command_is_no_scan_of_the_day_however_that_is_counted() {
     assert_eq!(hello["scans"][2]["place"], "intake-1-1 \u{b7} 1");
     daemon.stop();
 }
+
+/// A call was gone with the next scan, whether or not anybody had come.
+#[test]
+fn a_supervisor_who_is_called_is_told_until_somebody_says_that_they_are_there() {
+    let station = staffed();
+    let scanner = station.plug("left");
+    let daemon = station.start();
+    let codes = codes(&station);
+    let of = |order| codes.codes.iter().find(|code| code.order == order).unwrap();
+    let (call, scan_on) = (of(Order::CallSupervisor), of(Order::Acknowledge));
+    let mut sue = signed_in(&station, "sue");
+    let mut stands = |is_called: bool| {
+        for path in ["/day", "/exceptions", "/scanners"] {
+            let page = sue.get(path).body;
+            assert_eq!(page.contains("A supervisor is called</h2>"), is_called, "{path}: {page}");
+        }
+    };
+    stands(false);
+    assert_eq!(scanner.ask(call.payload.as_bytes()), NOTICE);
+    assert_eq!(scanner.ask(payload(1).as_bytes()), GOOD);
+    let mut kim = signed_in(&station, "kim");
+    eventually("the call", || kim.get("/").body.contains("is called at scanner left since 20"));
+    stands(true);
+    done(&mut kim, "/scanners/acknowledge", &[("scanner", "left")]);
+    stands(false);
+    assert_eq!(scanner.ask(call.payload.as_bytes()), NOTICE);
+    eventually("the call", || kim.get("/scanners").body.contains("A supervisor is called</h2>"));
+    assert_eq!(scanner.ask(scan_on.payload.as_bytes()), NOTICE);
+    eventually("the answer", || !kim.get("/").body.contains("is called at scanner left"));
+    stands(false);
+    daemon.stop();
+    station.verify();
+}
