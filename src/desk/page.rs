@@ -3,12 +3,12 @@
 use super::{Shared, act};
 use super::refusal::{Refusal, answer};
 use super::routes::{Access, ROUTES};
-use super::view::{detail, said, scanner};
+use super::view::{self, detail, said, scanner};
 use super::visit::Visit;
 use super::words::{Lang, Words};
 use crate::config::Run;
 use crate::control::roster::ScannerState;
-use crate::ledger::{Exception, IN_NO_BATCH, Mover, Pulled};
+use crate::ledger::{BatchStory, Exception, IN_NO_BATCH, Mover, Pulled, Who};
 use crate::reason::Reason;
 use askama::Template;
 use axum::body::Body;
@@ -114,15 +114,15 @@ impl<'v> Frame<'v> {
         match &exception.pulled {
             Some(Pulled { status, reason, by }) => {
                 let (key, by) = match by {
-                    Mover::File(file) => ("exceptions.by_file", file),
-                    Mover::Person(who) => ("exceptions.by_person", who),
+                    Mover::File(file) => ("exceptions.by_file", file.clone()),
+                    Mover::Person(who) => ("exceptions.by_person", self.who(who)),
                 };
                 let because = |why: &String| {
                     self.words.with("story.because", &[("why", &self.said(why))])
                 };
                 let because = reason.as_ref().map(because).unwrap_or_default();
                 let status = self.word("status", status.name());
-                let values = [("status", &*status), ("because", &*because), ("by", &**by)];
+                let values = [("status", &*status), ("because", &*because), ("by", &*by)];
                 Some(self.words.with(key, &values))
             }
             // What somebody wrote when the batch was closed.
@@ -141,6 +141,17 @@ impl<'v> Frame<'v> {
     pub(super) fn batch(&self, name: &str) -> String {
         let name = if name == IN_NO_BATCH { self.t("w.no_batch") } else { name };
         name.to_owned()
+    }
+
+    /// Who it was.
+    pub(super) fn who(&self, who: &Who) -> String {
+        view::who(who, self.words)
+    }
+
+    /// Who opened a batch; none where the station did.
+    pub(super) fn opener(&self, story: &BatchStory) -> Option<String> {
+        let (by, os_user) = (story.opened_by.clone()?, story.opened_os_user.clone());
+        Some(self.who(&Who { by, os_user }))
     }
 
     /// A scanner's name, or what stands for one.

@@ -1,10 +1,10 @@
 //! A ballot's story in plain words of one language: one sentence for each event.
 
 use super::refusal::Why;
-use super::view::{detail, said};
+use super::view::{self, detail, said};
 use super::words::Words;
 use crate::ballot::Status;
-use crate::ledger::{BallotStory, Chapter, Proposal, TwoPersonAct, VoterChange, Who};
+use crate::ledger::{BY_HAND, BallotStory, Chapter, Proposal, TwoPersonAct, VoterChange, Who};
 use crate::scan::Verdict;
 
 /// An event of the story.
@@ -54,6 +54,9 @@ fn key(chapter: &Chapter, corrected: Option<&str>) -> &'static str {
         // What the file says, and what an event of its own did because of that.
         ("imported", Some(_), _) if chapter.from.is_none() => "story.named_as",
         ("imported", Some(_), _) => "story.imported",
+        ("scanned", to, _) if chapter.by == BY_HAND => {
+            if to.is_some() { "story.typed" } else { "story.typed_answered" }
+        }
         ("scanned", Some(_), _) => "story.scanned",
         ("scanned", None, _) => "story.answered",
         ("undone", ..) => "story.undone",
@@ -67,7 +70,7 @@ fn key(chapter: &Chapter, corrected: Option<&str>) -> &'static str {
 /// Who did it, and who confirmed it.
 fn people(chapter: &Chapter, words: Words<'_>) -> String {
     let who = Who { by: chapter.by.clone(), os_user: chapter.os_user.clone() };
-    let by = who.in_words();
+    let by = view::who(&who, words);
     match &chapter.confirmed_by {
         Some(second) => words.with("story.two", &[("by", &by), ("second", second)]),
         None => by,
@@ -81,7 +84,7 @@ fn named(status: Status, words: Words<'_>) -> String {
 /// A proposal as a sentence.
 pub(super) fn proposal(proposal: &Proposal, words: Words<'_>) -> String {
     let number = proposal.proposal.to_string();
-    let who = proposal.who.in_words();
+    let who = view::who(&proposal.who, words);
     let common = [("n", number.as_str()), ("who", &who), ("at", &proposal.at)];
     let mut text = match &proposal.what {
         TwoPersonAct::SetBallot { ballot, from, to, reason, .. } => {

@@ -6,7 +6,7 @@ use crate::clock::{Micros, Zone};
 use crate::coded::Coded;
 use crate::config::Run;
 use crate::control::roster::Standing;
-use crate::ledger::BY_HAND;
+use crate::ledger::{BY_HAND, Who};
 use crate::reason::Reason;
 use crate::scan::{Fill, Tone, Verdict};
 use axum::body::Bytes;
@@ -318,6 +318,16 @@ pub(super) fn scanner(name: &str, words: Words<'_>) -> String {
     if name == BY_HAND { words.of("scanner.by_hand").to_owned() } else { name.to_owned() }
 }
 
+/// Who it was: nobody takes a user of the operating system for the operator of that name.
+pub(super) fn who(who: &Who, words: Words<'_>) -> String {
+    let by = ("by", who.by.as_str());
+    match &who.os_user {
+        Some(user) => words.with("who.signed_in", &[by, ("user", user)]),
+        None if *who == Who::station() => words.of("who.station").to_owned(),
+        None => words.with("who.user", &[by]),
+    }
+}
+
 /// A refusal in the words of a language; none where it has none. What the ledger has names for is told by its words.
 pub(super) fn refused(coded: &Coded, words: Words<'_>) -> Option<String> {
     let key = format!("refused.{}", coded.code);
@@ -394,6 +404,17 @@ fn age(now: Micros, then: Micros, words: Words<'_>) -> String {
 mod tests {
     use super::*;
     use crate::desk::words::{Lang, Lexicon};
+
+    /// The ledger's own words for it are English.
+    #[test]
+    fn who_it_was_is_said_in_english_as_the_command_line_says_it() {
+        let lexicon = Lexicon::built_in().unwrap();
+        let kim = |user: Option<&str>| Who { by: "kim".to_owned(), os_user: user.map(str::to_owned) };
+        for one in [Who::station(), kim(None), kim(Some("page"))] {
+            assert_eq!(who(&one, lexicon.words(Lang::En)), one.in_words());
+            assert_ne!(who(&one, lexicon.words(Lang::Es)), one.in_words());
+        }
+    }
 
     #[test]
     fn what_is_known_of_the_ledgers_words_has_words_in_every_language() {

@@ -192,3 +192,24 @@ fn a_countys_own_code_means_its_reason_on_the_pages_too() {
     let shown = station.json(&["ballot", "show", "000000001"]);
     assert_eq!(shown[0]["reason"], "signature_missing", "{shown:?}");
 }
+
+/// Who it was and by what stood in English on pages that are otherwise Spanish.
+#[test]
+fn who_did_it_and_that_it_was_typed_is_said_in_spanish() {
+    let station = staffed();
+    let daemon = station.start();
+    let mut kim = in_spanish(&station, "kim");
+    done(&mut kim, "/batches", &[]);
+    for act in ["look_up", "confirm"] {
+        assert_eq!(kim.post("/manual", &[("act", act), ("number", &payload(1))]).status, 200);
+    }
+    done(&mut kim, "/batches/1/close", &[("counted", "1")]);
+    let by = "kim (sesi\u{f3}n iniciada por el usuario page)";
+    let batch = kim.get("/batches/1").body;
+    assert_eq!(batch.matches(by).count(), 2, "{batch}");
+    has(&kim.get("/batches").body, &[by]);
+    has(&kim.get("/imports").body, &["usuario clerk"]);
+    has(&kim.get("/ballots/202611/000000001").body, &["Su n\u{fa}mero se escribi\u{f3} a mano, lote intake-1-1"]);
+    daemon.stop();
+    station.verify();
+}

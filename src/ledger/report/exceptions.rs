@@ -7,7 +7,7 @@ use super::{ReadError, Reader};
 use crate::ballot::Status;
 use crate::clock::Micros;
 use crate::ledger::batches;
-use crate::ledger::fact::{Event, Fact};
+use crate::ledger::fact::{Event, Fact, Who};
 use crate::ledger::rows;
 use rusqlite::{Row, params};
 use serde::Serialize;
@@ -70,8 +70,8 @@ pub struct Pulled {
 pub enum Mover {
     /// A mail ballot file of that name.
     File(String),
-    /// Somebody of that name.
-    Person(String),
+    /// Somebody.
+    Person(Who),
 }
 
 impl Exception {

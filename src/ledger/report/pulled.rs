@@ -9,6 +9,7 @@ use super::exceptions::{Exception, Mover, Pulled};
 use super::story::{BallotStory, Chapter};
 use crate::ballot::Status;
 use crate::ledger::batches::{NO_BATCH, name};
+use crate::ledger::fact::Who;
 use crate::ledger::rows;
 use rusqlite::params;
 
@@ -89,7 +90,7 @@ fn to_pull(story: BallotStory) -> Option<Exception> {
     let by = by(&left);
     let told = match &by {
         Mover::File(file) => format!("by the file {file}"),
-        Mover::Person(who) => format!("by {who}"),
+        Mover::Person(who) => format!("by {}", who.by),
     };
     Some(Exception {
         seq: left.seq,
@@ -109,5 +110,8 @@ fn to_pull(story: BallotStory) -> Option<Exception> {
 
 fn by(chapter: &Chapter) -> Mover {
     let by = chapter.by.clone();
-    if chapter.what == "imported" { Mover::File(by) } else { Mover::Person(by) }
+    if chapter.what == "imported" {
+        return Mover::File(by);
+    }
+    Mover::Person(Who { by, os_user: chapter.os_user.clone() })
 }
