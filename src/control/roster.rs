@@ -96,7 +96,11 @@ impl Roster {
     /// A supervisor is called at the scanner of that name: it stands so until somebody acknowledges.
     pub fn call(&self, scanner: &str, at: Micros) {
         for line in self.lines.iter().filter(|line| line.state.borrow().scanner == scanner) {
-            line.called.send_if_modified(|called| called.replace(at).is_none());
+            line.called.send_if_modified(|called| {
+                let is_news = called.is_none();
+                called.get_or_insert(at);
+                is_news
+            });
         }
     }
 

@@ -148,7 +148,8 @@ pub(super) async fn serve(
             // Whoever opens them by the thousand waits in the backlog, and does not keep the processors from the scans.
             sleep(CROWDED).await;
         }
-        if !makes_room(&mut guests, address.ip()) {
+        let from = address.ip().to_canonical();
+        if !makes_room(&mut guests, from) {
             // All of them are being answered: this one comes again.
             drop(stream);
             continue;
@@ -162,7 +163,7 @@ pub(super) async fn serve(
             draining: draining.clone(),
         };
         let abort = connections.spawn(connection.attend(stream));
-        guests.push_back(Guest { from: address.ip(), whole, abort });
+        guests.push_back(Guest { from, whole, abort });
     }
     drop(drain);
     if timeout(DRAIN, async { while connections.join_next().await.is_some() {} }).await.is_err() {
