@@ -91,11 +91,7 @@ pub fn symbologies(envelopes: &[Format]) -> Vec<Symbology> {
 }
 
 /// The command sheets of a station whose batches are of that mode.
-pub fn commands(
-    codes: &SheetCodes,
-    mode: Mode,
-    print: &Print,
-) -> Result<Printed, DrawError> {
+pub fn commands(codes: &SheetCodes, mode: Mode, print: &Print) -> Result<Printed, DrawError> {
     let SheetCodes { station, generation, .. } = codes;
     let title = format!("Commands of station {station}, printing {generation}");
     printed(&title, &sections(codes, mode), print)

@@ -281,7 +281,10 @@ fn a_scan_is_told_after_its_commit_with_words_counts_and_place() {
     let daemon = station.start();
     let (_, anew) = Web::at(&station).stream().next().unwrap();
     assert_ne!(hello["daemon"], anew["daemon"]);
-    assert_eq!((&anew["has_verdict"], &anew["scans"][0]["says"]), (&false.into(), &"Ballot received".into()));
+    assert_eq!(
+        (&anew["has_verdict"], &anew["scans"][0]["says"]),
+        (&false.into(), &"Ballot received".into())
+    );
     let page = Web::at(&station).get("/");
     assert!(page.body.contains("data-tone=\"idle\""), "{}", page.body);
     assert!(page.body.contains("intake-1-1 \u{b7} 3") && page.body.contains("Code not readable"));
@@ -532,7 +535,8 @@ fn a_password_is_what_was_typed_and_nothing_less() {
     let mut root = Web::at(&station);
     root.sign_in("root", "root-password");
     let secret = " a long one ";
-    let new = [("operator", "ann"), ("role", "clerk"), ("secret", secret), ("secret_again", secret)];
+    let new =
+        [("operator", "ann"), ("role", "clerk"), ("secret", secret), ("secret_again", secret)];
     assert_eq!(root.post("/operators", &new).status, 303);
     let mut web = Web::at(&station);
     assert_eq!(web.sign_in("ann", secret.trim()).status, 403);

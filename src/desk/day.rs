@@ -132,7 +132,10 @@ mod tests {
 
     #[test]
     fn one_bad_scan_in_a_full_quarter_can_be_seen() {
-        assert_eq!([(0, 2_000), (1, 2_000), (2_000, 2_000)].map(|(n, top)| tall(n, top)), [0, LEAST, HEIGHT]);
+        assert_eq!(
+            [(0, 2_000), (1, 2_000), (2_000, 2_000)].map(|(n, top)| tall(n, top)),
+            [0, LEAST, HEIGHT]
+        );
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! What stands around every page, and the page that says why there is none.
 
-use super::{Shared, act};
 use super::refusal::{Refusal, answer};
 use super::routes::{Access, ROUTES};
 use super::view::{self, detail, said, scanner};
 use super::visit::Visit;
 use super::words::{Lang, Words};
+use super::{Shared, act};
 use crate::config::Run;
 use crate::control::roster::ScannerState;
 use crate::ledger::{BatchStory, Exception, IN_NO_BATCH, Mover, Pulled, Who};
@@ -117,9 +117,8 @@ impl<'v> Frame<'v> {
                     Mover::File(file) => ("exceptions.by_file", file.clone()),
                     Mover::Person(who) => ("exceptions.by_person", self.who(who)),
                 };
-                let because = |why: &String| {
-                    self.words.with("story.because", &[("why", &self.said(why))])
-                };
+                let because =
+                    |why: &String| self.words.with("story.because", &[("why", &self.said(why))]);
                 let because = reason.as_ref().map(because).unwrap_or_default();
                 let status = self.word("status", status.name());
                 let values = [("status", &*status), ("because", &*because), ("by", &*by)];

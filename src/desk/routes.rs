@@ -316,9 +316,8 @@ pub static ROUTES: &[Route] = &[
 
 /// The page on which the form stands that is sent to that path: the nearest one above it.
 pub(super) fn page_of(path: &str) -> &str {
-    let is_page = |path: &str| {
-        ROUTES.iter().any(|route| route.method == Method::Get && route.fits(path))
-    };
+    let is_page =
+        |path: &str| ROUTES.iter().any(|route| route.method == Method::Get && route.fits(path));
     let mut above = path;
     while !is_page(above) {
         match above.rsplit_once('/') {

@@ -364,9 +364,8 @@ mod tests {
 
     #[tokio::test]
     async fn another_machine_has_its_share_and_this_one_is_kept_out_by_nobody() {
-        let finds_room = |guests: &mut VecDeque<Guest>, from: &str| {
-            makes_room(guests, from.parse().unwrap())
-        };
+        let finds_room =
+            |guests: &mut VecDeque<Guest>, from: &str| makes_room(guests, from.parse().unwrap());
         let mut one = guests(&OTHERS[..1], true);
         assert!(!finds_room(&mut one, "10.0.0.1") && finds_room(&mut one, "10.0.0.2"));
         let mut all = guests(&OTHERS, true);

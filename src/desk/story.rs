@@ -55,7 +55,11 @@ fn key(chapter: &Chapter, corrected: Option<&str>) -> &'static str {
         ("imported", Some(_), _) if chapter.from.is_none() => "story.named_as",
         ("imported", Some(_), _) => "story.imported",
         ("scanned", to, _) if chapter.by == BY_HAND => {
-            if to.is_some() { "story.typed" } else { "story.typed_answered" }
+            if to.is_some() {
+                "story.typed"
+            } else {
+                "story.typed_answered"
+            }
         }
         ("scanned", Some(_), _) => "story.scanned",
         ("scanned", None, _) => "story.answered",

@@ -409,7 +409,8 @@ mod tests {
     #[test]
     fn who_it_was_is_said_in_english_as_the_command_line_says_it() {
         let lexicon = Lexicon::built_in().unwrap();
-        let kim = |user: Option<&str>| Who { by: "kim".to_owned(), os_user: user.map(str::to_owned) };
+        let kim =
+            |user: Option<&str>| Who { by: "kim".to_owned(), os_user: user.map(str::to_owned) };
         for one in [Who::station(), kim(None), kim(Some("page"))] {
             assert_eq!(who(&one, lexicon.words(Lang::En)), one.in_words());
             assert_ne!(who(&one, lexicon.words(Lang::Es)), one.in_words());

@@ -149,10 +149,8 @@ fn the_story_says_what_a_file_made_of_the_ballot_and_whose_it_became() {
     let path = "/ballots/202611/000000001";
     has(
         &signed_in(&station, "ada").get(path).body,
-        &[
-            "The file moved.csv names it as accepted. It is voter V00000077&#39;s from then on; \
-             before, it was voter V00000001&#39;s.",
-        ],
+        &["The file moved.csv names it as accepted. It is voter V00000077&#39;s from then on; \
+             before, it was voter V00000001&#39;s."],
     );
     has(
         &in_spanish(&station, "ada").get(path).body,
@@ -209,7 +207,10 @@ fn who_did_it_and_that_it_was_typed_is_said_in_spanish() {
     assert_eq!(batch.matches(by).count(), 2, "{batch}");
     has(&kim.get("/batches").body, &[by]);
     has(&kim.get("/imports").body, &["usuario clerk"]);
-    has(&kim.get("/ballots/202611/000000001").body, &["Su n\u{fa}mero se escribi\u{f3} a mano, lote intake-1-1"]);
+    has(
+        &kim.get("/ballots/202611/000000001").body,
+        &["Su n\u{fa}mero se escribi\u{f3} a mano, lote intake-1-1"],
+    );
     daemon.stop();
     station.verify();
 }
