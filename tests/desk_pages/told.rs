@@ -206,7 +206,7 @@ fn who_did_it_and_that_it_was_typed_is_said_in_spanish() {
     let batch = kim.get("/batches/1").body;
     assert_eq!(batch.matches(by).count(), 2, "{batch}");
     has(&kim.get("/batches").body, &[by]);
-    has(&kim.get("/imports").body, &["usuario clerk"]);
+    has(&kim.get("/imports").body, &["<bdi>usuario "]);
     has(
         &kim.get("/ballots/202611/000000001").body,
         &["Su n\u{fa}mero se escribi\u{f3} a mano, lote intake-1-1"],
