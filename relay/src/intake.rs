@@ -41,6 +41,8 @@ pub enum Taken {
     Conflict,
     /// It says that it happens in the future.
     Future,
+    /// It speaks for another station's ledger.
+    Foreign,
 }
 
 /// Takes a station's event.
@@ -95,13 +97,17 @@ pub fn take(
     Ok(Taken::Applied)
 }
 
-/// Keeps the newest checkpoint of a ledger. One that contradicts it is told to the office: the ledger was cut or rewritten.
+/// Keeps the newest checkpoint of a ledger: of the sender's own. One that contradicts it is told to the office: the ledger was cut or
+/// rewritten.
 pub fn witness(
     tx: &mut Tx<'_>,
     county: &str,
     event: &CheckpointEvent,
     now: Micros,
-) -> Result<(), StoreError> {
+) -> Result<Taken, StoreError> {
+    if !event.is_of_its_station() {
+        return Ok(Taken::Foreign);
+    }
     let seq = i64::try_from(event.seq).unwrap_or(i64::MAX);
     let known =
         tx.row("SELECT seq, hash FROM checkpoint WHERE origin = $1", params![&event.origin])?;
@@ -110,7 +116,7 @@ pub fn witness(
         if known_seq == seq && known_hash != event.hash {
             let what = "A station signed two different heads of its ledger: it was rewritten. Keep both and call its vendor.";
             raise(tx, Alarm { county, kind: "ledger", subject: &event.origin, what }, now)?;
-            return Ok(());
+            return Ok(Taken::Applied);
         }
     }
     tx.run(
@@ -118,8 +124,8 @@ pub fn witness(
          ON CONFLICT (origin) DO UPDATE SET seq = excluded.seq, hash = excluded.hash,
          note = excluded.note, received_at = excluded.received_at WHERE checkpoint.seq < excluded.seq",
         params![&event.origin, seq, &event.hash, &event.note, now],
-    )
-    .map(drop)
+    )?;
+    Ok(Taken::Applied)
 }
 
 /// Raises an alarm about events that wait for one that does not come. How many wait.

@@ -1,5 +1,5 @@
 //! What the relay's one secret is used for: look-ups that reveal nothing, links and return paths that nobody can make up, and
-//! one-time codes that are stored nowhere.
+//! one-time codes that no table keeps.
 //!
 //! The key file has one key a line, each the base64 of 32 bytes. The first is used for what is made; all of them are tried on
 //! what comes back, so that a key is rotated by a new first line. Look-ups of voters use the *last* line, which therefore stays.
@@ -135,7 +135,8 @@ impl Keys {
         self.0.iter().any(|key| seal(&hex(key, purpose, text)) == seal(&tag))
     }
 
-    /// The six digits of the one-time code `id`. They follow from the id, so that no table holds them.
+    /// The six digits of the one-time code `id`. They follow from the id, so that no table keeps them: they stand in
+    /// the words of an attempt until its outcome is known.
     pub fn one_time_code(&self, id: &str) -> String {
         let tag = self.0.first().map(|key| mac(key, Purpose::Code, id).finalize().into_bytes());
         let number = tag

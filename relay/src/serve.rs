@@ -63,9 +63,10 @@ pub enum ServeError {
     Tls(SocketAddr, #[source] TlsError),
 }
 
-/// What voters, the office and providers reach.
+/// What voters, the office, providers and the Postal Service reach.
 pub fn pages(relay: &Arc<Relay>) -> Router {
-    within_bounds(crate::callback::routes()).with_state(Arc::clone(relay))
+    let routes = crate::callback::routes().merge(crate::intake::http::postal_routes());
+    within_bounds(routes).with_state(Arc::clone(relay))
 }
 
 /// What stations and the Postal Service reach.

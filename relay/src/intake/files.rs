@@ -1,5 +1,5 @@
 //! The county's files: its voters, its mail ballots, and the Postal Service's legacy file. A row that does not do is refused with its
-//! line and its reason; the others are taken. Nothing of a row is in a message.
+//! line and its reason; the others are taken: also one that is no UTF-8, or holds a NUL. Nothing of a row is in a message.
 
 use super::postal::{self, piece};
 use crate::ballot::{self, Applied, Change, Origin, Stand};
@@ -11,12 +11,22 @@ use crate::relay::Relay;
 use crate::store::{StoreError, Tx};
 use crate::template::start_of;
 use crate::voter::{self, Voter, VoterId, identity};
-use csv::StringRecord;
+use csv::{ByteRecord, StringRecord};
 use jiff::civil;
 use relay_wire::Status;
 use std::collections::HashMap;
 use std::io::Read;
 use std::sync::Arc;
+
+/// What became of a row: whether it changed something, or why it was refused.
+type Outcome = Result<bool, &'static str>;
+
+/// Why a row's code is refused.
+const NO_PIECE: &str =
+    "imb or imb_out is none: 20, 25, 29 or 31 digits, or the 15 of mailer id and serial number";
+
+/// The reason of a row that takes back that its voter voted in person, as an earlier row said.
+const NOT_IN_PERSON: &str = "not_in_person";
 
 /// Rows in one transaction: others write between them.
 const ROWS_MAX: usize = 500;
@@ -49,7 +59,7 @@ pub enum FileError {
     /// A column that every such file has is not there.
     #[error("there is no column {0}")]
     Column(&'static str),
-    /// It is no CSV in UTF-8.
+    /// It cannot be read, or its header is no UTF-8.
     #[error("the file cannot be read as CSV")]
     Csv(#[source] csv::Error),
     /// The database does not take it.
@@ -90,8 +100,9 @@ pub fn voters(relay: &Arc<Relay>, county: &str, file: impl Read) -> Result<Repor
     })
 }
 
-/// Takes the mail ballot file: `ballot, voter`, and `election, status, reason, mailed, imb, imb_out` where there are such. Rows
-/// without an election get `election`. What is `mailed` in the future is refused: it has not happened.
+/// Takes the mail ballot file: `ballot, voter`, and `election, status, reason, mailed, happened, imb, imb_out` where there are such. Rows
+/// without an election get `election`. `happened` is when the status came about; where it is empty, and the status is not `mailed`, it is
+/// known from the import on. What lies in the future is refused: it has not happened.
 pub fn ballots(
     relay: &Arc<Relay>,
     (county, election): (&str, Option<&str>),
@@ -112,57 +123,122 @@ fn ballot_row(
     (county, election): (&County, &str),
     row: &FileRow<'_>,
     now: Micros,
-) -> Result<Result<bool, &'static str>, StoreError> {
-    let (ballot, voter) = (row.get("ballot"), row.get("voter"));
-    if ballot.is_empty() || voter.is_empty() {
-        return Ok(Err("ballot or voter is empty"));
-    }
-    if !county.elections.contains_key(election) {
-        return Ok(Err("its election is not configured"));
-    }
-    let mailed = row.get("mailed");
-    let mailed_at = match mailed {
-        "" => None,
-        text => match moment(text, county) {
-            Some(at) if at > now => return Ok(Err("mailed is in the future")),
-            Some(at) => Some(at),
-            None => return Ok(Err("mailed is no date")),
-        },
+) -> Result<Outcome, StoreError> {
+    let said = match Said::read(row, (county, election), now) {
+        Ok(said) => said,
+        Err(why) => return Ok(Err(why)),
     };
-    let status = match (row.get("status"), mailed_at) {
-        ("", None) => Status::Issued,
-        ("", Some(_)) => Status::Mailed,
-        (name, _) => match Status::from_name(name) {
-            Some(Status::Mailed) if mailed_at.is_none() => {
-                return Ok(Err("it is mailed, but without a date"));
-            }
-            Some(status) => status,
-            None => return Ok(Err("status is none of ours")),
-        },
-    };
-    for column in ["imb", "imb_out"] {
-        if let Some(piece) = piece(row.get(column)) {
-            put_piece(tx, &piece, (&county.id, election, ballot))?;
-        }
-    }
-    let voter = VoterId { county: county.id.clone(), voter: voter.to_owned() };
+    let Said { ballot, status, reason, .. } = said;
+    let voter = VoterId { county: county.id.clone(), voter: said.voter.to_owned() };
     let change = Change {
-        cause: &format!("file/{}/{election}/{ballot}/{status}", county.id),
+        cause: &cause(county, election, ballot, status),
         origin: Origin::File,
         source: "",
         voter: &voter,
         election,
         ballot,
         status: Stand::Status(status),
-        reason: Some(row.get("reason")).filter(|reason| !reason.is_empty()),
-        happened_at: if status == Status::Mailed { mailed_at.unwrap_or(now) } else { now },
+        reason,
+        happened_at: said.happened_at,
         corrects: None,
     };
-    Ok(match ballot::apply(tx, &relay.config, &change, now)? {
-        Applied::Moved => Ok(true),
-        Applied::Behind => Ok(false),
-        Applied::Conflict => Err("the ballot is another voter's"),
-    })
+    let applied = if reason == Some(NOT_IN_PERSON) {
+        let told = cause(county, election, ballot, Status::Voided);
+        take_back(tx, relay, (&change, &told), now)?
+    } else {
+        ballot::apply(tx, &relay.config, &change, now)?
+    };
+    if applied == Applied::Conflict {
+        return Ok(Err("the ballot is another voter's"));
+    }
+    for piece in &said.pieces {
+        put_piece(tx, piece, (&county.id, election, ballot))?;
+        postal::place(tx, &relay.config, piece, now)?;
+    }
+    Ok(Ok(applied == Applied::Moved))
+}
+
+/// What a row of the mail ballot file says.
+struct Said<'a> {
+    ballot: &'a str,
+    voter: &'a str,
+    status: Status,
+    reason: Option<&'a str>,
+    happened_at: Micros,
+    pieces: Vec<String>,
+}
+
+impl<'a> Said<'a> {
+    fn read(
+        row: &'a FileRow<'_>,
+        (county, election): (&County, &str),
+        now: Micros,
+    ) -> Result<Self, &'static str> {
+        let (ballot, voter) = (row.get("ballot"), row.get("voter"));
+        if ballot.is_empty() || voter.is_empty() {
+            return Err("ballot or voter is empty");
+        }
+        if !county.elections.contains_key(election) {
+            return Err("its election is not configured");
+        }
+        let past = |column, none, future| match row.get(column) {
+            "" => Ok(None),
+            text => match moment(text, county) {
+                Some(at) if at > now => Err(future),
+                Some(at) => Ok(Some(at)),
+                None => Err(none),
+            },
+        };
+        let mailed = past("mailed", "mailed is no date", "mailed is in the future")?;
+        let happened = past("happened", "happened is no date", "happened is in the future")?;
+        let status = match (row.get("status"), mailed) {
+            ("", None) => Status::Issued,
+            ("", Some(_)) => Status::Mailed,
+            (name, _) => Status::from_name(name).ok_or("status is none of ours")?,
+        };
+        let happened_at = if status == Status::Mailed {
+            mailed.or(happened).ok_or("it is mailed, but without a date")?
+        } else {
+            happened.unwrap_or(now)
+        };
+        let codes =
+            [row.get("imb"), row.get("imb_out")].into_iter().filter(|code| !code.is_empty());
+        let pieces = codes.map(|code| piece(code).ok_or(NO_PIECE)).collect::<Result<_, _>>()?;
+        let reason = Some(row.get("reason")).filter(|reason| !reason.is_empty());
+        Ok(Self { ballot, voter, status, reason, happened_at, pieces })
+    }
+}
+
+/// The cause of what a file says of a ballot: the same however often it is read.
+fn cause(county: &County, election: &str, ballot: &str, status: Status) -> String {
+    format!("file/{}/{election}/{ballot}/{status}", county.id)
+}
+
+/// A row takes back that its voter voted in person, which an earlier row `told`. Where none did, or the ballot has later news, it says
+/// only where the ballot stands.
+fn take_back(
+    tx: &mut Tx<'_>,
+    relay: &Relay,
+    (change, told): (&Change<'_>, &str),
+    now: Micros,
+) -> Result<Applied, StoreError> {
+    let Change { voter, election, ballot, .. } = change;
+    let change = Change { reason: None, ..change.clone() };
+    let taken_back = tx.run(
+        "DELETE FROM in_person WHERE county = $1 AND election = $2 AND voter = $3 AND cause = $4",
+        params![&voter.county, *election, &voter.voter, told],
+    )?;
+    let stands = tx.count(
+        "SELECT COUNT(*) FROM ballot WHERE county = $1 AND election = $2 AND ballot = $3 AND event = $4",
+        params![&voter.county, *election, *ballot, told],
+    )?;
+    if taken_back == 0 || stands == 0 {
+        return ballot::apply(tx, &relay.config, &change, now);
+    }
+    // A correction moves a ballot back; a file's own word would not.
+    let cause = format!("{told}/back");
+    let change = Change { cause: &cause, origin: Origin::Station, corrects: Some(told), ..change };
+    ballot::apply(tx, &relay.config, &change, now)
 }
 
 fn put_piece(
@@ -190,13 +266,15 @@ pub fn postal_file(relay: &Arc<Relay>, file: impl Read) -> Result<Report, FileEr
     let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(file);
     let mut report = Report::default();
     let mut scans = Vec::new();
-    for (line_idx, record) in (1_u64..).zip(reader.records()) {
+    for (line_idx, record) in (1_u64..).zip(reader.byte_records()) {
         report.rows += 1;
-        let record = record.map_err(FileError::Csv)?;
-        let cells: Vec<_> = record.iter().collect();
-        match postal::legacy(&cells) {
-            Some(scan) => scans.push(scan),
-            None => report.refuse(line_idx, "it is no scan"),
+        let read = text(record.map_err(FileError::Csv)?).and_then(|record| {
+            let cells: Vec<_> = record.iter().collect();
+            postal::legacy(&cells).ok_or("it is no scan")
+        });
+        match read {
+            Ok(scan) => scans.push(scan),
+            Err(why) => report.refuse(line_idx, why),
         }
     }
     for some in scans.chunks(ROWS_MAX) {
@@ -226,6 +304,15 @@ impl Report {
     }
 }
 
+/// The row as text that a database takes.
+fn text(record: ByteRecord) -> Result<StringRecord, &'static str> {
+    let record = StringRecord::from_byte_record(record).map_err(|_other| "it is not UTF-8")?;
+    if record.iter().any(|cell| cell.contains('\0')) {
+        return Err("it holds a NUL");
+    }
+    Ok(record)
+}
+
 /// A row with its columns' names.
 struct FileRow<'a> {
     columns: &'a HashMap<String, usize>,
@@ -249,10 +336,7 @@ fn each<F>(
     take: F,
 ) -> Result<Report, FileError>
 where
-    F: Fn(&mut Tx<'_>, &FileRow<'_>, Micros) -> Result<Result<bool, &'static str>, StoreError>
-        + Send
-        + Sync
-        + 'static,
+    F: Fn(&mut Tx<'_>, &FileRow<'_>, Micros) -> Result<Outcome, StoreError> + Send + Sync + 'static,
 {
     let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(file);
     let header = reader.headers().map_err(FileError::Csv)?.clone();
@@ -266,18 +350,21 @@ where
     }
     let (columns, take) = (Arc::new(columns), Arc::new(take));
     let mut report = Report::default();
-    let mut records = reader.into_records();
+    let mut records = reader.into_byte_records();
     loop {
-        let some: Vec<_> =
-            records.by_ref().take(ROWS_MAX).collect::<Result<_, _>>().map_err(FileError::Csv)?;
+        let some = records.by_ref().take(ROWS_MAX).map(|record| record.map(text));
+        let some: Vec<_> = some.collect::<Result<_, _>>().map_err(FileError::Csv)?;
         if some.is_empty() {
             break;
         }
         let (first, n_some) = (report.rows + 2, some.len() as u64);
         let (columns, take, now) = (Arc::clone(&columns), Arc::clone(&take), relay.clock.now());
         let outcomes = relay.store.write_now(move |tx| {
-            let row = |record| FileRow { columns: &columns, record };
-            some.iter().map(|record| take(tx, &row(record), now)).collect::<Result<Vec<_>, _>>()
+            let outcomes = some.iter().map(|read| match read {
+                Ok(record) => take(tx, &FileRow { columns: &columns, record }, now),
+                Err(why) => Ok(Err(*why)),
+            });
+            outcomes.collect::<Result<Vec<_>, _>>()
         });
         for (line, outcome) in (first..).zip(outcomes.map_err(FileError::Store)?) {
             match outcome {

@@ -2,6 +2,8 @@
 //!
 //! The answers are those that the daemon's outbox understands: 2xx taken, 401 not signed by who it says, 409 and 422 this event will
 //! not do, 503 try again.
+//!
+//! The Postal Service has no certificate of the county's: where stations need one, it pushes to the pages' door, which serves `/iv-mtr`, too.
 
 use super::postal::{self, Scan};
 use super::{Taken, take, witness};
@@ -9,8 +11,8 @@ use crate::config::Sender;
 use crate::relay::Relay;
 use crate::told::chain;
 use axum::Router;
-use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, State};
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
@@ -26,11 +28,14 @@ const PUSH_BYTES_MAX: usize = 8 << 20;
 /// Scans in one transaction.
 const SCANS_MAX: usize = 200;
 
-/// The routes.
+/// The routes of the stations' door.
 pub fn routes() -> Router<Arc<Relay>> {
-    Router::new()
-        .route("/events", post(event))
-        .route("/iv-mtr", post(push).layer(DefaultBodyLimit::max(PUSH_BYTES_MAX)))
+    postal_routes().route("/events", post(event))
+}
+
+/// The Postal Service's route alone.
+pub fn postal_routes() -> Router<Arc<Relay>> {
+    Router::new().route("/iv-mtr", post(push))
 }
 
 async fn event(State(relay): State<Arc<Relay>>, headers: HeaderMap, body: Bytes) -> Response {
@@ -73,10 +78,7 @@ async fn taken(relay: &Arc<Relay>, county: String, event: Event, body: Bytes) ->
         .store
         .write(move |tx| match &event {
             Event::Change(event) => take(tx, &shared.config, &county, (event, &body), now),
-            Event::Checkpoint(event) => {
-                witness(tx, &county, event, now)?;
-                Ok(Taken::Applied)
-            }
+            Event::Checkpoint(event) => witness(tx, &county, event, now),
         })
         .await;
     match outcome {
@@ -88,6 +90,9 @@ async fn taken(relay: &Arc<Relay>, county: String, event: Event, body: Bytes) ->
         Ok(Taken::Waiting) => StatusCode::ACCEPTED.into_response(),
         Ok(Taken::Conflict) => {
             refused(StatusCode::CONFLICT, "another event has its id or its number")
+        }
+        Ok(Taken::Foreign) => {
+            refused(StatusCode::UNPROCESSABLE_ENTITY, "its origin is another station's")
         }
         Ok(Taken::Future) => refused(StatusCode::UNPROCESSABLE_ENTITY, "its time is in the future"),
         Err(error) => {
@@ -132,7 +137,8 @@ fn is_signed(relay: &Relay, secrets: &[Secret], headers: &HeaderMap, body: &[u8]
     }
 }
 
-async fn push(State(relay): State<Arc<Relay>>, headers: HeaderMap, body: Bytes) -> Response {
+/// A push. Nothing of its body is read before it is known who sends it.
+async fn push(State(relay): State<Arc<Relay>>, headers: HeaderMap, body: Body) -> Response {
     let Some(postal) = &relay.config.postal else { return StatusCode::NOT_FOUND.into_response() };
     let expected =
         format!("Basic {}", STANDARD.encode(format!("{}:{}", postal.user, postal.password)));
@@ -141,6 +147,9 @@ async fn push(State(relay): State<Arc<Relay>>, headers: HeaderMap, body: Bytes) 
     if given.is_none_or(|given| super::digest(&given) != super::digest(expected.as_bytes())) {
         return refused(StatusCode::UNAUTHORIZED, "user or password");
     }
+    let Ok(body) = to_bytes(body, PUSH_BYTES_MAX).await else {
+        return refused(StatusCode::PAYLOAD_TOO_LARGE, "the push broke off, or is too long");
+    };
     let scans = match postal::pushed(&body) {
         Ok(scans) => scans,
         Err(error) => return refused(StatusCode::BAD_REQUEST, &chain(&error)),

@@ -1,8 +1,8 @@
 //! Scans of the Postal Service (Informed Visibility, Mail Tracking & Reporting): a ballot is on its way out, or back.
 //!
 //! What an operation code means is configuration: no list of them is public. Scans are sent again and again, and some are assumed:
-//! the container was seen, not the piece. Neither repeats nor assumed scans nor unknown codes are news. A scan that could not be placed,
-//! because the ballot file or the code's meaning came later, is looked at again when it is told again.
+//! the container was seen, not the piece. Neither repeats nor assumed scans nor unknown codes are news. A scan whose piece nobody knew is
+//! placed when the ballot file names the piece; one whose code meant nothing, or whose time had not come, when it is told again.
 
 use super::digest;
 use crate::ballot::{self, Change, Origin, Stand};
@@ -18,6 +18,13 @@ use std::time::Duration;
 
 /// Digits of a tracking code: two of bar code id, three of service type, fifteen that name the piece.
 const TRACKING_DIGITS: usize = 20;
+/// Those that name the piece: mailer id and serial number.
+const PIECE_DIGITS: usize = 15;
+/// Digits of a whole code: tracking code, and a routing code of 0, 5, 9 or 11 (USPS-B-3200).
+const WHOLE_DIGITS: [usize; 4] = [20, 25, 29, 31];
+/// Longest operation code and longest event id that are kept as they came.
+const OPERATION_BYTES_MAX: usize = 16;
+const KEY_BYTES_MAX: usize = 64;
 /// Service types of ballots to voters (USPS table of 2024-01-21).
 const OUTBOUND: [&str; 9] = ["715", "716", "717", "718", "713", "720", "722", "723", "725"];
 /// And of ballots to the office.
@@ -74,9 +81,13 @@ pub fn pushed(body: &[u8]) -> Result<Vec<Scan>, PushError> {
 fn scan(event: Event) -> Option<Scan> {
     let tracking = tracking(event.imb_tracking_code.as_deref().or(event.imb.as_deref())?)?;
     let (operation, moment) = (event.scan_event_code?, event.scan_datetime?);
+    let operation = operation_code(&operation)?;
+    let is_key = |id: &String| {
+        (1..=KEY_BYTES_MAX).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic())
+    };
     let key = event
         .id
-        .filter(|id| !id.is_empty())
+        .filter(is_key)
         .unwrap_or_else(|| digest(format!("{tracking}|{moment}|{operation}").as_bytes()));
     let local = moment.get(..19)?.parse().ok()?;
     Some(Scan { key, tracking, operation, local })
@@ -87,8 +98,17 @@ pub fn legacy(row: &[&str]) -> Option<Scan> {
     let [_, operation, moment, _, code] = row else { return None };
     let tracking = tracking(code)?;
     let local = civil::DateTime::strptime("%m/%d/%Y %H:%M:%S", moment.trim()).ok()?;
+    let operation = operation_code(operation)?;
     let key = digest(format!("{tracking}|{local}|{operation}").as_bytes());
-    Some(Scan { key, tracking, operation: operation.trim().to_owned(), local })
+    Some(Scan { key, tracking, operation, local })
+}
+
+/// The code of an operation, if it is one that can be kept.
+fn operation_code(code: &str) -> Option<String> {
+    let code = code.trim();
+    let is_code = (1..=OPERATION_BYTES_MAX).contains(&code.len())
+        && code.bytes().all(|byte| byte.is_ascii_graphic());
+    is_code.then(|| code.to_owned())
 }
 
 fn tracking(code: &str) -> Option<String> {
@@ -96,9 +116,40 @@ fn tracking(code: &str) -> Option<String> {
     digits.get(..TRACKING_DIGITS).map(str::to_owned)
 }
 
-/// What names the piece in a tracking code.
+/// What names the piece in a ballot file's code: the tracking code, with a routing code or without, or those fifteen digits alone.
 pub fn piece(code: &str) -> Option<String> {
-    tracking(code)?.get(5..).map(str::to_owned)
+    let digits: String = code.chars().filter(|c| !matches!(c, ' ' | '-')).collect();
+    if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    match digits.len() {
+        PIECE_DIGITS => Some(digits),
+        n if WHOLE_DIGITS.contains(&n) => {
+            digits.get(TRACKING_DIGITS - PIECE_DIGITS..TRACKING_DIGITS).map(str::to_owned)
+        }
+        _ => None,
+    }
+}
+
+/// Places the scans that came before anybody knew their piece.
+pub(super) fn place(
+    tx: &mut Tx<'_>,
+    config: &Config,
+    piece: &str,
+    now: Micros,
+) -> Result<(), StoreError> {
+    let waiting = tx.rows(
+        "SELECT key, imb, operation, local FROM postal_scan
+         WHERE piece = $1 AND outcome = 'unknown_piece' ORDER BY local, key",
+        params![piece],
+    )?;
+    for row in waiting {
+        // It was written as it is read.
+        let Ok(local) = row.text(3)?.parse() else { continue };
+        let (key, tracking, operation) = (row.text(0)?, row.text(1)?, row.text(2)?);
+        take(tx, config, &Scan { key, tracking, operation, local }, now)?;
+    }
+    Ok(())
 }
 
 /// Takes a scan. What became of it: `applied`, `behind`, `assumed`, `unknown_code`, `unknown_piece`, `future`, or `repeat` of one of the
@@ -110,9 +161,16 @@ pub fn take(
     now: Micros,
 ) -> Result<&'static str, StoreError> {
     let is_new = tx.run(
-        "INSERT INTO postal_scan (key, imb, operation, scanned_at, received_at, outcome)
-         VALUES ($1, $2, $3, 0, $4, 'new') ON CONFLICT (key) DO NOTHING",
-        params![&scan.key, &scan.tracking, &scan.operation, now],
+        "INSERT INTO postal_scan (key, imb, piece, local, operation, scanned_at, received_at, outcome)
+         VALUES ($1, $2, $3, $4, $5, 0, $6, 'new') ON CONFLICT (key) DO NOTHING",
+        params![
+            &scan.key,
+            &scan.tracking,
+            scan.tracking.get(TRACKING_DIGITS - PIECE_DIGITS..).unwrap_or_default(),
+            scan.local.to_string(),
+            &scan.operation,
+            now,
+        ],
     )?;
     let known = format!("SELECT outcome FROM postal_scan WHERE key = $1{}", tx.for_update());
     if is_new == 0
@@ -201,6 +259,18 @@ mod tests {
         );
         assert_eq!(legacy(&row).unwrap().key, legacy_scan.key);
         assert_eq!(legacy(&row[..4]), None);
+        assert_eq!(piece("123456789123456").as_deref(), Some("123456789123456"));
+        let whole = "00 777 123456 789123456 80302-1234-56";
+        assert_eq!(piece(whole).as_deref(), Some("123456789123456"));
+        for none in ["", "12345678912345", "0077712345678912345", "0077712345678912345x", "none"] {
+            assert_eq!(piece(none), None, "{none}");
+        }
+        let hostile = br#"{"events":[{"eventId":"a\u0000b","imbTrackingCode":"00777123456789123456",
+            "scanEventCode":"893","scanDatetime":"2026-10-27T12:38:20"},
+            {"imbTrackingCode":"00777123456789123456","scanEventCode":"8\u00003","scanDatetime":"2026-10-27T12:38:20"}]}"#;
+        let scans = pushed(hostile).unwrap();
+        assert_eq!(scans.len(), 1);
+        assert!(!scans[0].key.contains('\0'));
         assert!(pushed(b"no").is_err());
         assert_eq!(pushed(br#"{"events":[]}"#).unwrap(), []);
     }

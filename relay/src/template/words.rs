@@ -1,6 +1,7 @@
 //! A language's words as they are written, and what becomes of words that come from outside.
 
 use crate::news::Kind;
+use relay_wire::Status;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -83,8 +84,14 @@ impl Language {
         if self.dates.months.len() != 12 || self.dates.halves.len() != 2 {
             faults.push("dates has 12 months and 2 halves".to_owned());
         }
-        if !self.reasons.contains_key("other") {
+        if self.reasons.get("other").is_none_or(|text| text.trim().is_empty()) {
             faults.push("reasons.other is missing".to_owned());
+        }
+        let of_the_post = ["on_its_way", "on_its_way_back"];
+        for status in Status::ALL.iter().map(|status| status.name()).chain(of_the_post) {
+            if self.status(status).trim().is_empty() {
+                faults.push(format!("statuses.{status} is missing"));
+            }
         }
         faults
     }

@@ -9,6 +9,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use relay_wire::Status::{Mailed, Received};
 use relay_wire::{CONTENT_TYPE, HEADER_ID, HEADER_SIGNATURE, HEADER_TIMESTAMP, Secret};
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
 use std::time::Duration;
 
@@ -51,6 +53,7 @@ fn a_station_without_a_certificate_does_not_come_in() {
          client_authority_file = '{0}/ca.crt'\n",
         dir.display()
     );
+    postal(&mut rig, "");
     let mut world = rig.quiet(NOON);
     world.open_doors();
     let url = format!("https://localhost:{}/events", rig.stations.port());
@@ -67,17 +70,36 @@ fn a_station_without_a_certificate_does_not_come_in() {
     let station = builder().identity(reqwest::Identity::from_pem(&pem).unwrap()).build().unwrap();
     assert_eq!(post(&world, &station, &url, (&rig.secret, 1)), Some(200));
     assert_eq!(world.count("SELECT COUNT(*) FROM event"), 1);
+    // The Postal Service has no certificate of the county's.
+    assert_eq!(push_at(&world, rig.pages, r#"{"events":[]}"#, "usps:wrong"), 401);
+    assert_eq!(push_at(&world, rig.pages, r#"{"events":[]}"#, "usps:secret"), 200);
+}
+
+/// Whoever has no password sends megabytes to nobody: it is answered before the body comes.
+#[test]
+fn a_push_is_not_read_before_its_password() {
+    let mut rig = Rig::sqlite();
+    for (is_configured, expected) in [(false, "404"), (true, "401")] {
+        if is_configured {
+            postal(&mut rig, "");
+        }
+        let mut world = rig.quiet(NOON);
+        world.open_doors();
+        let mut stream = TcpStream::connect(rig.stations).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        let head = "POST /iv-mtr HTTP/1.1\r\nhost: localhost\r\nauthorization: Basic eDp5\r\ncontent-length: 8000000\r\n\r\n";
+        stream.write_all(head.as_bytes()).unwrap();
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer).unwrap();
+        assert_eq!(std::str::from_utf8(&answer).unwrap(), format!("HTTP/1.1 {expected}"));
+    }
 }
 
 on_both! {
     /// A scan is news once; repeats, assumed scans, unknown codes and unknown pieces are none, nor is one that comes late.
     fn the_postal_services_scans_are_news_once(rig) {
         let mut rig = rig;
-        written(rig.folder.path(), "usps", "secret");
-        rig.more = format!(
-            "[postal]\nuser = 'usps'\npassword_file = '{}/usps'\noperations = {{ '893' = 'moving', '873' = 'assumed' }}\n",
-            rig.folder.path().display()
-        );
+        postal(&mut rig, "'893' = 'moving', '873' = 'assumed'");
         let mut world = rig.quiet(NOON);
         world.open_doors();
         world.voter("1", &[(Channel::Text, "+13035550101")]);
@@ -119,11 +141,7 @@ on_both! {
     /// A facility east of the county writes its own time, and a scan can come before the ballot file: neither is lost.
     fn a_scan_that_cannot_be_placed_yet_is_not_lost(rig) {
         let mut rig = rig;
-        written(rig.folder.path(), "usps", "secret");
-        rig.more = format!(
-            "[postal]\nuser = 'usps'\npassword_file = '{}/usps'\noperations = {{ '893' = 'moving' }}\n",
-            rig.folder.path().display()
-        );
+        postal(&mut rig, "'893' = 'moving'");
         let world = rig.quiet(NOON);
         world.voter("1", &[(Channel::Text, "+13035550101")]);
         // It is noon in Denver, and two o'clock where the scanner stands.
@@ -136,7 +154,7 @@ on_both! {
         assert_eq!(changed(), (2, 0, 0), "before the ballot file");
         let file = "ballot,voter,election,mailed,imb,imb_out\nb1,1,202611,2026-10-17,00778123456000000001,00715123456000000002\n";
         files::ballots(&world.relay, (COUNTY, None), file.as_bytes()).unwrap();
-        assert_eq!(changed(), (2, 1, 0));
+        assert_eq!(world.notices(), ["mailed owed", "on_its_way_back owed"], "placed by the file itself");
         assert_eq!(changed(), (2, 0, 0), "told again");
         assert_eq!(world.notices(), ["mailed owed", "on_its_way_back owed"]);
         let outcomes = world.rows("SELECT outcome FROM postal_scan ORDER BY outcome");
@@ -146,6 +164,34 @@ on_both! {
         let since = world.rows("SELECT happened_at FROM ballot")[0].at(0).unwrap();
         assert_eq!(since, world.clock.now());
     }
+}
+
+on_both! {
+    /// A file names a piece by its whole code or by mailer id and serial number; another code is refused, not passed over.
+    fn a_code_that_names_no_piece_is_refused(rig) {
+        let mut rig = rig;
+        postal(&mut rig, "'893' = 'moving'");
+        let world = rig.quiet(NOON);
+        world.voter("1", &[(Channel::Text, "+13035550101")]);
+        let file = "ballot,voter,election,mailed,imb\nb1,1,202611,2026-10-17,123456000000001\n\
+                    b2,2,202611,2026-10-17,12345600000001\nb3,3,202611,2026-10-17,ADTF\n";
+        let report = files::ballots(&world.relay, (COUNTY, None), file.as_bytes()).unwrap();
+        let lines: Vec<_> = report.refusals.iter().map(|(line, _)| *line).collect();
+        assert_eq!((report.changed, lines), (1, vec![3, 4]));
+        assert!(report.refusals[0].1.starts_with("imb or imb_out is none"), "{report:?}");
+        let scan = "80204,893,10/19/2026 09:00:00,80204123456,00778123456000000001\n";
+        let report = files::postal_file(&world.relay, scan.as_bytes()).unwrap();
+        assert_eq!((report.changed, world.notices()), (1, vec!["mailed owed".to_owned(), "on_its_way_back owed".to_owned()]));
+    }
+}
+
+/// The Postal Service's push is configured.
+fn postal(rig: &mut Rig, operations: &str) {
+    written(rig.folder.path(), "usps", "secret");
+    rig.more = format!(
+        "[postal]\nuser = 'usps'\npassword_file = '{}/usps'\noperations = {{ {operations} }}\n",
+        rig.folder.path().display()
+    );
 }
 
 /// The status of the answer, if there was one.
@@ -172,9 +218,13 @@ fn post(
 }
 
 fn push(world: &World, rig: &Rig, body: &str, user: &str) -> u16 {
+    push_at(world, rig.stations, body, user)
+}
+
+fn push_at(world: &World, door: SocketAddr, body: &str, user: &str) -> u16 {
     let request = async || {
         client()
-            .post(format!("http://{}/iv-mtr", rig.stations))
+            .post(format!("http://{door}/iv-mtr"))
             .header("authorization", format!("Basic {}", STANDARD.encode(user)))
             .body(body.to_owned())
             .send()

@@ -1,7 +1,9 @@
 //! What is forged, replayed, too long or meant to steer something: refused, or taken for the text that it is.
 
 use crate::on_both;
-use crate::rig::{ACCOUNT, COUNTY, NOON, Rig, TOKEN, World, client, event, eventually, number};
+use crate::rig::{
+    ACCOUNT, COUNTY, NOON, Rig, TOKEN, World, client, event, eventually, number, send_event,
+};
 use crate::sink::Manners;
 use ballot_relay::clock::Clock as _;
 use ballot_relay::key::Purpose;
@@ -11,7 +13,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use relay_wire::Status::Received;
-use relay_wire::{CONTENT_TYPE, HEADER_ID, HEADER_SIGNATURE, HEADER_TIMESTAMP, Secret};
+use relay_wire::{
+    CONTENT_TYPE, CheckpointEvent, HEADER_ID, HEADER_SIGNATURE, HEADER_TIMESTAMP, Secret,
+};
 use sha1::Sha1;
 use std::time::Duration;
 
@@ -56,6 +60,35 @@ on_both! {
             assert_eq!(status.as_u16(), expected, "{}", body.chars().take(120).collect::<String>());
         }
         assert_eq!(world.count("SELECT COUNT(*) FROM event"), 1);
+    }
+
+    /// A station speaks for its own ledger: another's checkpoint is refused, and no database sees a NUL.
+    fn a_checkpoint_is_of_its_own_station(rig) {
+        let world = doors(&rig);
+        let checkpoint = |id: &str, origin: &str, note: &str| CheckpointEvent {
+            id: id.to_owned(),
+            facility: "boulder".to_owned(),
+            station: "intake-1".to_owned(),
+            time: NOON.to_owned(),
+            origin: origin.to_owned(),
+            seq: 9,
+            hash: "0".repeat(64),
+            note: note.to_owned(),
+        };
+        let mut nul = event("1", Received, 1, NOON);
+        nul.reason = Some("a\0b".to_owned());
+        for (id, body, expected) in [
+            ("c1", checkpoint("c1", "ballot-intake/boulder/intake-2", "a note").to_body(), 422),
+            ("c2", checkpoint("c2", "ballot-intake/mesa/intake-1", "a note").to_body(), 422),
+            ("c3", checkpoint("c3", "ballot-intake/boulder/intake-1", "a\0note").to_body(), 400),
+            ("c4", checkpoint("c4", "ballot-intake/boulder/intake-1", "a note").to_body(), 200),
+            ("1-1", nul.to_body(), 400),
+        ] {
+            assert_eq!(send_event(&world, &rig, &rig.secret, (id, body)), expected, "{id}");
+        }
+        let kept = world.rows("SELECT origin FROM checkpoint");
+        let kept: Vec<_> = kept.iter().map(|row| row.text(0).unwrap()).collect();
+        assert_eq!(kept, ["ballot-intake/boulder/intake-1"]);
     }
 
     /// A callback is believed when the provider signed it; played again, it changes nothing.
@@ -141,6 +174,56 @@ on_both! {
             ballot_relay::intake::take(tx, &relay.config, "mesa", (&event, &event.to_body()), now)
         });
         assert_eq!(world.notices(), Vec::<String>::new());
+    }
+}
+
+/// What is refused stands in the log with its reason, and with nobody's data.
+#[test]
+fn what_is_forged_is_logged() {
+    let (tx, lines) = crossbeam_channel::bounded(1_000);
+    let subscriber = tracing_subscriber::fmt()
+        .with_ansi(false)
+        .with_max_level(tracing::Level::WARN)
+        .with_writer(move || Line(tx.clone()))
+        .finish();
+    // For all threads of this process; whatever other tests log beside it does no harm.
+    tracing::subscriber::set_global_default(subscriber).unwrap();
+    let rig = Rig::sqlite();
+    let world = doors(&rig);
+    let event = event("1", Received, 1, NOON);
+    let other = Secret::parse(&format!("whsec_{}", STANDARD.encode([8; 32]))).unwrap();
+    assert_eq!(send_event(&world, &rig, &other, (&event.id, event.to_body())), 401);
+    let inbound = [
+        ("MessageSid", "SM1"),
+        ("From", "+13035550177"),
+        ("Body", "STOP"),
+        ("AccountSid", ACCOUNT),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()));
+    assert_eq!(post(&world, &rig, "/provider/inbound", &inbound, "another token"), 403);
+    let logged: String = lines.try_iter().collect();
+    for line in [
+        "A signature was refused.",
+        "Something that was sent was refused. status=401 why=\"not signed by that station\"",
+        "A callback was refused: it is not signed by the provider.",
+    ] {
+        assert!(logged.contains(line), "{line}: {logged}");
+    }
+    assert!(!logged.contains("3035550177") && !logged.contains("b1"), "{logged}");
+}
+
+/// Where a line of the log goes.
+struct Line(crossbeam_channel::Sender<String>);
+
+impl std::io::Write for Line {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        // Lines of other tests may be too many.
+        drop(self.0.try_send(String::from_utf8_lossy(bytes).into_owned()));
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 

@@ -92,6 +92,60 @@ on_both! {
         assert_eq!(names[0].text(0).unwrap() + &names[0].text(1).unwrap() + &names[0].text(2).unwrap(), "");
     }
 
+    /// One row in another encoding, or with a NUL in it, is refused by itself; the rest of the file is taken.
+    fn a_row_that_is_no_text_is_refused_alone(rig) {
+        let world = rig.quiet(NOON);
+        let mut file = b"voter,first_name,last_name,birth_date,zip\n1,Ana,Diaz,1980-02-29,80302\n".to_vec();
+        file.extend(b"2,Jos\xe9,Diaz,1980-02-29,80302\n3,A\0a,Diaz,1980-02-29,80302\n");
+        for n in 4..=700 {
+            file.extend(format!("{n},Ana,Diaz {n},1980-02-29,80302\n").bytes());
+        }
+        let report = files::voters(&world.relay, COUNTY, file.as_slice()).unwrap();
+        assert_eq!((report.rows, report.changed, report.refused), (700, 698, 2));
+        assert_eq!(report.refusals, [(3, "it is not UTF-8"), (4, "it holds a NUL")]);
+        let scans = b"80204,89\xff,10/19/2026 09:00:00,80204123456,00778123456000000001\n\
+                      80204,893,10/19/2026 09:00:00,80204123456,00778123456000000001\n";
+        let report = files::postal_file(&world.relay, &scans[..]).unwrap();
+        assert_eq!((report.rows, report.refusals), (2, vec![(1, "it is not UTF-8")]));
+    }
+
+    /// A file's own time of a status is when it happened; without one it is known from the import on.
+    fn a_status_of_a_file_happened_when_the_file_says(rig) {
+        let world = rig.quiet(NOON);
+        let file = "ballot,voter,election,status,mailed,happened\nb1,1,202611,received,2026-10-10,2026-10-19T09:00:00-06:00\n\
+                    b2,2,202611,received,2026-10-10,\nb3,3,202611,received,2026-10-10,2026-10-21\n\
+                    b4,4,202611,mailed,2026-10-10,2026-10-19\nb5,5,202611,received,,yesterday\n";
+        let report = files::ballots(&world.relay, (COUNTY, None), file.as_bytes()).unwrap();
+        assert_eq!(report.refusals, [(4, "happened is in the future"), (6, "happened is no date")]);
+        let since = world.rows("SELECT happened_at FROM ballot ORDER BY ballot");
+        let since: Vec<_> = since.iter().map(|row| row.at(0).unwrap()).collect();
+        let expected = ["2026-10-19T09:00:00-06:00", NOON, "2026-10-10T00:00:00-06:00"];
+        assert_eq!(since, expected.map(crate::rig::at));
+    }
+
+    /// A file said by mistake that somebody voted in person: only a row that says so takes it back, and not what came later.
+    fn a_file_takes_back_that_somebody_voted_in_person(rig) {
+        let world = rig.quiet(NOON);
+        world.voter("1", &[(Channel::Text, "+13035550101")]);
+        let take = |row: &str| {
+            let file = format!("ballot,voter,election,status,reason,mailed\nb1,1,202611,{row}\n");
+            let report = files::ballots(&world.relay, (COUNTY, None), file.as_bytes()).unwrap();
+            assert_eq!(report.refused, 0, "{report:?}");
+            let status = world.rows("SELECT status FROM ballot")[0].text(0).unwrap();
+            (report.changed, status, world.count("SELECT COUNT(*) FROM in_person"))
+        };
+        let mailed = |changed| (changed, "mailed".to_owned(), 0);
+        let voided = |changed| (changed, "voided".to_owned(), 1);
+        assert_eq!(take("mailed,,2026-10-10"), mailed(1));
+        assert_eq!(take("voided,voted_in_person,"), voided(1));
+        assert_eq!(take("mailed,,2026-10-10"), voided(0), "an older file takes nothing back");
+        assert_eq!(take("mailed,not_in_person,2026-10-10"), mailed(1));
+        assert_eq!(take("mailed,not_in_person,2026-10-10"), mailed(0));
+        world.take(&event("1", Received, 1, NOON));
+        assert_eq!(take("mailed,not_in_person,2026-10-10"), (0, "received".to_owned(), 0));
+        assert_eq!(world.count("SELECT COUNT(*) FROM notice WHERE kind = 'received' AND state = 'owed'"), 1);
+    }
+
     /// Counties mark it as they like: `X`, `T`, `ACP`. Whatever is no plain "no" keeps the voter secret.
     fn a_mark_that_nobody_knows_makes_a_voter_confidential(rig) {
         let world = rig.quiet(NOON);
@@ -125,6 +179,8 @@ fn a_template_with_a_field_that_is_not_there_is_refused_at_load() {
         ("[notices.received]\ntext = ' '\n", "empty part"),
         ("[notices.recieved]\nsubject = 'a'\nemail = 'a'\ntext = 'a'\nvoice = 'a'\n", "is no kind"),
         ("[reasons]\nother = \n", "words"),
+        ("[reasons]\nother = ''\n", "reasons.other is missing"),
+        ("[statuses]\nreceived = ' '\n", "statuses.received is missing"),
         (&long, "longer than 24 segments"),
     ] {
         written(&folder, "en.toml", text);
@@ -134,6 +190,27 @@ fn a_template_with_a_field_that_is_not_there_is_refused_at_load() {
         );
         let faults = Templates::load(&Config::parse(&config).unwrap()).unwrap_err();
         assert!(faults.to_string().contains(expected), "{text}: {faults}");
+    }
+}
+
+/// Ids of counties stand in patterns and addresses: they are plain.
+#[test]
+fn a_countys_id_is_plain() {
+    let rig = crate::rig::Rig::sqlite();
+    let whole = rig.config(None, None);
+    for (id, is_plain) in [
+        ("west-2", true),
+        ("b_ulder", false),
+        ("%", false),
+        ("*", false),
+        ("Boulder", false),
+        ("a/b", false),
+    ] {
+        let config = whole.replace("'boulder'", &format!("'{id}'"));
+        let faults =
+            Config::parse(&config).err().map(|faults| faults.0.join("\n")).unwrap_or_default();
+        assert_eq!(faults.is_empty(), is_plain, "{id}: {faults}");
+        assert!(is_plain || faults.contains("lower case letters"), "{id}: {faults}");
     }
 }
 

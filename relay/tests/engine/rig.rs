@@ -16,7 +16,10 @@ use ballot_relay::voter::{self, Enrolment, FirstOrNext, Voter, VoterId};
 use ballot_relay::{params, work};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use relay_wire::{ChangeEvent, Method, Secret, Status};
+use relay_wire::{
+    CONTENT_TYPE, ChangeEvent, HEADER_ID, HEADER_SIGNATURE, HEADER_TIMESTAMP, Method, Secret,
+    Status,
+};
 use serde::Deserialize;
 use std::fs;
 use std::io::Write as _;
@@ -37,6 +40,8 @@ pub(crate) const COUNTY: &str = "boulder";
 pub(crate) const ELECTION: &str = "202611";
 pub(crate) const ACCOUNT: &str = "AC00000000000000000000000000000000";
 pub(crate) const TOKEN: &str = "a token that signs";
+/// Where the channels of a relay that sends nothing would lead.
+const NOWHERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9);
 /// A Tuesday's noon in Denver.
 pub(crate) const NOON: &str = "2026-10-20T12:00:00-06:00";
 
@@ -111,6 +116,8 @@ pub(crate) struct Rig {
     pub(crate) pages_more: String,
     pub(crate) stations_more: String,
     pub(crate) more: String,
+    /// Channels that are not configured.
+    pub(crate) without: &'static [&'static str],
     pub(crate) timezone: &'static str,
     /// A folder of the county's own words.
     pub(crate) words: Option<std::path::PathBuf>,
@@ -147,6 +154,7 @@ impl Rig {
             pages_more: String::new(),
             stations_more: String::new(),
             more: String::new(),
+            without: &[],
             timezone: "America/Denver",
             words: None,
         }
@@ -187,7 +195,8 @@ impl Rig {
             text = text.replace(phone, &format!("{phone}templates = '{}'\n", words.display()));
         }
         text.push_str(&self.more);
-        for channel in ["text", "voice"] {
+        let is_there = |channel| !self.without.contains(&channel);
+        for channel in ["text", "voice"].into_iter().filter(|channel| is_there(*channel)) {
             if let Some(provider) = provider {
                 let table = format!(
                     "[{channel}]\napi_url = '{provider}'\naccount = '{ACCOUNT}'\ntoken_file = '{dir}/token'\n\
@@ -196,7 +205,7 @@ impl Rig {
                 text.push_str(&table);
             }
         }
-        if let Some(mail) = mail {
+        if let Some(mail) = mail.filter(|_| is_there("email")) {
             let table = format!(
                 "[email]\nserver = '{mail}'\nsecurity = 'none'\nfrom = 'Boulder County <no-reply@example.org>'\n\
                  return_domain = 'bounce.example.org'\nper_second = {speed:?}\nat_once = 16\n"
@@ -206,7 +215,7 @@ impl Rig {
         text
     }
 
-    /// A relay that sends nothing: for what is taken and owed.
+    /// A relay that sends nothing, though its channels are configured: for what is taken and owed.
     pub(crate) fn quiet(&self, now: &str) -> World {
         World::open(self, now, None)
     }
@@ -273,8 +282,10 @@ impl World {
             doors.push(runtime.spawn(stand_in.serve(std::future::pending())));
             sink = Some(Sink::start(manners));
         }
-        let mail = sink.as_ref().map(|sink: &Sink| sink.address);
-        let config = Config::parse(&rig.config(provider.as_deref(), mail)).unwrap();
+        let mail = sink.as_ref().map_or(NOWHERE, |sink: &Sink| sink.address);
+        let nowhere = format!("http://{NOWHERE}");
+        let api = provider.as_deref().unwrap_or(&nowhere);
+        let config = Config::parse(&rig.config(Some(api), Some(mail))).unwrap();
         let relay = Relay::open(config.clone(), shared).unwrap();
         let mut world = Self {
             relay,
@@ -505,6 +516,28 @@ pub(crate) fn event(voter: &str, status: Status, sequence: u64, time: &str) -> C
         method: Method::Scanner,
         corrects: None,
     }
+}
+
+/// Sends an event's body to the stations' door, signed now; the status of the answer.
+pub(crate) fn send_event(
+    world: &World,
+    rig: &Rig,
+    secret: &Secret,
+    (id, body): (&str, String),
+) -> u16 {
+    let seconds = world.clock.now().seconds();
+    let request = async || {
+        client()
+            .post(format!("http://{}/events", rig.stations))
+            .header("content-type", CONTENT_TYPE)
+            .header(HEADER_ID, id)
+            .header(HEADER_TIMESTAMP, seconds)
+            .header(HEADER_SIGNATURE, secret.sign(id, seconds, body.as_bytes()))
+            .body(body)
+            .send()
+            .await
+    };
+    world.runtime.block_on(request()).unwrap().status().as_u16()
 }
 
 /// A client that finds loopback only.

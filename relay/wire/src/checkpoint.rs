@@ -64,6 +64,12 @@ impl CheckpointEvent {
         format!("/facility/{}/station/{}", encoded(&self.facility), encoded(&self.station))
     }
 
+    /// Whether it is about the ledger of the station that sends.
+    pub fn is_of_its_station(&self) -> bool {
+        let (facility, station) = (encoded(&self.facility), encoded(&self.station));
+        self.origin == format!("ballot-intake/{facility}/{station}")
+    }
+
     /// The body, on one line.
     pub fn to_body(&self) -> String {
         let source = self.source();

@@ -280,7 +280,7 @@ fn decoded(segment: &str) -> Option<String> {
             bytes.push(byte);
         }
     }
-    String::from_utf8(bytes).ok().filter(|id| !id.is_empty())
+    String::from_utf8(bytes).ok().filter(|id| !id.is_empty() && !id.contains('\0'))
 }
 
 fn digit(byte: u8) -> Option<u8> {
@@ -309,7 +309,10 @@ pub(crate) fn text<'a>(
     key: &str,
     field: &'static str,
 ) -> Result<&'a str, ParseError> {
-    member(members, key, field)?.as_str().ok_or(ParseError::Type { field, expected: "a string" })
+    let text = member(members, key, field)?.as_str();
+    let text = text.ok_or(ParseError::Type { field, expected: "a string" })?;
+    // No database keeps a NUL.
+    if text.contains('\0') { Err(ParseError::Value(field)) } else { Ok(text) }
 }
 
 pub(crate) fn filled(
@@ -340,6 +343,7 @@ fn optional(
 ) -> Result<Option<String>, ParseError> {
     match member(members, key, field)? {
         Value::Null => Ok(None),
+        Value::String(text) if text.contains('\0') => Err(ParseError::Value(field)),
         Value::String(text) => Ok(Some(text.clone())),
         _ => Err(ParseError::Type { field, expected: "a string or null" }),
     }

@@ -43,7 +43,9 @@ CREATE TABLE contact (
     why TEXT,
     -- 1: gets every notice. 0: only what could not be said at those that do.
     first BIGINT NOT NULL,
-    -- The consent: when, how (page, reply, import), and the words that were shown.
+    -- When a code that was sent there was entered, or a question answered: somebody is there. Not yet a consent.
+    proven_at BIGINT,
+    -- The consent: when, how (page, reply, import), and the words that were shown; of one that waits for its YES, the words alone.
     consented_at BIGINT,
     consent_how TEXT,
     consent_words TEXT,
@@ -52,6 +54,24 @@ CREATE TABLE contact (
     UNIQUE (county, voter, channel, address)
 );
 CREATE INDEX contact_address ON contact (channel, address);
+
+-- Every consent, for good: who agreed to what, when and how, and when and how that ended, whatever became of the contact. Of who became
+-- confidential the address is emptied.
+CREATE TABLE consent (
+    id TEXT NOT NULL PRIMARY KEY,
+    county TEXT NOT NULL,
+    voter TEXT NOT NULL,
+    channel TEXT NOT NULL,
+    address TEXT NOT NULL,
+    how TEXT NOT NULL,
+    words TEXT NOT NULL,
+    given_at BIGINT NOT NULL,
+    ended_at BIGINT,
+    -- removed, confidential, or why it is suppressed
+    ended_how TEXT
+);
+CREATE INDEX consent_address ON consent (channel, address);
+CREATE INDEX consent_voter ON consent (county, voter);
 
 -- What must not be sent to, whoever's it is: STOP, one-click unsubscribe, complaint, a carrier's block.
 CREATE TABLE suppression (
@@ -63,7 +83,8 @@ CREATE TABLE suppression (
     PRIMARY KEY (channel, address)
 );
 
--- One-time codes. The digits follow from the id under the relay's key and stand in no table.
+-- One-time codes. The digits follow from the id under the relay's key. Only `attempt.body` holds them, from the call that sends them
+-- until its outcome is known.
 CREATE TABLE one_time_code (
     id TEXT NOT NULL PRIMARY KEY,
     county TEXT NOT NULL,
@@ -198,12 +219,16 @@ CREATE TABLE mail_piece (
 CREATE TABLE postal_scan (
     key TEXT NOT NULL PRIMARY KEY,
     imb TEXT NOT NULL,
+    -- What names the piece within `imb`, and when it was scanned by the clock there: for one that waits for the ballot file.
+    piece TEXT NOT NULL,
+    local TEXT NOT NULL,
     operation TEXT NOT NULL,
     scanned_at BIGINT NOT NULL,
     received_at BIGINT NOT NULL,
     -- applied, behind, assumed; of what is looked at again: unknown_code, unknown_piece, future
     outcome TEXT NOT NULL
 );
+CREATE INDEX postal_scan_piece ON postal_scan (piece, outcome);
 
 -- What is owed to one contact. One row a cause and contact, for ever: a replay of all events adds none.
 CREATE TABLE notice (
