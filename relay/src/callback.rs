@@ -154,7 +154,7 @@ fn answered(
     heard: &Heard,
 ) -> Option<String> {
     let kind = match reply {
-        Reply::Stop => Kind::Stopped,
+        Reply::Stop | Reply::NotMeStop => Kind::Stopped,
         Reply::Yes | Reply::Start => Kind::Confirmed,
         Reply::Help => Kind::Help,
         Reply::NotMe | Reply::Other => return None,

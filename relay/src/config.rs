@@ -5,6 +5,7 @@
 mod written;
 
 use crate::key::Keys;
+use crate::news::Channel;
 use crate::store::StoreUrl;
 use jiff::civil;
 use jiff::tz::TimeZone;
@@ -301,6 +302,15 @@ impl Config {
         }
     }
 
+    /// Whether messages can go that way.
+    pub const fn has(&self, channel: Channel) -> bool {
+        match channel {
+            Channel::Email => self.email.is_some(),
+            Channel::Text => self.text.is_some(),
+            Channel::Voice => self.voice.is_some(),
+        }
+    }
+
     /// The county, if it is configured.
     pub fn county(&self, id: &str) -> Option<&County> {
         self.counties.get(id)
@@ -444,6 +454,12 @@ impl Sink {
     fn county(&mut self, county: written::County, key: &str) -> Option<County> {
         if county.id.is_empty() || county.name.is_empty() || county.phone.is_empty() {
             self.fault(key, "id, name and phone cannot be empty");
+        }
+        // Queries look for ids by pattern, and files and addresses hold them.
+        let is_plain =
+            |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        if !county.id.bytes().all(is_plain) {
+            self.fault(key, "an id has lower case letters, digits and hyphens: boulder");
         }
         if TimeZone::get(&county.timezone).is_err() {
             self.fault(key, "timezone is none, such as America/Denver");

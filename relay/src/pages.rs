@@ -3,9 +3,9 @@
 //!
 //! # Who is who
 //!
-//! A voter says name, birth date and ZIP code as they are registered, and where a code may be sent. Whoever has no confirmed contact
-//! yet gets the code there; whoever has some gets it only at one of those, so that nobody takes over somebody else's notices by
-//! knowing their birth date. A voter who lost them all calls the office. What is answered is the same for a voter, for nobody and
+//! A voter says name, birth date and ZIP code as they are registered, and where a code may be sent. Whoever never showed to be at a
+//! contact gets the code there; whoever did gets it only at one of those, so that nobody takes over somebody else's notices by
+//! knowing their birth date. Entering a code shows it, also before a text's YES. A voter who lost them all calls the office. What is answered is the same for a voter, for nobody and
 //! for a confidential voter, and it is answered before anybody is looked for: neither words nor time tell whom the file holds.
 //!
 //! Where a ballot stands can be looked up by the three facts alone, as in every state's service: a confidential voter, an unknown

@@ -3,12 +3,17 @@
 //! The list is ours: a provider's own blocks stand behind one number of ours only. It is looked at in the transaction that commits an
 //! attempt, so a STOP that was committed before is never overtaken.
 
+use crate::alarm::{Alarm, raise};
 use crate::clock::Micros;
-use crate::id::new_id;
 use crate::news::Channel;
 use crate::notice::next_contact;
 use crate::params;
 use crate::store::{StoreError, Tx};
+use crate::voter::{answer, end_consents};
+use std::time::Duration;
+
+/// What "this wasn't me" is about: what was told in so long, an election's season.
+const LATELY: Duration = Duration::from_hours(60 * 24);
 
 /// Longest reply that is looked at.
 const REPLY_CHARACTERS_MAX: usize = 1_600;
@@ -44,6 +49,19 @@ const STOP_PHRASES: [&str; 8] = [
     "no me envien",
     "no envien",
     "leave me alone",
+];
+/// Words that mean a stop wherever they stand beside "not me"; the others may speak of the ballot.
+const STOP_ANYWHERE: [&str; 10] = [
+    "stop",
+    "stopall",
+    "unsubscribe",
+    "optout",
+    "alto",
+    "parar",
+    "pare",
+    "paren",
+    "detener",
+    "basta",
 ];
 const HELP: [&str; 4] = ["help", "info", "ayuda", "informacion"];
 const YES: [&str; 4] = ["yes", "y", "si", "confirmar"];
@@ -99,6 +117,8 @@ pub enum Reply {
     Help,
     /// The ballot was not returned by the voter.
     NotMe,
+    /// It was not, and no more.
+    NotMeStop,
     /// Anything else.
     Other,
 }
@@ -112,11 +132,12 @@ impl Reply {
             Self::Yes => "yes",
             Self::Help => "help",
             Self::NotMe => "not_me",
+            Self::NotMeStop => "not_me_stop",
             Self::Other => "other",
         }
     }
 
-    /// Reads a reply, in English or Spanish. A stop is heard wherever it stands first, with whatever follows it.
+    /// Reads a reply, in English or Spanish. A stop is heard wherever it stands first, with whatever follows it; beside "not me" both are.
     pub fn of(text: &str) -> Self {
         let words = words(text);
         let first = words.split(' ').next().unwrap_or_default();
@@ -127,10 +148,13 @@ impl Reply {
                     .is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
             })
         };
+        let spaced = format!(" {words} ");
+        let says =
+            |phrases: &[&str]| phrases.iter().any(|phrase| spaced.contains(&format!(" {phrase} ")));
         if begins(&NOT_ME) {
-            Self::NotMe
+            if says(&STOP_ANYWHERE) || says(&STOP_PHRASES) { Self::NotMeStop } else { Self::NotMe }
         } else if STOP.contains(&first) || begins(&STOP_PHRASES) {
-            Self::Stop
+            if says(&NOT_ME) { Self::NotMeStop } else { Self::Stop }
         } else if HELP.contains(&first) {
             Self::Help
         } else if START.contains(&first) {
@@ -201,6 +225,7 @@ pub fn suppress(
          WHERE channel = $1 AND address = $2 AND state IN ('pending', 'confirmed')",
         params![channel.name(), address, why, now],
     )?;
+    end_consents(tx, None, (channel, address), why, now)?;
     let waiting = tx.rows(
         "SELECT id FROM notice WHERE channel = $1 AND address = $2 AND state = 'owed'",
         params![channel.name(), address],
@@ -239,12 +264,14 @@ pub fn start_again(tx: &mut Tx<'_>, address: &str, now: Micros) -> Result<(), St
         "DELETE FROM suppression WHERE channel = 'text' AND address = $1 AND why IN ('stop', 'provider')",
         params![address],
     )?;
-    tx.run(
-        "UPDATE contact SET state = 'confirmed', why = NULL, changed_at = $2
-         WHERE channel = 'text' AND address = $1 AND state = 'off' AND why IN ('stop', 'provider')
-         AND consented_at IS NOT NULL",
-        params![address, now],
+    let stopped = tx.rows(
+        "SELECT id FROM contact WHERE channel = 'text' AND address = $1 AND state = 'off'
+         AND why IN ('stop', 'provider') AND consented_at IS NOT NULL",
+        params![address],
     )?;
+    for contact in stopped {
+        answer(tx, &contact.text(0)?, "START", now)?;
+    }
     Ok(())
 }
 
@@ -287,17 +314,22 @@ pub fn hear(
         Reply::Start => start_again(tx, from, now)?,
         Reply::Yes => {
             start_again(tx, from, now)?;
-            let n_asked = tx.run(
-                "UPDATE contact SET state = 'confirmed', why = NULL, consented_at = $2,
-                 consent_how = 'reply', consent_words = 'YES', changed_at = $2
-                 WHERE channel = 'text' AND address = $1 AND state = 'pending'",
-                params![from, now],
+            let asked = tx.rows(
+                "SELECT id FROM contact WHERE channel = 'text' AND address = $1 AND state = 'pending'",
+                params![from],
             )?;
-            if n_asked > 0 {
+            for contact in &asked {
+                answer(tx, &contact.text(0)?, "YES", now)?;
+            }
+            if !asked.is_empty() {
                 want_again(tx, (Channel::Text, from))?;
             }
         }
         Reply::NotMe => not_me(tx, (Channel::Text, from), now)?,
+        Reply::NotMeStop => {
+            not_me(tx, (Channel::Text, from), now)?;
+            suppress(tx, (Channel::Text, from), "stop", now)?;
+        }
         Reply::Help | Reply::Other => {}
     }
     Ok(Some(Heard { county, language }))
@@ -334,31 +366,36 @@ pub struct Heard {
     pub language: Option<String>,
 }
 
-/// "This wasn't me": an alarm about every ballot of which the number was told lately.
+/// "This wasn't me": an alarm about every ballot of which the address was told lately; where it was told of none, about each voter whose
+/// contact it is.
 fn not_me(
     tx: &mut Tx<'_>,
     (channel, address): (Channel, &str),
     now: Micros,
 ) -> Result<(), StoreError> {
     let told = tx.rows(
-        "SELECT DISTINCT county, election, ballot FROM notice
-         WHERE channel = $2 AND address = $1 AND ballot IS NOT NULL
-         AND kind IN ('received', 'accepted', 'on_its_way_back') AND handed_at IS NOT NULL",
-        params![address, channel.name()],
+        "SELECT DISTINCT county, election || '/' || ballot FROM notice
+         WHERE channel = $2 AND address = $1 AND ballot IS NOT NULL AND handed_at > $3",
+        params![address, channel.name(), now.minus(LATELY)],
     )?;
-    for row in told {
-        let (county, election, ballot) = (row.text(0)?, row.text(1)?, row.text(2)?);
-        let id = new_id(now);
-        let subject = format!("{election}/{ballot}");
-        let alarm = crate::alarm::Alarm {
+    let about = if told.is_empty() {
+        let voters =
+            "SELECT DISTINCT county, voter FROM contact WHERE channel = $2 AND address = $1";
+        tx.rows(voters, params![address, channel.name()])?
+    } else {
+        told
+    };
+    for row in &about {
+        let (county, subject) = (row.text(0)?, row.text(1)?);
+        let alarm = Alarm {
             county: &county,
             kind: "not_me",
             subject: &subject,
-            what: "A voter answered that they did not return this ballot. Set the envelope aside and call the voter.",
+            what: "A voter answered: this wasn't me. If the ballot came back, set its envelope aside; call the voter.",
         };
-        crate::alarm::raise(tx, alarm, now)?;
-        tracing::warn!(alarm = id, "A voter answered: this wasn't me.");
+        raise(tx, alarm, now)?;
     }
+    tracing::warn!(about = about.len(), "Somebody answered: this wasn't me.");
     Ok(())
 }
 
@@ -387,6 +424,10 @@ mod tests {
             ("this is me", Reply::Other),
             ("It wasn\u{2019}t me", Reply::NotMe),
             ("no fui yo", Reply::NotMe),
+            ("Not me, STOP", Reply::NotMeStop),
+            ("STOP this was not me", Reply::NotMeStop),
+            ("No fui yo. \u{a1}No me env\u{ed}en m\u{e1}s!", Reply::NotMeStop),
+            ("wasnt me, cancel that ballot", Reply::NotMe),
             ("", Reply::Other),
         ] {
             assert_eq!(Reply::of(text), expected, "{text}");

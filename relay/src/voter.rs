@@ -5,9 +5,10 @@
 
 mod contact;
 
+pub(crate) use contact::end_consents;
 pub use contact::{
-    Contact, FirstOrNext, add_contact, confirm, contacts, normalized, normalized_email,
-    normalized_phone, set_off,
+    Contact, FirstOrNext, add_contact, answer, confirm, contacts, normalized, normalized_email,
+    normalized_phone, prove, set_off, show,
 };
 
 use crate::clock::Micros;
@@ -156,7 +157,20 @@ pub fn put(tx: &mut Tx<'_>, voter: &Voter, now: Micros) -> Result<(), StoreError
 }
 
 fn forget(tx: &mut Tx<'_>, id: &VoterId, now: Micros) -> Result<(), StoreError> {
-    for table in ["enrolment", "contact", "one_time_code"] {
+    let own = params![&id.county, &id.voter];
+    tx.run("DELETE FROM enrolment WHERE county = $1 AND voter = $2", own)?;
+    forget_contacts(tx, id, "confidential", now)?;
+    tx.run("UPDATE consent SET address = '' WHERE county = $1 AND voter = $2", own).map(drop)
+}
+
+/// A voter's contacts are removed, with codes and sessions, and what is owed there is not sent. Consents stay on record.
+pub(crate) fn forget_contacts(
+    tx: &mut Tx<'_>,
+    id: &VoterId,
+    why: &str,
+    now: Micros,
+) -> Result<(), StoreError> {
+    for table in ["contact", "one_time_code"] {
         tx.run(
             &format!("DELETE FROM {table} WHERE county = $1 AND voter = $2"),
             params![&id.county, &id.voter],
@@ -166,15 +180,18 @@ fn forget(tx: &mut Tx<'_>, id: &VoterId, now: Micros) -> Result<(), StoreError> 
         "DELETE FROM session WHERE role = 'voter' AND county = $1 AND subject = $2",
         params![&id.county, &id.voter],
     )?;
-    tx.run(
-        "UPDATE notice SET state = 'withdrawn', why = 'confidential', changed_at = $3
+    for sql in [
+        "UPDATE notice SET state = 'withdrawn', why = $4, changed_at = $3
          WHERE county = $1 AND voter = $2 AND state = 'owed'",
-        params![&id.county, &id.voter, now],
-    )?;
+        "UPDATE consent SET ended_at = $3, ended_how = $4
+         WHERE county = $1 AND voter = $2 AND ended_at IS NULL",
+    ] {
+        tx.run(sql, params![&id.county, &id.voter, now, why])?;
+    }
     Ok(())
 }
 
-/// Signs a voter up, or changes what they want. Whether they may: nobody signs up a confidential voter.
+/// Signs a voter up, or changes what they want; who ended all notices stays so. Whether they may: nobody signs up a confidential voter.
 pub fn enrol(
     tx: &mut Tx<'_>,
     id: &VoterId,
@@ -191,7 +208,7 @@ pub fn enrol(
          ON CONFLICT (county, voter) DO UPDATE SET language = excluded.language,
          timezone = excluded.timezone, from_minute = excluded.from_minute,
          until_minute = excluded.until_minute, kinds = excluded.kinds,
-         changed_at = excluded.changed_at, ended_at = NULL",
+         changed_at = excluded.changed_at",
         params![
             &id.county,
             &id.voter,
@@ -206,13 +223,22 @@ pub fn enrol(
     Ok(true)
 }
 
-/// What the voter wants, if they are signed up.
+/// What the voter wants, if they are signed up and did not end it.
 pub fn enrolment(tx: &mut Tx<'_>, id: &VoterId) -> Result<Option<Enrolment>, StoreError> {
-    let found = tx.row(
+    wanted(tx, id, "AND ended_at IS NULL")
+}
+
+/// What the voter wants, or wanted when they ended it.
+pub fn wishes(tx: &mut Tx<'_>, id: &VoterId) -> Result<Option<Enrolment>, StoreError> {
+    wanted(tx, id, "")
+}
+
+fn wanted(tx: &mut Tx<'_>, id: &VoterId, which: &str) -> Result<Option<Enrolment>, StoreError> {
+    let sql = format!(
         "SELECT language, timezone, from_minute, until_minute, kinds FROM enrolment
-         WHERE county = $1 AND voter = $2 AND ended_at IS NULL",
-        params![&id.county, &id.voter],
-    )?;
+         WHERE county = $1 AND voter = $2 {which}"
+    );
+    let found = tx.row(&sql, params![&id.county, &id.voter])?;
     let Some(row) = found else { return Ok(None) };
     let minute = |column| Ok(u32::try_from(row.int(column)?).unwrap_or(0));
     Ok(Some(Enrolment {

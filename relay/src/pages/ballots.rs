@@ -32,6 +32,10 @@ pub(crate) struct Ballot {
 pub(crate) struct News {
     pub(crate) kind: String,
     pub(crate) at: Micros,
+    /// Whether it was a mistake that a later one puts right.
+    pub(crate) is_corrected: bool,
+    /// Which one it puts right.
+    pub(crate) corrects: Option<String>,
 }
 
 /// Where a ballot stands, or the page on which that is asked.
@@ -136,11 +140,18 @@ fn story(
     (election, ballot): (&str, &str),
 ) -> Result<Vec<News>, StoreError> {
     let rows = tx.rows(
-        "SELECT kind, happened_at FROM ballot_news WHERE county = $1 AND election = $2 AND ballot = $3 \
-         ORDER BY happened_at, id",
+        "SELECT n.kind, n.happened_at, n.corrects, \
+         (SELECT COUNT(*) FROM ballot_news c WHERE c.county = n.county AND c.election = n.election \
+          AND c.ballot = n.ballot AND c.corrects = n.id) \
+         FROM ballot_news n WHERE n.county = $1 AND n.election = $2 AND n.ballot = $3 \
+         ORDER BY n.happened_at, n.id",
         params![&id.county, election, ballot],
     )?;
-    rows.iter().map(|row| Ok(News { kind: row.text(0)?, at: row.at(1)? })).collect()
+    let news = |row: &crate::store::Row| {
+        let (kind, at) = (row.text(0)?, row.at(1)?);
+        Ok(News { kind, at, corrects: row.maybe_text(2)?, is_corrected: row.int(3)? > 0 })
+    };
+    rows.iter().map(news).collect()
 }
 
 /// Elections as voters know them.

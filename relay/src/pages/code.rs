@@ -43,7 +43,15 @@ const SIGN_IN: &str = "signin";
 #[template(path = "signin.html")]
 struct Ask<'v> {
     frame: Frame<'v>,
+    channels: Vec<&'static str>,
     wrong: Vec<&'static str>,
+}
+
+impl<'v> Ask<'v> {
+    fn new(visit: &'v Visit, wrong: Vec<&'static str>) -> Self {
+        let channels = visit.channels([Channel::Email, Channel::Text, Channel::Voice]);
+        Self { frame: visit.frame("title.signin"), channels, wrong }
+    }
 }
 
 /// The page on which it is entered.
@@ -57,26 +65,20 @@ struct Enter<'v> {
 
 /// `GET /signin`.
 pub(super) fn ask(visit: &Visit) -> Outcome {
-    visit.page(&Ask { frame: visit.frame("title.signin"), wrong: Vec::new() })
+    visit.page(&Ask::new(visit, Vec::new()))
 }
 
 /// `POST /signin`. Answered before anybody is looked for, so that the time tells nothing.
 pub(super) async fn send(visit: Visit) -> Outcome {
     let identity = who::identity(&visit);
-    let channel = visit.field("channel").and_then(Channel::from_name);
-    let to = channel.and_then(|channel| {
-        let written = visit.field("address").unwrap_or_default();
-        Some((channel, voter::normalized(channel, written)?))
-    });
-    let (identity, (channel, address)) = match (identity, to) {
+    let (identity, (channel, address)) = match (identity, visit.place()) {
         (Ok(identity), Some(to)) => (identity, to),
         (identity, to) => {
             let mut wrong = identity.err().unwrap_or_default();
             if to.is_none() {
                 wrong.push("signin.wrong_where");
             }
-            let page = Ask { frame: visit.frame("title.signin"), wrong };
-            return visit.page_with(StatusCode::BAD_REQUEST, &page);
+            return visit.page_with(StatusCode::BAD_REQUEST, &Ask::new(&visit, wrong));
         }
     };
     who::within_limits(&visit, (CODES, &identity)).await?;
@@ -138,9 +140,9 @@ impl Asked {
         if found.is_some() { made.owe(tx, self.language, self.now) } else { Ok(()) }
     }
 
-    /// At an own contact; anywhere where there is none that was ever confirmed.
+    /// At an own contact; anywhere where there is none at which somebody ever showed to be. A text's counts before its YES.
     fn may_be_told(&self, contacts: &[Contact]) -> bool {
-        let mut proven = contacts.iter().filter(|contact| contact.state != "pending").peekable();
+        let mut proven = contacts.iter().filter(|contact| contact.proven_at.is_some()).peekable();
         proven.peek().is_none()
             || proven.any(|own| own.channel == self.channel && own.address == self.address)
     }
@@ -248,7 +250,11 @@ fn sign_up(
     };
     let contact = voter::add_contact(tx, voter, (*channel, address), order, now)?;
     match channel {
-        Channel::Text => notice::owe_confirm(tx, voter, &contact, language, now),
+        Channel::Text => {
+            voter::prove(tx, &contact, now)?;
+            voter::show(tx, &contact, words)?;
+            notice::owe_confirm(tx, voter, &contact, language, now)
+        }
         Channel::Email | Channel::Voice => {
             voter::confirm(tx, &contact, ("page", words), now)?;
             suppress::want_again(tx, (*channel, address))

@@ -33,6 +33,7 @@ struct Shown {
 struct Page<'v> {
     frame: Frame<'v>,
     contacts: Vec<Shown>,
+    channels: Vec<&'static str>,
     is_ended: bool,
     wrong: Vec<&'static str>,
 }
@@ -62,21 +63,19 @@ async fn shown(visit: &Visit, status: StatusCode, wrong: Vec<&'static str>) -> O
             Ok((contacts, voter::enrolment(tx, &id)?.is_none()))
         })
         .await?;
+    let channels = visit.channels([Channel::Text, Channel::Voice, Channel::Email]);
     let frame = visit.frame("title.contacts");
-    visit.page_with(status, &Page { frame, contacts, is_ended, wrong })
+    visit.page_with(status, &Page { frame, contacts, channels, is_ended, wrong })
 }
 
 /// `POST /me/contacts`. A text's number is asked whether it is wanted; the others get a code.
 pub(super) async fn add(visit: Visit) -> Outcome {
     let id = visit.voter()?;
-    let channel = visit.field("channel").and_then(Channel::from_name);
-    let written = visit.field("address").unwrap_or_default();
-    let to = channel.and_then(|channel| Some((channel, voter::normalized(channel, written)?)));
-    let (Some((channel, address)), Some("yes")) = (to, visit.field("consent")) else {
+    let (Some((channel, address)), Some("yes")) = (visit.place(), visit.field("consent")) else {
         return shown(&visit, StatusCode::BAD_REQUEST, vec!["signin.wrong_where"]).await;
     };
     let (now, keys) = (visit.now(), visit.site.keys().clone());
-    let language = visit.lang.name();
+    let (language, words) = (visit.lang.name(), visit.words().of("contact.consent").to_owned());
     let may = visit.write(move |tx| {
         let about = format!("{}/{}", id.county, id.voter);
         let is_full = voter::contacts(tx, &id)?.len() >= CONTACTS_MAX;
@@ -85,7 +84,10 @@ pub(super) async fn add(visit: Visit) -> Outcome {
         }
         let contact = voter::add_contact(tx, &id, (channel, &address), FirstOrNext::First, now)?;
         match channel {
-            Channel::Text => notice::owe_confirm(tx, &id, &contact, language, now)?,
+            Channel::Text => {
+                voter::show(tx, &contact, &words)?;
+                notice::owe_confirm(tx, &id, &contact, language, now)?;
+            }
             Channel::Email | Channel::Voice => {
                 let (code, purpose) = (new_id(now), purpose(&contact));
                 let made =
@@ -158,29 +160,28 @@ pub(super) async fn order(visit: Visit) -> Outcome {
     Visit::see_other("/me/contacts?done=saved")
 }
 
-/// `POST /me/contacts/{id}/remove`. What is owed there is not sent.
+/// `POST /me/contacts/{id}/remove`. What is owed there is not sent; the consent stays on record.
 pub(super) async fn remove(visit: Visit) -> Outcome {
     let id = visit.voter()?;
     let contact = visit.param("id")?.to_owned();
     let now = visit.now();
-    let n = visit.write(move |tx| {
-        let n = tx.run(
-            "DELETE FROM contact WHERE id = $1 AND county = $2 AND voter = $3",
-            params![&contact, &id.county, &id.voter],
+    let is_removed = visit.write(move |tx| {
+        let own = voter::contacts(tx, &id)?.into_iter().find(|own| own.id == contact);
+        let Some(Contact { channel, address, .. }) = own else { return Ok(false) };
+        tx.run("DELETE FROM contact WHERE id = $1", params![&contact])?;
+        voter::end_consents(tx, Some(&id), (channel, &address), "removed", now)?;
+        tx.run(
+            "UPDATE notice SET state = 'withdrawn', why = 'removed', changed_at = $4 \
+             WHERE contact = $1 AND county = $2 AND voter = $3 AND state = 'owed'",
+            params![&contact, &id.county, &id.voter, now],
         )?;
-        if n > 0 {
-            tx.run(
-                "UPDATE notice SET state = 'withdrawn', why = 'removed', changed_at = $4 \
-                 WHERE contact = $1 AND county = $2 AND voter = $3 AND state = 'owed'",
-                params![&contact, &id.county, &id.voter, now],
-            )?;
-        }
-        Ok(n)
+        Ok(true)
     });
-    if n.await? == 0 {
-        return Err(Refusal::NotFound);
+    if is_removed.await? {
+        Visit::see_other("/me/contacts?done=removed")
+    } else {
+        Err(Refusal::NotFound)
     }
-    Visit::see_other("/me/contacts?done=removed")
 }
 
 /// `POST /me/end`.

@@ -92,8 +92,7 @@ async fn wishes(visit: &Visit) -> Result<Wishes, Refusal> {
     let id = visit.voter()?;
     let county = visit.site.relay.config.county(&id.county).ok_or(Refusal::NotFound)?;
     let widest = Hours { from: county.contact_from, until: county.contact_until };
-    let wanted = visit.read(move |tx| voter::enrolment(tx, &id)).await?;
-    // Who ended all notices has no wishes: they resume them first.
+    let wanted = visit.read(move |tx| voter::wishes(tx, &id)).await?;
     let wanted = wanted.unwrap_or_else(|| Enrolment {
         language: visit.lang.name().to_owned(),
         timezone: county.timezone.clone(),

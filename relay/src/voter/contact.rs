@@ -36,6 +36,8 @@ pub struct Contact {
     pub why: Option<String>,
     /// Whether it gets every notice; else only what the others could not be told.
     pub is_first: bool,
+    /// Since when somebody is known to be there: entered a code that was sent there, or answered.
+    pub proven_at: Option<Micros>,
 }
 
 /// The address as it is stored and compared; nothing when it is none of that channel.
@@ -98,7 +100,7 @@ pub fn normalized_phone(number: &str) -> Option<String> {
 /// A voter's contacts, first ones first.
 pub fn contacts(tx: &mut Tx<'_>, id: &VoterId) -> Result<Vec<Contact>, StoreError> {
     let rows = tx.rows(
-        "SELECT id, channel, address, state, why, first FROM contact
+        "SELECT id, channel, address, state, why, first, proven_at FROM contact
          WHERE county = $1 AND voter = $2 ORDER BY first DESC, created_at, id",
         params![&id.county, &id.voter],
     )?;
@@ -113,6 +115,7 @@ fn contact(row: &Row) -> Result<Contact, StoreError> {
         state: row.text(3)?,
         why: row.maybe_text(4)?,
         is_first: row.is(5)?,
+        proven_at: row.maybe_at(6)?,
     })
 }
 
@@ -156,6 +159,53 @@ pub enum FirstOrNext {
     Next,
 }
 
+/// Somebody is there: a code that was sent there was entered. It waits for its YES still.
+pub fn prove(tx: &mut Tx<'_>, contact: &str, now: Micros) -> Result<(), StoreError> {
+    let sql = "UPDATE contact SET proven_at = COALESCE(proven_at, $2) WHERE id = $1";
+    tx.run(sql, params![contact, now]).map(drop)
+}
+
+/// The voter was shown these words, and is asked for a YES.
+pub fn show(tx: &mut Tx<'_>, contact: &str, words: &str) -> Result<(), StoreError> {
+    let sql = "UPDATE contact SET consent_words = $2 WHERE id = $1 AND state = 'pending'";
+    tx.run(sql, params![contact, words]).map(drop)
+}
+
+/// The voter answered with that word at the contact: a consent in the words that were shown before.
+pub fn answer(tx: &mut Tx<'_>, contact: &str, word: &str, now: Micros) -> Result<(), StoreError> {
+    let row = tx.row("SELECT consent_words FROM contact WHERE id = $1", params![contact])?;
+    let shown = row.map_or(Ok(None), |row| row.maybe_text(0))?.unwrap_or_default();
+    let words = match shown.as_str() {
+        "" => word.to_owned(),
+        shown if shown.ends_with(word) => shown.to_owned(),
+        shown => format!("{shown} / {word}"),
+    };
+    confirm(tx, contact, ("reply", &words), now)
+}
+
+/// Consents at the address end, of that voter or of everybody; they stay on record.
+pub(crate) fn end_consents(
+    tx: &mut Tx<'_>,
+    of: Option<&VoterId>,
+    (channel, address): (Channel, &str),
+    how: &str,
+    now: Micros,
+) -> Result<(), StoreError> {
+    let mut values = params![channel.name(), address, now, how].to_vec();
+    let own = match of {
+        Some(VoterId { county, voter }) => {
+            values.extend([county.into(), voter.into()]);
+            "AND county = $5 AND voter = $6"
+        }
+        None => "",
+    };
+    let sql = format!(
+        "UPDATE consent SET ended_at = $3, ended_how = $4
+         WHERE channel = $1 AND address = $2 AND ended_at IS NULL {own}"
+    );
+    tx.run(&sql, &values).map(drop)
+}
+
 /// The voter consented, in these words and in this way.
 pub fn confirm(
     tx: &mut Tx<'_>,
@@ -165,8 +215,27 @@ pub fn confirm(
 ) -> Result<(), StoreError> {
     tx.run(
         "UPDATE contact SET state = 'confirmed', why = NULL, consented_at = $2, consent_how = $3,
-         consent_words = $4, changed_at = $2 WHERE id = $1",
+         consent_words = $4, changed_at = $2, proven_at = COALESCE(proven_at, $2) WHERE id = $1",
         params![contact, now, how, words],
+    )?;
+    let row = tx.row(
+        "SELECT county, voter, channel, address FROM contact WHERE id = $1",
+        params![contact],
+    )?;
+    let Some(row) = row else { return Ok(()) };
+    tx.run(
+        "INSERT INTO consent (id, county, voter, channel, address, how, words, given_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        params![
+            new_id(now),
+            row.text(0)?,
+            row.text(1)?,
+            row.text(2)?,
+            row.text(3)?,
+            how,
+            words,
+            now,
+        ],
     )
     .map(drop)
 }

@@ -97,6 +97,12 @@ impl<'v> Frame<'v> {
         self.words.find(&format!("{table}.{name}")).unwrap_or(name).to_owned()
     }
 
+    /// The words of a reason; of one that is in no list, as somebody typed it, no more than that there is one.
+    pub fn reason(&self, code: &str) -> &str {
+        let known = self.words.find(&format!("reason.{code}"));
+        known.unwrap_or_else(|| self.words.of("reason.other"))
+    }
+
     /// What was typed into a form that is shown once more; no code and no password.
     pub fn typed(&self, name: &str) -> &'v str {
         self.visit.and_then(|visit| visit.field(name)).unwrap_or_default()

@@ -210,6 +210,9 @@ async fn params(parts: &mut Parts) -> Vec<(String, String)> {
 /// Everything that is asked of the request.
 async fn pass(visit: &mut Visit, parts: &Parts, body: Body) -> Result<(), Refusal> {
     may(visit)?;
+    if visit.params.iter().any(|(_, value)| value.contains('\0')) {
+        return Err(Refusal::NotFound);
+    }
     visit.query = fields::read(parts.uri.query().unwrap_or_default())?;
     if visit.route.method == Method::Get {
         return Ok(());

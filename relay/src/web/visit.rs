@@ -7,9 +7,10 @@ use super::refusal::{Refusal, answer};
 use super::routes::Route;
 use super::words::{Lang, Words};
 use crate::clock::Micros;
+use crate::news::Channel;
 use crate::store::{StoreError, Tx};
 use crate::told::chain;
-use crate::voter::VoterId;
+use crate::voter::{VoterId, normalized};
 use askama::Template;
 use axum::body::Body;
 use axum::http::header::{self, HeaderValue};
@@ -132,6 +133,19 @@ impl Visit {
             .filter(|(known, _)| known == name)
             .map(|(_, value)| value.as_str())
             .collect()
+    }
+
+    /// The ways of `order` by which messages can go.
+    pub fn channels(&self, order: [Channel; 3]) -> Vec<&'static str> {
+        let configured = order.into_iter().filter(|channel| self.site.relay.config.has(*channel));
+        configured.map(Channel::name).collect()
+    }
+
+    /// Where the form says that messages go: a way that there is, and an address of that way.
+    pub fn place(&self) -> Option<(Channel, String)> {
+        let channel = Channel::from_name(self.field("channel")?)?;
+        let address = normalized(channel, self.field("address")?)?;
+        self.site.relay.config.has(channel).then_some((channel, address))
     }
 
     /// The words of the visitor's language.

@@ -9,8 +9,10 @@ use crate::rig::{COUNTY, ELECTION, NOON, Rig, World, event, eventually};
 use ballot_relay::clock::Clock as _;
 use ballot_relay::key::Purpose;
 use ballot_relay::news::Channel;
+
+use ballot_relay::voter::{self, Voter, VoterId};
 use ballot_relay::{params, suppress};
-use relay_wire::Status::Received;
+use relay_wire::Status::{NeedsAttention, Received};
 use std::time::Duration;
 
 fn open(rig: &Rig) -> World {
@@ -33,6 +35,15 @@ fn told(reply: &Reply) -> (u16, String) {
 
 fn codes(world: &World) -> i64 {
     world.count("SELECT COUNT(*) FROM notice WHERE kind = 'code'")
+}
+
+/// All consents as `channel address how words; how they ended`, oldest first.
+fn consents(world: &World) -> Vec<String> {
+    let rows = world.rows(
+        "SELECT channel || ' ' || address || ' ' || how || ' ' || words || '; ' || COALESCE(ended_how, '-')
+         FROM consent ORDER BY given_at",
+    );
+    rows.iter().map(|row| row.text(0).unwrap()).collect()
 }
 
 /// Waits until every code that was asked for was looked for.
@@ -328,6 +339,111 @@ on_both! {
             tx.rows(&sql, &[])?.iter().map(|row| row.text(column)).collect::<Result<Vec<_>, _>>()
         });
         assert!(plan.join("\n").contains("event_newest"), "{plan:?}");
+    }
+
+    /// What somebody of the office typed stays in the office, and what was a mistake is told as one.
+    fn a_ballots_story_tells_no_free_text_and_marks_mistakes(rig) {
+        let world = open(&rig);
+        world.take(&event("1", Received, 1, NOON));
+        let mut typed = event("1", NeedsAttention, 2, NOON);
+        typed.reason = Some("Mrs. Diaz shouted at us".to_owned());
+        typed.corrects = Some("1-1".to_owned());
+        world.take(&typed);
+        let ana = Browser::new(&world).post(("/status", "/status"), &facts(ANA, &[])).body;
+        assert!(!ana.contains("shouted") && ana.contains("another reason"), "{ana}");
+        let story = ana.split_once("<ol").unwrap().1;
+        let mark = "(it was a mistake, and put right)";
+        let lines: Vec<_> = story.split("<li>").skip(1).map(|line| line.contains(mark)).collect();
+        assert_eq!(lines, [true, false], "{story}");
+        assert!(story.contains("A correction: "), "{story}");
+        let mut known = event("1", NeedsAttention, 3, NOON);
+        known.reason = Some("signature_missing".to_owned());
+        world.take(&known);
+        let ana = Browser::new(&world).post(("/status", "/status"), &facts(ANA, &[])).body;
+        assert!(ana.contains("the signature is missing"), "{ana}");
+    }
+
+    /// A way by which nothing can be sent is neither offered nor taken.
+    fn a_channel_that_is_not_configured_is_not_offered(rig) {
+        let mut rig = rig;
+        rig.without = &["voice", "text"];
+        let world = open(&rig);
+        let mut ana = Browser::new(&world);
+        let offered = |page: &str| ["email", "text", "voice"].map(|channel| page.contains(&format!("value=\"{channel}\"")));
+        assert_eq!(offered(&ana.get("/signin").body), [true, false, false]);
+        let voice = facts(ANA, &[("channel", "voice"), ("address", "303-555-0177")]);
+        assert_eq!(ana.post(("/signin", "/signin"), &voice).status, 400);
+        assert_eq!(ana.sign_in(ANA, EMAIL).location, "/me");
+        assert_eq!(offered(&ana.get("/me/contacts").body), [true, false, false]);
+        let text = [("channel", "text"), ("address", "303-555-0177"), ("consent", "yes")];
+        assert_eq!(ana.post(("/me/contacts", "/me/contacts"), &text).status, 400);
+        assert_eq!(contacts(&world, "1"), ["email ana@example.org confirmed"]);
+    }
+
+    /// A number at which a code was read is the voter's own from then on, before it says YES.
+    fn a_number_is_proven_by_its_code(rig) {
+        let world = open(&rig);
+        assert_eq!(Browser::new(&world).sign_in(ANA, ("text", "303-555-0101")).location, "/me");
+        assert_eq!(contacts(&world, "1"), ["text +13035550101 pending"]);
+        Browser::new(&world).ask_code(ANA, ("email", "thief@example.org"));
+        looked_for(&world, 2);
+        assert_eq!(codes(&world), 1, "no code goes elsewhere");
+        assert_eq!(Browser::new(&world).sign_in(ANA, ("text", "303-555-0101")).location, "/me");
+    }
+
+    /// Who ended all notices changes wishes without getting any; they come when they are resumed.
+    fn saving_wishes_resumes_nothing(rig) {
+        let world = open(&rig);
+        let mut ana = Browser::new(&world);
+        assert_eq!(ana.sign_in(ANA, EMAIL).location, "/me");
+        let page = ("/me/preferences", "/me/preferences");
+        let wish = |zone| [("language", "es"), ("zone", zone), ("from", "09:30"), ("until", "18:00"), ("kind", "received")];
+        assert_eq!(ana.post(page, &wish("America/Phoenix")).status, 303);
+        assert_eq!(ana.post(("/me/contacts", "/me/end"), &[]).status, 303);
+        assert!(ana.get("/me/preferences").body.contains("value=\"America/Phoenix\" selected"));
+        assert_eq!(ana.post(page, &wish("America/Chicago")).status, 303);
+        assert_eq!(world.count("SELECT COUNT(*) FROM enrolment WHERE ended_at IS NULL"), 0);
+        world.take(&event("1", Received, 1, NOON));
+        assert_eq!(world.count("SELECT COUNT(*) FROM notice WHERE kind = 'received'"), 0);
+        assert_eq!(ana.post(("/me/contacts", "/me/resume"), &[]).status, 303);
+        assert_eq!(world.count("SELECT COUNT(*) FROM enrolment WHERE timezone = 'America/Chicago' AND ended_at IS NULL"), 1);
+    }
+
+    /// Who agreed to what, when and how stays on record, whatever becomes of the contact.
+    fn a_consent_outlives_its_contact(rig) {
+        let world = open(&rig);
+        let mut ana = Browser::new(&world);
+        let number = "+13035550101";
+        assert_eq!(ana.sign_in(ANA, ("text", number)).location, "/me");
+        assert_eq!(consents(&world), Vec::<String>::new(), "nobody said YES");
+        let hear = |id: &'static str, reply| {
+            world.clock.advance(Duration::from_secs(1));
+            let now = world.clock.now();
+            world.write(move |tx| suppress::hear(tx, (id, number), reply, now))
+        };
+        hear("SM1", suppress::Reply::Yes);
+        let shown = "By signing up you agree to get automated messages about your ballot there. You can end them at any time.";
+        assert_eq!(consents(&world), [format!("text +13035550101 reply {shown} / YES; -")]);
+        hear("SM2", suppress::Reply::Stop);
+        hear("SM3", suppress::Reply::Start);
+        let id = world.rows("SELECT id FROM contact")[0].text(0).unwrap();
+        assert_eq!(ana.post(("/me/contacts", &format!("/me/contacts/{id}/remove")), &[]).status, 303);
+        assert_eq!(contacts(&world, "1"), Vec::<String>::new());
+        let place = format!("text +13035550101 reply {shown} / YES");
+        assert_eq!(consents(&world), [format!("{place}; stop"), format!("{place} / START; removed")]);
+        // Of who became confidential no address is kept.
+        let (secret, now) = (VoterId { county: COUNTY.to_owned(), voter: "1".to_owned() }, world.clock.now());
+        world.write(move |tx| {
+            let voter = Voter {
+                id: secret.clone(),
+                first_name: String::new(),
+                last_name: String::new(),
+                identity: String::new(),
+                is_confidential: true,
+            };
+            voter::put(tx, &voter, now)
+        });
+        assert!(consents(&world).iter().all(|consent| !consent.contains("+1")), "{:?}", consents(&world));
     }
 
     /// A link of a message acts once its button is pressed, by whoever has it, and no made-up link does.
