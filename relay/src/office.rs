@@ -19,7 +19,7 @@ use crate::clock::Micros;
 use crate::id::new_id;
 use crate::params;
 use crate::store::{StoreError, Tx};
-use crate::web::{Access, Refusal, Role, Route, Visit, done, get, post};
+use crate::web::{Access, Frame, Refusal, Role, Route, Visit, done, get, post};
 
 const LOOKS: Access = Access::Office(Role::Auditor);
 const CLERK: Access = Access::Office(Role::Clerk);
@@ -53,6 +53,49 @@ pub static ROUTES: &[Route] = &[
 
 /// Rows of a list.
 const ROWS_MAX: i64 = 50;
+
+/// A part of a list, and how long the whole list is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Part {
+    /// The page and what was asked of it, up to where `from=` follows.
+    path: String,
+    from: i64,
+    shown: i64,
+    total: i64,
+}
+
+impl Part {
+    /// Where the part that was asked for begins.
+    fn from(visit: &Visit) -> i64 {
+        let from = visit.query("from").and_then(|from| from.parse().ok());
+        from.filter(|from| *from >= 0).unwrap_or(0)
+    }
+
+    /// The part that begins there.
+    fn new(path: String, from: i64, (shown, total): (usize, i64)) -> Self {
+        Self { path, from, shown: i64::try_from(shown).unwrap_or(0), total }
+    }
+
+    /// Whether there is more than is shown.
+    const fn is_part(&self) -> bool {
+        self.total > self.shown
+    }
+
+    /// The first and the last that are shown, of how many.
+    fn says(&self, frame: &Frame<'_>) -> String {
+        let shown = format!("{}\u{2013}{}", self.from + 1, self.from + self.shown);
+        frame.with_two("office.part", ("shown", &shown), ("n", &self.total.to_string()))
+    }
+
+    /// Where the list goes on.
+    fn next(&self) -> Option<String> {
+        let next = self.from + self.shown;
+        (self.shown > 0 && next < self.total).then(|| format!("{}from={next}", self.path))
+    }
+}
+
+/// Alarms of the counties that somebody may see (`$1`), and those of all counties together: a channel is everybody's.
+const SEEN_ALARMS: &str = "(county LIKE $1 OR county = '*')";
 
 /// The county that somebody may see, `%` for all of them: a pattern for `LIKE`, whose own signs no county's id has.
 fn counties(visit: &Visit) -> Result<String, Refusal> {

@@ -48,6 +48,9 @@ use tokio::sync::Semaphore;
 /// What is done at once after answers that tell nothing.
 const AFTERWARDS_MAX: usize = 256;
 
+/// Passwords that are hashed at once: each takes 19 MiB and a processor.
+const HASHING_MAX: usize = 4;
+
 /// What every request has.
 #[derive(Debug, Clone)]
 pub struct Site {
@@ -55,6 +58,8 @@ pub struct Site {
     pub relay: Arc<Relay>,
     /// Places for what is done after the answer.
     pub afterwards: Arc<Semaphore>,
+    /// Places for passwords that are hashed.
+    pub hashing: Arc<Semaphore>,
     lexicon: Lexicon,
     assets: Arc<Assets>,
 }
@@ -65,6 +70,7 @@ impl Site {
         Ok(Self {
             relay,
             afterwards: Arc::new(Semaphore::new(AFTERWARDS_MAX)),
+            hashing: Arc::new(Semaphore::new(HASHING_MAX)),
             lexicon: Lexicon::built_in()?,
             assets: Arc::new(Assets::new()),
         })

@@ -1,6 +1,6 @@
 //! What somebody must look at, and who did.
 
-use super::{ROWS_MAX, acted, counties};
+use super::{Part, ROWS_MAX, SEEN_ALARMS, acted, counties};
 use crate::clock::Micros;
 use crate::params;
 use crate::store::{Row, StoreError};
@@ -31,6 +31,7 @@ impl Alarm {
 struct Alarms<'v> {
     frame: Frame<'v>,
     open: Vec<Alarm>,
+    part: Part,
     closed: Vec<Alarm>,
 }
 
@@ -50,21 +51,28 @@ fn alarm(row: &Row) -> Result<Alarm, StoreError> {
 
 /// `GET /office/alarms`.
 pub(super) async fn list(visit: Visit) -> Outcome {
-    let seen = counties(&visit)?;
-    let (open, closed) = visit
+    let (seen, from) = (counties(&visit)?, Part::from(&visit));
+    let (open, n_open, closed) = visit
         .read(move |tx| {
-            let select = "SELECT id, county, kind, subject, what, raised_at, closed_at, closed_by FROM alarm \
-                          WHERE county LIKE $1 AND closed_at IS";
-            let open = format!("{select} NULL ORDER BY raised_at DESC LIMIT $2");
-            let closed = format!("{select} NOT NULL ORDER BY closed_at DESC LIMIT $2");
-            let mut of = |sql: &str| {
-                let rows = tx.rows(sql, params![&seen, ROWS_MAX])?;
+            let select = format!(
+                "SELECT id, county, kind, subject, what, raised_at, closed_at, closed_by FROM alarm \
+                 WHERE {SEEN_ALARMS} AND closed_at IS"
+            );
+            let page = "LIMIT $2 OFFSET $3";
+            let open = format!("{select} NULL ORDER BY raised_at DESC, id {page}");
+            let closed = format!("{select} NOT NULL ORDER BY closed_at DESC, id {page}");
+            let mut of = |sql: &str, from: i64| {
+                let rows = tx.rows(sql, params![&seen, ROWS_MAX, from])?;
                 rows.iter().map(alarm).collect::<Result<Vec<_>, StoreError>>()
             };
-            Ok((of(&open)?, of(&closed)?))
+            let (open, closed) = (of(&open, from)?, of(&closed, 0)?);
+            let count =
+                format!("SELECT COUNT(*) FROM alarm WHERE {SEEN_ALARMS} AND closed_at IS NULL");
+            Ok((open, tx.count(&count, params![&seen])?, closed))
         })
         .await?;
-    visit.page(&Alarms { frame: visit.frame("title.alarms"), open, closed })
+    let part = Part::new("/office/alarms?".to_owned(), from, (open.len(), n_open));
+    visit.page(&Alarms { frame: visit.frame("title.alarms"), open, part, closed })
 }
 
 /// `POST /office/alarms/{id}/close`.
@@ -72,11 +80,11 @@ pub(super) async fn close(visit: Visit) -> Outcome {
     let (seen, (own, by), now) = (counties(&visit)?, visit.operator()?, visit.now());
     let id = visit.param("id")?.to_owned();
     let n = visit.write(move |tx| {
-        let n = tx.run(
-            "UPDATE alarm SET closed_at = $2, closed_by = $3 \
-             WHERE id = $1 AND closed_at IS NULL AND county LIKE $4",
-            params![&id, now, &by, &seen],
-        )?;
+        let close = format!(
+            "UPDATE alarm SET closed_at = $3, closed_by = $4 \
+             WHERE id = $2 AND closed_at IS NULL AND {SEEN_ALARMS}"
+        );
+        let n = tx.run(&close, params![&seen, &id, now, &by])?;
         if n > 0 {
             acted(tx, (&own, &by), ("closed_alarm", &id), now)?;
         }

@@ -1,9 +1,9 @@
 //! The overview: who signed up, notices by state, what is late; lists of notices, and of voters who are reached nowhere.
 
-use super::{ROWS_MAX, counties, masked};
+use super::{Part, ROWS_MAX, SEEN_ALARMS, counties, masked};
 use crate::clock::Micros;
 use crate::params;
-use crate::store::{Row, StoreError, Tx};
+use crate::store::{Row, StoreError, Tx, Value};
 use crate::web::{Frame, Outcome, Refusal, Visit};
 use askama::Template;
 use std::time::Duration;
@@ -45,7 +45,7 @@ pub(super) async fn overview(visit: Visit) -> Outcome {
 
 fn figures(tx: &mut Tx<'_>, seen: &str, now: Micros) -> Result<Figures, StoreError> {
     let enrolled = "SELECT COUNT(*) FROM enrolment WHERE county LIKE $1 AND ended_at IS NULL";
-    let alarms = "SELECT COUNT(*) FROM alarm WHERE county LIKE $1 AND closed_at IS NULL";
+    let alarms = format!("SELECT COUNT(*) FROM alarm WHERE {SEEN_ALARMS} AND closed_at IS NULL");
     let late = "SELECT COUNT(*) FROM notice WHERE county LIKE $1 \
                 AND state IN ('owed', 'calling', 'unknown') AND created_at < $2";
     let last = tx.row("SELECT MAX(received_at) FROM event WHERE county LIKE $1", params![seen])?;
@@ -64,7 +64,7 @@ fn figures(tx: &mut Tx<'_>, seen: &str, now: Micros) -> Result<Figures, StoreErr
             seen,
         )?,
         late: tx.count(late, params![seen, now.minus(LATE)])?,
-        alarms: tx.count(alarms, params![seen])?,
+        alarms: tx.count(&alarms, params![seen])?,
         last_news: last.map_or(Ok(None), |row| row.maybe_at(0))?,
     })
 }
@@ -176,30 +176,41 @@ pub(super) struct Listed {
 struct Unreached<'v> {
     frame: Frame<'v>,
     voters: Vec<Listed>,
+    part: Part,
 }
 
 /// `GET /office/unreached`.
 pub(super) async fn unreached(visit: Visit) -> Outcome {
-    let seen = counties(&visit)?;
-    let voters = visit
-        .read(move |tx| {
-            let rows = tx.rows(
-                "SELECT v.county, v.voter, v.first_name, v.last_name FROM enrolment e \
-                 JOIN voter v ON v.county = e.county AND v.voter = e.voter \
+    const WHO: &str = "FROM enrolment e JOIN voter v ON v.county = e.county AND v.voter = e.voter \
                  WHERE e.county LIKE $1 AND e.ended_at IS NULL AND v.confidential = 0 \
                  AND NOT EXISTS (SELECT 1 FROM contact c WHERE c.county = e.county AND c.voter = e.voter \
                      AND c.state = 'confirmed' AND NOT EXISTS (SELECT 1 FROM suppression s \
-                         WHERE s.channel = c.channel AND s.address = c.address)) \
-                 ORDER BY v.last_name, v.first_name, v.voter LIMIT $2",
-                params![&seen, ROWS_MAX],
-            )?;
-            rows.iter().map(listed).collect::<Result<Vec<_>, StoreError>>()
-        })
-        .await?;
-    visit.page(&Unreached { frame: visit.frame("title.unreached"), voters })
+                         WHERE s.channel = c.channel AND s.address = c.address))";
+    let (seen, from) = (counties(&visit)?, Part::from(&visit));
+    let (voters, total) = visit.read(move |tx| listing(tx, WHO, (&[seen.as_str()], from))).await?;
+    let part = Part::new("/office/unreached?".to_owned(), from, (voters.len(), total));
+    visit.page(&Unreached { frame: visit.frame("title.unreached"), voters, part })
 }
 
-pub(super) fn listed(row: &Row) -> Result<Listed, StoreError> {
+/// A page of the voters `v` of whom `who` says which, by name; and how many there are.
+pub(super) fn listing(
+    tx: &mut Tx<'_>,
+    who: &str,
+    (texts, from): (&[&str], i64),
+) -> Result<(Vec<Listed>, i64), StoreError> {
+    let mut values: Vec<Value> = texts.iter().copied().map(Value::from).collect();
+    let total = tx.count(&format!("SELECT COUNT(*) {who}"), &values)?;
+    let (n, after) = (values.len() + 1, values.len() + 2);
+    let sql = format!(
+        "SELECT v.county, v.voter, v.first_name, v.last_name {who} \
+         ORDER BY v.last_name, v.first_name, v.county, v.voter LIMIT ${n} OFFSET ${after}"
+    );
+    values.extend([ROWS_MAX.into(), from.into()]);
+    let voters = tx.rows(&sql, &values)?.iter().map(listed).collect::<Result<_, _>>()?;
+    Ok((voters, total))
+}
+
+fn listed(row: &Row) -> Result<Listed, StoreError> {
     let name = format!("{} {}", row.text(2)?, row.text(3)?);
     Ok(Listed { county: row.text(0)?, voter: row.text(1)?, name })
 }

@@ -9,6 +9,7 @@ use crate::web::{Frame, Outcome, Refusal, Role, Visit, end_all};
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _, phc::PasswordHash};
 use argon2::{Algorithm, Argon2, Params, Version};
 use askama::Template;
+use std::sync::Arc;
 
 /// Shortest password, in characters.
 const CHARACTERS_MIN: usize = 12;
@@ -106,9 +107,20 @@ fn hash(password: &str) -> Result<String, PeopleError> {
     Ok(hash.to_string())
 }
 
-/// Whether it is the password of that hash, on a thread that may be busy. Without a hash it is not, after the same work.
-pub(super) async fn fits(hash: Option<String>, password: String) -> Result<bool, Refusal> {
-    let looked = tokio::task::spawn_blocking(move || is_of(&password, hash.as_deref()));
+/// Whether it is the password of that hash, on a thread that may be busy. Without a hash it is not, after the same work. Few are looked
+/// at at once, so that nobody without a name fills the memory.
+pub(super) async fn fits(
+    visit: &Visit,
+    hash: Option<String>,
+    password: String,
+) -> Result<bool, Refusal> {
+    let place = Arc::clone(&visit.site.hashing).try_acquire_owned();
+    let place = place.map_err(|_full| Refusal::Busy)?;
+    let looked = tokio::task::spawn_blocking(move || {
+        let is_right = is_of(&password, hash.as_deref());
+        drop(place);
+        is_right
+    });
     looked.await.map_err(|error| Refusal::Failed(error.to_string()))
 }
 
@@ -188,8 +200,11 @@ pub(super) async fn add(visit: Visit) -> Outcome {
     let newcomer = newcomer.map_err(|error| Refusal::Rules(error.to_string()))?;
     let ((own, by), now) = (visit.operator()?, visit.now());
     let is_new = visit.write(move |tx| {
-        acted(tx, (&own, &by), ("hired", &newcomer.name), now)?;
-        hire(tx, &newcomer, now)
+        let is_new = hire(tx, &newcomer, now)?;
+        if is_new {
+            acted(tx, (&own, &by), ("hired", &newcomer.name), now)?;
+        }
+        Ok(is_new)
     });
     if is_new.await? {
         Visit::see_other("/office/people?done=hired")

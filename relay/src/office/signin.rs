@@ -28,6 +28,14 @@ pub(super) fn form(visit: &Visit) -> Outcome {
     visit.page(&SignIn { frame: visit.frame("title.office_signin"), is_refused: false })
 }
 
+/// What the database says to a name.
+enum Asked {
+    /// It was tried too often, or too much came from there: no password is looked at.
+    TooOften,
+    /// Who has that name, if anybody.
+    Named(Option<Known>),
+}
+
 /// Somebody as the database has them.
 struct Known {
     county: String,
@@ -35,7 +43,7 @@ struct Known {
     hash: String,
 }
 
-/// `POST /office/signin`. The hash takes the same time for a name that nobody has.
+/// `POST /office/signin`. The hash takes the same time for a name that nobody has. Who tried too often is answered without one.
 pub(super) async fn sign_in(visit: Visit) -> Outcome {
     let name = visit.field("name").unwrap_or_default().to_owned();
     let password = visit.field("password").unwrap_or_default().to_owned();
@@ -45,20 +53,25 @@ pub(super) async fn sign_in(visit: Visit) -> Outcome {
     let known = visit.write(move |tx| {
         let limits = [(FAILED_ONE, asked.as_str()), (FAILED_FROM, from.as_str())];
         if !one_more(tx, &counted, &limits, now)? {
-            return Ok(None);
+            return Ok(Asked::TooOften);
         }
         let row = tx.row(
             "SELECT county, role, password FROM operator WHERE name = $1 AND disabled_at IS NULL",
             params![&asked],
         )?;
-        let Some(row) = row else { return Ok(None) };
+        let Some(row) = row else { return Ok(Asked::Named(None)) };
         let role = Role::from_name(&row.text(1)?).ok_or(StoreError::Column(1))?;
-        Ok(Some(Known { county: row.text(0)?, role, hash: row.text(2)? }))
+        Ok(Asked::Named(Some(Known { county: row.text(0)?, role, hash: row.text(2)? })))
     });
-    let known = known.await?;
-    let hash = known.as_ref().map(|known| known.hash.clone());
-    let is_right = fits(hash, password).await?;
-    let Some(Known { county, role, .. }) = known.filter(|_| is_right) else {
+    let known = match known.await? {
+        Asked::TooOften => None,
+        Asked::Named(known) => {
+            let hash = known.as_ref().map(|known| known.hash.clone());
+            let is_right = fits(&visit, hash, password).await?;
+            known.filter(|_| is_right)
+        }
+    };
+    let Some(Known { county, role, .. }) = known else {
         tracing::warn!("Somebody could not sign in at the office.");
         let page = SignIn { frame: visit.frame("title.office_signin"), is_refused: true };
         return visit.page_with(StatusCode::FORBIDDEN, &page);

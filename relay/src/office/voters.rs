@@ -1,12 +1,12 @@
 //! One voter: found by number or name, with ballots, wishes, contacts and everything that was sent.
 
-use super::desk::{Listed, NOTICE, Notice, listed, notice};
-use super::{ROWS_MAX, acted, counties, masked, sees};
+use super::desk::{Listed, NOTICE, Notice, listing, notice};
+use super::{Part, acted, counties, masked, sees};
 use crate::clock::Micros;
 use crate::params;
 use crate::store::{Row, StoreError, Tx};
 use crate::voter::{self, Contact, Enrolment, VoterId};
-use crate::web::{Frame, Outcome, Refusal, Visit, end_all};
+use crate::web::{Frame, Outcome, Refusal, Visit, encoded};
 use askama::Template;
 
 #[derive(Template)]
@@ -15,26 +15,24 @@ struct Voters<'v> {
     frame: Frame<'v>,
     asked: &'v str,
     /// None where nothing was asked.
-    found: Option<Vec<Listed>>,
+    found: Option<(Vec<Listed>, Part)>,
 }
 
 /// `GET /office/voters`.
 pub(super) async fn search(visit: Visit) -> Outcome {
+    const WHO: &str = "FROM voter v WHERE v.county LIKE $1 AND v.confidential = 0 \
+                       AND (v.voter = $2 OR LOWER(v.last_name) = LOWER($2))";
     let seen = counties(&visit)?;
     let asked = visit.query("q").unwrap_or_default();
     let found = if asked.is_empty() {
         None
     } else {
-        let asked = asked.to_owned();
-        let found = visit.read(move |tx| {
-            let rows = tx.rows(
-                "SELECT county, voter, first_name, last_name FROM voter WHERE county LIKE $1 AND confidential = 0 \
-                 AND (voter = $2 OR LOWER(last_name) = LOWER($2)) ORDER BY last_name, first_name, voter LIMIT $3",
-                params![&seen, &asked, ROWS_MAX],
-            )?;
-            rows.iter().map(listed).collect::<Result<Vec<_>, StoreError>>()
-        });
-        Some(found.await?)
+        let (name, from) = (asked.to_owned(), Part::from(&visit));
+        let found = visit.read(move |tx| listing(tx, WHO, (&[seen.as_str(), name.as_str()], from)));
+        let (voters, total) = found.await?;
+        let path = format!("/office/voters?q={}&", encoded(asked));
+        let part = Part::new(path, from, (voters.len(), total));
+        Some((voters, part))
     };
     visit.page(&Voters { frame: visit.frame("title.voters"), asked, found })
 }
@@ -124,21 +122,11 @@ fn story(tx: &mut Tx<'_>, id: &VoterId) -> Result<Option<Story>, StoreError> {
 /// `POST /office/voters/{county}/{voter}/forget`: for a voter who lost the phone or the mailbox.
 pub(super) async fn forget(visit: Visit) -> Outcome {
     let (id, (_, by), now) = (asked(&visit)?, visit.operator()?, visit.now());
-    let place = format!(
-        "/office/voters/{}/{}?done=forgotten",
-        crate::web::encoded(&id.county),
-        crate::web::encoded(&id.voter)
-    );
+    let place =
+        format!("/office/voters/{}/{}?done=forgotten", encoded(&id.county), encoded(&id.voter));
     visit
         .write(move |tx| {
-            let own = params![&id.county, &id.voter];
-            tx.run("DELETE FROM contact WHERE county = $1 AND voter = $2", own)?;
-            tx.run(
-                "UPDATE notice SET state = 'withdrawn', why = 'removed', changed_at = $3 \
-                 WHERE county = $1 AND voter = $2 AND state = 'owed'",
-                params![&id.county, &id.voter, now],
-            )?;
-            end_all(tx, "voter", &id.voter)?;
+            voter::forget_contacts(tx, &id, "removed", now)?;
             acted(tx, (&id.county, &by), ("forgot_contacts", &id.voter), now)
         })
         .await?;

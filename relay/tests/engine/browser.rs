@@ -23,11 +23,12 @@ pub(crate) struct Reply {
 }
 
 /// Opens the door of the pages; the relay's workers need not run.
-pub(crate) fn serve_pages(world: &World) {
+pub(crate) fn serve_pages(world: &World) -> Site {
     let site = Site::new(Arc::clone(&world.relay)).unwrap();
     let router = web::router(&site, &[pages::ROUTES, office::ROUTES]);
     let door = world.runtime.block_on(Door::open(&world.relay.config.pages)).unwrap();
     drop(world.runtime.spawn(door.serve(router, std::future::pending())));
+    site
 }
 
 /// Somebody with a browser.

@@ -209,6 +209,48 @@ fn every_answer_has_the_headers_that_protect_it() {
     assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax"), "{cookie}");
 }
 
+/// A hash takes memory: few are made at once, and none for who tried too often.
+#[test]
+fn passwords_are_hashed_a_few_at_a_time() {
+    let rig = Rig::sqlite();
+    let world = rig.quiet(NOON);
+    hire_all(&world);
+    let site = serve_pages(&world);
+    let mut sue = Browser::new(&world);
+    let places = site.hashing.available_permits();
+    assert!((2..=4).contains(&places), "{places}");
+    let taken = std::sync::Arc::clone(&site.hashing).try_acquire_many_owned(4).unwrap();
+    for expected in [503, 503, 503, 503, 503, 403, 403] {
+        assert_eq!(sue.sign_in_office("sue", PASSWORD).status, expected);
+    }
+    drop(taken);
+    assert_eq!(Browser::new(&world).sign_in_office("sam", PASSWORD).location, "/office");
+}
+
+/// No database keeps a NUL: it is refused before one is asked.
+#[test]
+fn a_nul_is_refused() {
+    let rig = Rig::postgres();
+    let world = open(&rig);
+    let mut guest = Browser::new(&world);
+    let csrf = guest.csrf("/signin");
+    for fields in [
+        facts(["A\0na", "Diaz", "1980-02-29", "80302"], &[("csrf", &csrf)]),
+        vec![("csrf", csrf.as_str()), ("na\0me", "x")],
+    ] {
+        assert_eq!(guest.post_raw("/status", &fields).status, 400);
+    }
+    let mut sue = Browser::new(&world);
+    assert_eq!(sue.sign_in_office("sue", PASSWORD).location, "/office");
+    for (path, expected) in [
+        ("/office/voters?q=a%00b", 400),
+        ("/office/voters/boulder/a%00b", 404),
+        ("/office/bulks/%00", 404),
+    ] {
+        assert_eq!(sue.get(path).status, expected, "{path}");
+    }
+}
+
 #[test]
 fn guessing_passwords_is_refused_and_costs_the_same_for_a_name_that_nobody_has() {
     let rig = Rig::sqlite();

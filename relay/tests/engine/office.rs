@@ -3,6 +3,7 @@
 use crate::browser::{Browser, PASSWORD, hire_all, put_ballot, serve_pages};
 use crate::on_both;
 use crate::rig::{COUNTY, ELECTION, NOON, World, number};
+use ballot_relay::alarm::{Alarm, raise};
 use ballot_relay::bulk::{self, Aim, Release};
 use ballot_relay::clock::Clock as _;
 use ballot_relay::news::Channel;
@@ -215,6 +216,7 @@ on_both! {
         let fields = [("name", "eve"), ("role", "clerk"), ("county", COUNTY), ("password", "short")];
         assert_eq!(sue.post(("/office/people", "/office/people"), &fields).status, 409, "a short password");
         assert_eq!(world.count("SELECT COUNT(*) FROM act WHERE what = 'dismissed' AND operator = 'sue'"), 1);
+        assert_eq!(world.count("SELECT COUNT(*) FROM act WHERE what = 'hired'"), 0, "nobody was let in");
     }
 
     /// Who became confidential after something was sent stands in no list of notices.
@@ -256,6 +258,65 @@ on_both! {
         assert!(listed.contains("00001") && !listed.contains("00002"), "{listed}");
     }
 
+    /// What is wrong with a channel is every county's, and whoever of the office comes first closes it.
+    fn an_alarm_of_all_counties_is_seen_in_each(rig) {
+        let world = rig.quiet(NOON);
+        hire_all(&world);
+        serve_pages(&world);
+        let now = world.clock.now();
+        world.write(move |tx| {
+            for (county, subject) in [("*", "the account"), ("mesa", "of mesa")] {
+                raise(tx, Alarm { county, kind: "channel", subject, what: "Look at it." }, now)?;
+            }
+            Ok(())
+        });
+        let mut cleo = Browser::new(&world);
+        assert_eq!(cleo.sign_in_office("cleo", PASSWORD).location, "/office");
+        let listed = cleo.get("/office/alarms").body;
+        assert!(listed.contains("the account") && !listed.contains("of mesa"), "{listed}");
+        assert!(cleo.get("/office").body.contains("<a href=\"/office/alarms\">1</a>"));
+        for (subject, expected) in [("the account", 303), ("of mesa", 404)] {
+            let rows = world.rows("SELECT id, subject FROM alarm");
+            let row = rows.iter().find(|row| row.text(1).unwrap() == subject).unwrap();
+            let close = format!("/office/alarms/{}/close", row.text(0).unwrap());
+            assert_eq!(cleo.post(("/office/voters", &close), &[]).status, expected);
+        }
+        assert_eq!(world.count("SELECT COUNT(*) FROM alarm WHERE closed_by = 'cleo'"), 1);
+    }
+
+    /// A long list says how long it is, and goes on where its part ends.
+    fn a_list_says_how_long_it_is(rig) {
+        let world = rig.quiet(NOON);
+        hire_all(&world);
+        serve_pages(&world);
+        voters(&world, 0..60);
+        let now = world.clock.now();
+        world.write(move |tx| {
+            tx.run("UPDATE contact SET state = 'parked'", params![])?;
+            tx.run("UPDATE voter SET last_name = 'Diaz'", params![])?;
+            for n in 0..60 {
+                let subject = format!("ballot {n}");
+                raise(tx, Alarm { county: COUNTY, kind: "not_me", subject: &subject, what: "Look." }, now)?;
+            }
+            Ok(())
+        });
+        let mut ada = Browser::new(&world);
+        assert_eq!(ada.sign_in_office("ada", PASSWORD).location, "/office");
+        for (page, more) in [
+            ("/office/unreached", "/office/unreached?from=50"),
+            ("/office/voters?q=diaz", "/office/voters?q=diaz&from=50"),
+            ("/office/alarms", "/office/alarms?from=50"),
+        ] {
+            let first = ada.get(page).body;
+            assert!(first.contains("1\u{2013}50 of 60"), "{first}");
+            let link = more.replace('&', "&#38;");
+            assert!(first.contains(&format!("href=\"{link}\"")), "{first}");
+            let last = ada.get(more).body;
+            assert!(last.contains("51\u{2013}60 of 60") && !last.contains("The next ones"), "{last}");
+            assert_eq!(last.matches("<th scope=\"row\">").count(), 10, "{last}");
+        }
+    }
+
     /// A voter who lost everything is helped by a supervisor: contacts go, and sessions with them.
     fn a_voters_contacts_are_removed_by_a_supervisor(rig) {
         let world = rig.quiet(NOON);
@@ -263,12 +324,19 @@ on_both! {
         let now = world.clock.now();
         let everywhere = Newcomer::new(&world.relay.config, ("root", "*", Role::Supervisor), PASSWORD).unwrap();
         assert!(world.write(move |tx| hire(tx, &everywhere, now)));
-        world.voter("1", &[(Channel::Email, "ana@example.org"), (Channel::Text, "+13035550100")]);
+        let id = world.voter("1", &[(Channel::Email, "ana@example.org"), (Channel::Text, "+13035550100")]);
+        world.write(move |tx| {
+            let sql = "INSERT INTO one_time_code (id, county, voter, channel, address, purpose, created_at, expires_at, tries)
+                       VALUES ('c', $1, $2, 'email', 'ana@example.org', 'signin', $3, $4, 0)";
+            tx.run(sql, params![&id.county, &id.voter, now, now.plus(Duration::from_mins(10))])
+        });
         let mut root = Browser::new(&world);
         assert_eq!(root.sign_in_office("root", PASSWORD).location, "/office");
         let (page, act) = ("/office/voters/boulder/1", "/office/voters/boulder/1/forget");
         assert_eq!(root.post((page, act), &[]).status, 303);
         assert_eq!(world.count("SELECT COUNT(*) FROM contact"), 0);
+        assert_eq!(world.count("SELECT COUNT(*) FROM one_time_code"), 0);
+        assert_eq!(world.count("SELECT COUNT(*) FROM consent WHERE ended_how = 'removed'"), 2);
         assert_eq!(world.count("SELECT COUNT(*) FROM act WHERE what = 'forgot_contacts'"), 1);
     }
 }
