@@ -6,9 +6,11 @@ mod operator;
 mod run;
 mod stand_in;
 
+use crate::channel::Channels;
 use crate::clock::SystemClock;
 use crate::config::{Config, ConfigError};
 use crate::relay::{Relay, RelayError};
+use crate::serve::acceptor;
 use crate::template::Templates;
 use crate::told::chain;
 use clap::{Parser, Subcommand};
@@ -108,9 +110,7 @@ fn log() {
 fn carry_out(arguments: Arguments) -> Result<(), Failure> {
     match arguments.command {
         Command::Run => run::run(&open(&arguments.config)?),
-        Command::CheckConfig => Templates::load(&config(&arguments.config)?)
-            .map(drop)
-            .map_err(|faults| Failure::new(78, faults.0.join("\n"))),
+        Command::CheckConfig => check(&config(&arguments.config)?),
         Command::Import(import) => files::import(&open(&arguments.config)?, import),
         Command::Bounce { recipient } => files::bounce(&open(&arguments.config)?, recipient),
         Command::Report => files::report(&open(&arguments.config)?),
@@ -139,6 +139,23 @@ fn config(file: &std::path::Path) -> Result<Config, Failure> {
             Failure::new(78, lines.join("\n"))
         }
     })
+}
+
+/// Everything that would keep the relay from starting: its words, its channels with their keys and addresses, its certificates.
+fn check(config: &Config) -> Result<(), Failure> {
+    let mut faults = match Templates::load(config) {
+        Ok(_) => Vec::new(),
+        Err(faults) => faults.0,
+    };
+    if let Err(error) = Channels::new(config) {
+        faults.push(chain(&error));
+    }
+    for (table, listener) in [("pages", &config.pages), ("stations", &config.stations)] {
+        if let Some(Err(error)) = listener.tls.as_ref().map(acceptor) {
+            faults.push(format!("{table}: {}", chain(&error)));
+        }
+    }
+    if faults.is_empty() { Ok(()) } else { Err(Failure::new(78, faults.join("\n"))) }
 }
 
 /// The relay of the configuration, with the machine's clock.

@@ -9,7 +9,7 @@ use crate::told::chain;
 use clap::Subcommand;
 use serde_json::{Map, Value, json};
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -18,15 +18,15 @@ use std::sync::Arc;
 pub(super) enum Import {
     /// The voter file: `voter,first_name,last_name,birth_date,zip[,confidential]`; any word but a plain no makes confidential.
     Voters {
-        /// CSV with a header.
+        /// CSV with a header; `-` is standard input.
         file: PathBuf,
         /// The county's id.
         #[arg(long)]
         county: String,
     },
-    /// The mail ballot file: `ballot,voter[,election,status,reason,mailed,imb,imb_out]`.
+    /// The mail ballot file: `ballot,voter[,election,status,reason,mailed,happened,imb,imb_out]`.
     Ballots {
-        /// CSV with a header.
+        /// CSV with a header; `-` is standard input.
         file: PathBuf,
         /// The county's id.
         #[arg(long)]
@@ -37,7 +37,7 @@ pub(super) enum Import {
     },
     /// The Postal Service's legacy file of scans.
     Postal {
-        /// CSV without a header.
+        /// CSV without a header; `-` is standard input.
         file: PathBuf,
     },
 }
@@ -61,9 +61,14 @@ pub(super) fn import(relay: &Arc<Relay>, import: Import) -> Result<(), Failure> 
         .to_string())
 }
 
-fn open(file: &Path) -> Result<File, Failure> {
-    File::open(file)
-        .map_err(|error| Failure::new(66, format!("cannot read {}: {error}", file.display())))
+/// The file; or what is piped in, for one that the relay's own user may not open.
+fn open(file: &Path) -> Result<Box<dyn Read>, Failure> {
+    if file == Path::new("-") {
+        return Ok(Box::new(io::stdin()));
+    }
+    let opened = File::open(file)
+        .map_err(|error| Failure::new(66, format!("cannot read {}: {error}", file.display())))?;
+    Ok(Box::new(opened))
 }
 
 /// Takes a bounce from standard input. What is none, or came to no address of ours, changes nothing and is no failure: the mail

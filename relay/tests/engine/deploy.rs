@@ -9,6 +9,8 @@ use std::process::{Command, Output};
 const EXPOSURE_TENTHS_MAX: u32 = 15;
 
 const UNIT: &str = include_str!("../../../deploy/ballot-relay.service");
+const TMPFILES: &str = include_str!("../../../deploy/ballot-relay.tmpfiles");
+const CONFIG: &str = include_str!("../../../deploy/relay.toml");
 const README: &str = include_str!("../../../README.md");
 
 fn root() -> PathBuf {
@@ -54,6 +56,31 @@ fn systemd_finds_the_relays_unit_hardened() {
     let Some(output) = systemd(&arguments) else { return };
     assert!(output.status.success(), "{}", said(&output));
     assert!(said(&output).contains("Overall exposure level"), "{}", said(&output));
+}
+
+/// Commands are typed before the service first starts: its folder, and the owner and mode of every secret, come from tmpfiles.
+#[test]
+fn the_folder_of_the_database_and_every_secret_are_the_relays_own() {
+    let url = CONFIG.lines().find_map(|line| line.strip_prefix("url = \"sqlite:")).unwrap();
+    let folder = Path::new(url).parent().unwrap().to_str().unwrap();
+    let owned = |line: &&str| {
+        let words: Vec<_> = line.split_whitespace().collect();
+        words[..5] == ["d", folder, "0700", "ballot-relay", "ballot-relay"]
+    };
+    assert_eq!(TMPFILES.lines().filter(|line| !line.starts_with('#')).filter(owned).count(), 1);
+    for key in ["User=ballot-relay", "StateDirectory=ballot-relay", "StateDirectoryMode=0700"] {
+        assert!(UNIT.lines().any(|line| line == key), "{key}");
+    }
+    let named =
+        CONFIG.lines().filter(|line| line.contains("_file")).flat_map(|line| line.split('"'));
+    let files: Vec<_> = named.filter_map(|text| text.strip_prefix("/etc/ballot-relay/")).collect();
+    assert!(files.len() > 8, "{files:?}");
+    // Certificates are no secrets.
+    for file in files.into_iter().filter(|file| !file.ends_with(".crt")) {
+        let pattern = file.rsplit_once('.').map_or(file.to_owned(), |(_, end)| format!("*.{end}"));
+        let line = format!("z /etc/ballot-relay/{pattern} ");
+        assert!(TMPFILES.lines().any(|known| known.starts_with(&line)), "{file}");
+    }
 }
 
 #[test]
