@@ -104,7 +104,7 @@ pub enum Page {
     Listen(SocketAddr),
 }
 
-/// By what the pages prove which station they are, and keep what is read and typed there to themselves.
+/// By what the pages prove which station they are, and keep what is read and typed there to themselves; or the station itself to its relay.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tls {
     /// The certificate and those that it stands on, PEM.
@@ -271,6 +271,8 @@ pub struct RelayConfig {
     pub announce_imports: Vec<Status>,
     /// Whether it gets the ledger's checkpoints.
     pub witness: bool,
+    /// What this station shows to a relay that asks who it is (mutual TLS).
+    pub client: Option<Tls>,
 }
 
 /// Where a secret lies. It never stands in the configuration.
@@ -379,7 +381,7 @@ impl Config {
             scanners: scanners::read(&sections, world, sink),
             relay: sections.optional(&RELAY, sink).and_then(|section| relay(&section, sink)),
             reasons: reasons::read(&sections, sink),
-            tls: tls(&sections.once(&PAGE_TABLE, sink), sink),
+            tls: tls(&sections.once(&PAGE_TABLE, sink), PAGE_TLS, sink),
             run: Run::Real,
             facility,
         };
@@ -431,6 +433,10 @@ static PAGE_TABLE: Table = Table {
     ],
 };
 
+/// The keys of a certificate and its own key: of the pages, and of the station before its relay.
+const PAGE_TLS: [&str; 2] = ["tls_certificate_file", "tls_key_file"];
+const RELAY_TLS: [&str; 2] = ["client_certificate_file", "client_key_file"];
+
 static ELECTION: Table = Table {
     name: "election",
     times: Times::Once,
@@ -465,6 +471,8 @@ static RELAY: Table = Table {
         Key { name: "hold_back", example: "\"10m\"" },
         Key { name: "announce_imports", example: "[\"voided\"]" },
         Key { name: "witness", example: "true" },
+        Key { name: "client_certificate_file", example: "\"/etc/ballot-intake/relay.crt\"" },
+        Key { name: "client_key_file", example: "\"/etc/ballot-intake/relay.key\"" },
     ],
 };
 
@@ -530,8 +538,7 @@ fn page(text: &str) -> Result<Page, Misfit> {
     Ok(Page::Listen(address))
 }
 
-fn tls(section: &Section<'_, '_>, sink: &mut Sink<'_>) -> Option<Tls> {
-    let keys = ["tls_certificate_file", "tls_key_file"];
+fn tls(section: &Section<'_, '_>, keys: [&'static str; 2], sink: &mut Sink<'_>) -> Option<Tls> {
     if keys.into_iter().any(|key| section.has(key)) {
         for key in keys {
             section.missing(sink, key);
@@ -599,12 +606,17 @@ fn relay(section: &Section<'_, '_>, sink: &mut Sink<'_>) -> Option<RelayConfig> 
     let announce_imports = section.read_list(sink, "announce_imports", |text| {
         value::one_of(text, &Status::ALL.map(Status::name), Status::from_name)
     });
+    let client = tls(section, RELAY_TLS, sink);
+    if client.is_some() && url.as_ref().is_some_and(|url| !url.starts_with("https")) {
+        section.fault_at(sink, "client_certificate_file", "nobody asks for it without https");
+    }
     Some(RelayConfig {
         url: url?,
         secret_file: secret_file?,
         hold_back: hold_back.unwrap_or(HOLD_BACK),
         announce_imports: announce_imports.unwrap_or_else(|| vec![Status::Voided]),
         witness: section.read_truth(sink, "witness").unwrap_or(true),
+        client,
     })
 }
 

@@ -3,7 +3,7 @@
 mod scanners;
 
 use crate::clock::Clock;
-use crate::config::{Config, RelayConfig, SecretSource};
+use crate::config::{Config, RelayConfig, SecretSource, Tls};
 use crate::control::roster::Roster;
 use crate::control::{Socket, Within};
 use crate::decode::DecodeError;
@@ -17,7 +17,7 @@ use crate::scanner::recording::{Payloads, RecordError};
 use crate::scanner::speaker::Speaker;
 use scanners::{Common, Scanners};
 use std::convert::Infallible;
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,6 +31,9 @@ const PULSE_AGAIN: Duration = Duration::from_millis(100);
 
 /// Longest secret file, in bytes.
 const SECRET_BYTES_MAX: usize = 1_024;
+
+/// Longest file with a certificate and those that it stands on, in bytes.
+const PEM_BYTES_MAX: u64 = 256 << 10;
 
 /// What the daemon finds around it.
 pub struct World {
@@ -146,6 +149,15 @@ pub enum DaemonError {
         /// What is wrong.
         #[source]
         source: relay_wire::SecretError,
+    },
+    /// The certificate that the relay asks for, or its key, cannot be read.
+    #[error("cannot read what is shown to the relay, {path}")]
+    CertificateFile {
+        /// The file.
+        path: PathBuf,
+        /// What went wrong.
+        #[source]
+        source: io::Error,
     },
     /// The relay cannot be asked at all.
     #[error(transparent)]
@@ -387,11 +399,27 @@ fn open_relay(config: &RelayConfig, world: &World) -> Result<Relay, DaemonError>
     let text = read.map_err(|source| DaemonError::SecretFile { path: path.clone(), source })?;
     let secret = relay_wire::Secret::parse(&text)
         .map_err(|source| DaemonError::Secret { path: path.clone(), source })?;
-    Relay::new(&config.url, secret, Timeouts::default()).map_err(DaemonError::Relay)
+    let timeouts = Timeouts::default();
+    let relay = match &config.client {
+        None => Relay::new(&config.url, secret, timeouts),
+        Some(client) => Relay::showing(&config.url, secret, timeouts, &shown(client)?),
+    };
+    relay.map_err(DaemonError::Relay)
+}
+
+/// The certificate that is shown to the relay, and its key after it.
+fn shown(client: &Tls) -> Result<Vec<u8>, DaemonError> {
+    let mut pem = Vec::new();
+    for path in [&client.certificate_file, &client.key_file] {
+        let read = std::fs::File::open(path)
+            .and_then(|file| file.take(PEM_BYTES_MAX).read_to_end(&mut pem));
+        read.map_err(|source| DaemonError::CertificateFile { path: path.clone(), source })?;
+        pem.push(b'\n');
+    }
+    Ok(pem)
 }
 
 fn read_secret(path: &Path) -> io::Result<String> {
-    use std::io::Read as _;
     let mut text = String::new();
     let limit = u64::try_from(SECRET_BYTES_MAX).unwrap_or(u64::MAX);
     std::fs::File::open(path)?.take(limit).read_to_string(&mut text)?;

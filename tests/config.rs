@@ -4,7 +4,7 @@
 use ballot_intake::ballot::{Mode, Status};
 use ballot_intake::clock::{Micros, TimeOfDay};
 use ballot_intake::config::{
-    Config, ConfigWorld, Faults, Link, Page, ProfileLookup, RelayConfig, SecretSource,
+    Config, ConfigWorld, Faults, Link, Page, ProfileLookup, RelayConfig, SecretSource, Tls,
 };
 use ballot_intake::scanner::plugged::Which;
 use proptest::prelude::*;
@@ -88,6 +88,10 @@ fn every_key_arrives_as_it_was_written() {
         hold_back: Duration::from_secs(90),
         announce_imports: Vec::new(),
         witness: false,
+        client: Some(Tls {
+            certificate_file: PathBuf::from("/srv/relay.crt"),
+            key_file: PathBuf::from("/srv/relay.key"),
+        }),
     };
     assert_eq!(config.relay, Some(relay));
 }

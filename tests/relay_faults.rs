@@ -5,11 +5,23 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::thread;
 use support::daemon::Daemon;
 use support::pty::Pty;
 use support::relay::{Attempt, Behavior, Relay, SECRET, accepted};
 use support::station::Station;
 use support::{GOOD, eventually, frames, payload};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::crypto::aws_lc_rs;
+use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 
 /// A station, its scanner, its daemon and its relay.
 struct Setup {
@@ -231,4 +243,123 @@ fn an_outage_outlives_the_daemon() {
     setup.until_accepted(2);
     let attempts = setup.finish();
     assert_eq!(by_id(&attempts).len(), 2);
+}
+
+/// With mutual TLS the relay hears a station that shows its certificate, and no other.
+#[test]
+fn a_relay_that_asks_for_a_certificate_is_shown_the_stations() {
+    let relay = Relay::start(Behavior::Ok);
+    let mut station = Station::with_scanners(&["left"], "");
+    let (authority, secret) = (station.path("ca.crt"), station.path("secret"));
+    let folder = authority.parent().unwrap().to_owned();
+    fs::write(&secret, SECRET).unwrap();
+    fs::set_permissions(&secret, fs::Permissions::from_mode(0o600)).unwrap();
+    certificates(&folder);
+    let url = relay.url();
+    let place = url.strip_prefix("http://").and_then(|url| url.strip_suffix("/events"));
+    let door = asking_door(&folder, place.unwrap().parse().unwrap());
+    station.environment.push(("SSL_CERT_FILE", authority.into_os_string()));
+    station.add(&format!(
+        "[relay]\nurl = 'https://localhost:{}/events'\nsecret_file = '{}'\nhold_back = '0s'",
+        door.port(),
+        secret.display()
+    ));
+    station.import(10);
+    let scanner = station.plug("left");
+    let daemon = station.start();
+    assert_eq!(scanner.ask(payload(1).as_bytes()), GOOD);
+    eventually("an attempt without a certificate", || {
+        station.json(&["outbox", "list"]).iter().any(|entry| !entry["last_error"].is_null())
+    });
+    daemon.stop();
+    assert_eq!(relay.attempts(), []);
+    let without = fs::read_to_string(station.config()).unwrap();
+    let shows = |key: &str| {
+        let files = format!(
+            "client_certificate_file = '{0}/station.crt'\nclient_key_file = '{0}/{key}'",
+            folder.display()
+        );
+        fs::write(station.config(), format!("{without}\n{files}\n")).unwrap();
+        let checked = station.run(&["check-config"]);
+        let said = [checked.stdout, checked.stderr].concat();
+        (checked.status.code(), String::from_utf8_lossy(&said).into_owned())
+    };
+    for (key, what) in
+        [("relay.key", "cannot be set up"), ("ca.crt", "is none"), ("gone", "not there")]
+    {
+        let (code, said) = shows(key);
+        assert!(code == Some(1) && said.contains(what), "{key}: {code:?} {said}");
+    }
+    let (code, said) = shows("station.key");
+    assert_eq!(code, Some(0), "{said}");
+    let daemon = station.start();
+    relay.until("the change", |attempts| accepted(attempts).len() == 1);
+    daemon.stop();
+    check(&relay.attempts());
+}
+
+fn openssl(folder: &Path, arguments: &str) {
+    let arguments = arguments.split(' ');
+    let done = Command::new("openssl").args(arguments).current_dir(folder).output().unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+}
+
+/// An authority, and the certificates of a relay and of a station by it.
+fn certificates(folder: &Path) {
+    let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
+    openssl(
+        folder,
+        &format!("req -x509 {key} -keyout ca.key -out ca.crt -days 30 -subj /CN=authority"),
+    );
+    fs::write(folder.join("names"), "subjectAltName=DNS:localhost\n").unwrap();
+    for name in ["relay", "station"] {
+        openssl(folder, &format!("req {key} -keyout {name}.key -out {name}.csr -subj /CN={name}"));
+        openssl(
+            folder,
+            &format!(
+                "x509 -req -in {name}.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 30 -extfile names -out {name}.crt"
+            ),
+        );
+    }
+}
+
+/// Opens a door before the relay, with TLS, that lets in whoever has a certificate of the authority.
+fn asking_door(folder: &Path, relay: SocketAddr) -> SocketAddr {
+    let certificate = |name: &str| CertificateDer::from_pem_file(folder.join(name)).unwrap();
+    let mut roots = RootCertStore::empty();
+    roots.add(certificate("ca.crt")).unwrap();
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let verifier =
+        WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_client_cert_verifier(verifier.build().unwrap())
+        .with_single_cert(
+            vec![certificate("relay.crt")],
+            PrivateKeyDer::from_pem_file(folder.join("relay.key")).unwrap(),
+        )
+        .unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let address = listener.local_addr().unwrap();
+    let serve = async move {
+        let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+        while let Ok((stream, _)) = listener.accept().await {
+            let acceptor = acceptor.clone();
+            tokio::spawn(async move {
+                // Who shows none is not let in.
+                let Ok(mut guest) = acceptor.accept(stream).await else { return };
+                let mut relay = tokio::net::TcpStream::connect(relay).await.unwrap();
+                drop(tokio::io::copy_bidirectional(&mut guest, &mut relay).await);
+            });
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    thread::Builder::new()
+        .name("asking-door".to_owned())
+        .spawn(move || runtime.block_on(serve))
+        .unwrap();
+    address
 }

@@ -184,20 +184,22 @@ pub(super) fn with_report(
 }
 
 /// Refuses to write where the ledger stands, or what belongs to it: its companions, the lock, the key, the configuration, and what
-/// that names (the relay's secret, the pages' certificate and key).
+/// that names (the relay's secret, certificates and keys of the pages and for the relay).
 pub(super) fn refuse_own(config: &Config, common: &Common, to: &Path) -> Result<(), Failure> {
     let file = common.config.clone().or_else(default_config);
     let secret = config.relay.as_ref().and_then(|relay| match &relay.secret_file {
         SecretSource::Path(path) => Some(&**path),
         SecretSource::Credential(_) => None,
     });
-    let of_pages = config.tls.iter().flat_map(|tls| [&*tls.certificate_file, &*tls.key_file]);
+    let for_relay = config.relay.iter().filter_map(|relay| relay.client.as_ref());
+    let certified = config.tls.iter().chain(for_relay);
+    let certified = certified.flat_map(|tls| [&*tls.certificate_file, &*tls.key_file]);
     let others: Vec<&Path> = file
         .as_deref()
         .into_iter()
         .chain([&*config.ledger.signing_key_file])
         .chain(secret)
-        .chain(of_pages)
+        .chain(certified)
         .collect();
     backup::refuse_own(&config.ledger.path, &others, to)
         .map_err(|error| Failure::new(exit_of(&error), error))

@@ -60,6 +60,7 @@ fn say_ready(Ready { marks_nothing, .. }: Ready) {
 pub(super) const fn exit_of(error: &DaemonError) -> Exit {
     match error {
         DaemonError::SecretFile { .. }
+        | DaemonError::CertificateFile { .. }
         | DaemonError::Secret { .. }
         | DaemonError::Desk(DeskError::NoOperators(_) | DeskError::Tls(_))
         | DaemonError::Relay(_)

@@ -6,7 +6,7 @@ use crate::delivery::{Answer, Delivery};
 use crate::event::{chain, printable};
 use relay_wire::{CONTENT_TYPE, HEADER_ID, HEADER_SIGNATURE, HEADER_TIMESTAMP, Secret};
 use reqwest::header::{CONTENT_TYPE as CONTENT_TYPE_HEADER, HeaderMap, RETRY_AFTER};
-use reqwest::{Client, Response, StatusCode, Url, redirect};
+use reqwest::{Client, Identity, Response, StatusCode, Url, redirect};
 use std::fmt;
 use std::time::Duration;
 
@@ -45,9 +45,13 @@ pub enum RelayError {
     /// It is one, but neither `http` nor `https`.
     #[error("the relay's address begins with {0:?}, not with https or http")]
     Scheme(String),
-    /// The client cannot be made; with `https`, the machine's certificate authorities are missing.
+    /// The client cannot be made; with `https`, the machine's certificate authorities are missing, or the station's own certificate and
+    /// key are not of each other.
     #[error("the connection to the relay cannot be set up")]
     Client(#[source] reqwest::Error),
+    /// What the station should show the relay is no certificate with its key.
+    #[error("the station's certificate for the relay, or its key, is none")]
+    Certificate(#[source] reqwest::Error),
 }
 
 /// The relay. Clones share their connections.
@@ -62,8 +66,27 @@ impl Relay {
     /// The relay at `url`, `https` or `http`. Certificates are checked against the machine's authorities. Redirects are not
     /// followed and no proxy is taken from the environment: changes go where the configuration says, or nowhere.
     pub fn new(url: &str, secret: Secret, timeouts: Timeouts) -> Result<Self, RelayError> {
+        Self::open(url, secret, timeouts, None)
+    }
+
+    /// The same, shown the station's certificate when it asks for one: `pem` has the certificate, those that it stands on, and its key.
+    pub fn showing(
+        url: &str,
+        secret: Secret,
+        timeouts: Timeouts,
+        pem: &[u8],
+    ) -> Result<Self, RelayError> {
+        Self::open(url, secret, timeouts, Some(identity(pem)?))
+    }
+
+    fn open(
+        url: &str,
+        secret: Secret,
+        timeouts: Timeouts,
+        identity: Option<Identity>,
+    ) -> Result<Self, RelayError> {
         // Of its own kind of client, so that a fault of the address is not mixed with one of the machine.
-        let url = client(Security::None, timeouts)?
+        let url = client(Security::None, timeouts, None)?
             .post(url)
             .build()
             .map(|request| request.url().clone())
@@ -73,7 +96,7 @@ impl Relay {
             "http" => Security::None,
             other => return Err(RelayError::Scheme(printable(other))),
         };
-        Ok(Self { client: client(security, timeouts)?, url, secret })
+        Ok(Self { client: client(security, timeouts, identity)?, url, secret })
     }
 
     async fn attempt(&self, delivery: &Delivery, now: Micros) -> reqwest::Result<Response> {
@@ -121,7 +144,20 @@ enum Security {
     Tls,
 }
 
-fn client(security: Security, timeouts: Timeouts) -> Result<Client, RelayError> {
+/// Whether the certificates and the key of `pem` can be shown to a relay.
+pub fn can_show(pem: &[u8]) -> Result<(), RelayError> {
+    client(Security::None, Timeouts::default(), Some(identity(pem)?)).map(drop)
+}
+
+fn identity(pem: &[u8]) -> Result<Identity, RelayError> {
+    Identity::from_pem(pem).map_err(RelayError::Certificate)
+}
+
+fn client(
+    security: Security,
+    timeouts: Timeouts,
+    identity: Option<Identity>,
+) -> Result<Client, RelayError> {
     let builder = Client::builder()
         .user_agent(USER_AGENT)
         .redirect(redirect::Policy::none())
@@ -133,6 +169,10 @@ fn client(security: Security, timeouts: Timeouts) -> Result<Client, RelayError> 
         Security::Tls => builder.https_only(true),
         // Without TLS nothing needs the machine's authorities, and a machine that has none can still run the demo.
         Security::None => builder.tls_certs_only([]),
+    };
+    let builder = match identity {
+        Some(identity) => builder.identity(identity),
+        None => builder,
     };
     builder.build().map_err(RelayError::Client)
 }
