@@ -49,8 +49,6 @@ pub(super) fn stream(visit: &Visit) -> Outcome {
     for first in [Bytes::from_static(FIRST), hello] {
         sender.try_send(first).map_err(|_full| Refusal::Busy)?;
     }
-    let of_session = visit.visitor.session.map(|key| visit.desk.sessions.stream(&key));
-    let of_session = of_session.map(|place| place.ok_or(Refusal::Busy)).transpose()?;
     let pump = Pump {
         desk: visit.desk.clone(),
         lang: visit.lang,
@@ -59,9 +57,10 @@ pub(super) fn stream(visit: &Visit) -> Outcome {
         frames,
         sender,
     };
+    let of_session = |key| visit.desk.sessions.stream(&key).ok_or(Refusal::Busy);
+    let of_session = visit.visitor.session.map(of_session).transpose();
     let permit = Arc::clone(&visit.desk.streams).try_acquire_owned();
-    let permit = permit.map_err(|_all_taken| Refusal::Busy)?;
-    tokio::spawn(pump.run((permit, of_session)));
+    tokio::spawn(pump.run((permit.map_err(|_all_taken| Refusal::Busy)?, of_session?)));
     Ok(answer(StatusCode::OK, "text/event-stream", Body::new(Events(events))))
 }
 

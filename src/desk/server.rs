@@ -344,18 +344,21 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Timed<S> {
 mod tests {
     use super::*;
 
-    fn guest(from: &str, is_whole: bool) -> Guest {
+    /// Of who has sent all of a request.
+    fn all_sent() -> Whole {
         let whole = Whole::default();
-        if is_whole {
-            whole.is_there();
-        }
+        whole.is_there();
+        whole
+    }
+
+    fn guest(from: &str, whole: Whole) -> Guest {
         let abort = tokio::spawn(std::future::pending::<()>()).abort_handle();
         Guest { from: from.parse().unwrap(), whole, abort }
     }
 
-    /// So many from each address, all of them being answered or none.
-    fn guests(of: &[(usize, &str)], are_whole: bool) -> VecDeque<Guest> {
-        of.iter().flat_map(|(n, from)| (0..*n).map(|_| guest(from, are_whole))).collect()
+    /// So many from each address.
+    fn guests(of: &[(usize, &str)], whole: fn() -> Whole) -> VecDeque<Guest> {
+        of.iter().flat_map(|(n, from)| (0..*n).map(move |_| guest(from, whole()))).collect()
     }
 
     const HERE: &str = "127.0.0.1";
@@ -366,27 +369,27 @@ mod tests {
     async fn another_machine_has_its_share_and_this_one_is_kept_out_by_nobody() {
         let finds_room =
             |guests: &mut VecDeque<Guest>, from: &str| makes_room(guests, from.parse().unwrap());
-        let mut one = guests(&OTHERS[..1], true);
+        let mut one = guests(&OTHERS[..1], all_sent);
         assert!(!finds_room(&mut one, "10.0.0.1") && finds_room(&mut one, "10.0.0.2"));
-        let mut all = guests(&OTHERS, true);
+        let mut all = guests(&OTHERS, all_sent);
         assert_eq!(all.len(), OTHERS_MAX);
         assert!(!finds_room(&mut all, "10.0.0.5") && finds_room(&mut all, HERE));
-        let mut here = guests(&[(CONNECTIONS_MAX, HERE)], false);
+        let mut here = guests(&[(CONNECTIONS_MAX, HERE)], Whole::default);
         assert!(!finds_room(&mut here, "10.0.0.5") && finds_room(&mut here, HERE));
         assert_eq!(here.len(), CONNECTIONS_MAX - 1);
     }
 
     #[tokio::test]
     async fn whoever_makes_way_has_sent_no_whole_request_and_is_of_those_that_crowd() {
-        let mut all = guests(&[&OTHERS[..], &[(64, HERE)]].concat(), true);
+        let mut all = guests(&[&OTHERS[..], &[(64, HERE)]].concat(), all_sent);
         all[0].whole = Whole::default();
         all[100].whole = Whole::default();
         assert!(makes_room(&mut all, "10.0.0.2".parse().unwrap()));
         assert_eq!((all.len(), all[100].may_make_way()), (383, false));
-        all.push_back(guest("10.0.0.2", true));
+        all.push_back(guest("10.0.0.2", all_sent()));
         assert!(makes_room(&mut all, HERE.parse().unwrap()));
         assert_eq!(all.iter().filter(|guest| guest.may_make_way()).count(), 0);
-        all.push_back(guest(HERE, true));
+        all.push_back(guest(HERE, all_sent()));
         assert!(!makes_room(&mut all, HERE.parse().unwrap()));
     }
 }

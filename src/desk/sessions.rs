@@ -162,9 +162,8 @@ impl Sessions {
 
     /// What came of the last act in it, if that is told by the page at that address.
     pub(super) fn told(&self, key: &SessionKey, address: &str) -> Option<Answer> {
-        let table = self.table.borrow();
-        let (of, answer) = table.get(key)?.told.as_ref()?;
-        (of == address).then(|| answer.clone())
+        let of_it = |told: &&(String, Answer)| told.0 == address;
+        self.table.borrow().get(key)?.told.as_ref().filter(of_it).map(|told| told.1.clone())
     }
 
     /// Ends one.

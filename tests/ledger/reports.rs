@@ -283,7 +283,8 @@ fn a_ledger_of_the_second_schema_tells_operators_apart() {
          FROM tally WHERE scope LIKE 'at/%' GROUP BY 1, 2; \
          DELETE FROM tally WHERE scope LIKE 'at/%'; \
          INSERT INTO tally SELECT scope, name, n FROM temp.together; \
-         DROP TRIGGER code_added; DROP TRIGGER code_removed; DROP TABLE voter_of_several; PRAGMA user_version = 2",
+         DROP TRIGGER code_added; DROP TRIGGER code_removed; DROP TABLE voter_of_several; \
+         DROP INDEX ballot_out; PRAGMA user_version = 2",
     )
     .unwrap();
     conn.execute_batch(OLD_SCOPES).unwrap();
