@@ -26,6 +26,7 @@ use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -226,9 +227,17 @@ impl Rig {
     }
 }
 
-/// A port that is free now.
+/// A port that is free now, and stays it: below those that the kernel gives to connections, and another test process begins
+/// elsewhere.
 pub(crate) fn free() -> SocketAddr {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    static ASKED: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let n = std::process::id().wrapping_mul(64) + ASKED.fetch_add(1, Ordering::Relaxed);
+        let port = 10_000 + u16::try_from(n % 22_000).unwrap();
+        if let Ok(listener) = std::net::TcpListener::bind(("127.0.0.1", port)) {
+            return listener.local_addr().unwrap();
+        }
+    }
 }
 
 /// A relay within the test's own process.
