@@ -53,7 +53,7 @@ pub use cell::write_csv_row;
 pub use checkpoint::{Checkpoint, Held, HeldError};
 pub use correct::{Moved, NotMoved, SetRequest, TakenBack};
 pub use export::{Export, ExportError, Exported};
-pub use fact::{Counts, Decision, Person, Refusal, Role, TokenAct, TwoPersonAct, Who, Why};
+pub use fact::{Act, Counts, Decision, Person, Refusal, Role, TokenAct, TwoPersonAct, Who, Why};
 pub(crate) use import::packed;
 pub use import::{
     Changed, Compared, ImportRefused, ImportRow, ImportedFile, NotPacked, RefusedRow, Repeats,

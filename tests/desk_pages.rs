@@ -315,3 +315,30 @@ fn operators_checkpoints_and_a_proof_are_made_from_the_pages() {
     daemon.stop();
     station.verify();
 }
+
+/// What has no event of its own is in the ledger all the same: what, who, and where.
+#[test]
+fn who_signs_in_acknowledges_and_prints_is_written_down() {
+    let station = staffed();
+    let left = station.plug("left");
+    let daemon = station.start();
+    let mut kim = signed_in(&station, "kim");
+    done(&mut kim, "/scanners/acknowledge", &[("scanner", "left")]);
+    assert_eq!(kim.post("/labels/commands", &[]).status, 200);
+    assert_eq!(kim.post("/signout", &[]).status, 303);
+    daemon.stop();
+    drop(left);
+    let events = station.look().events_after(0);
+    let acts: Vec<_> = events
+        .iter()
+        .filter(|event| event.text("kind") == "acted")
+        .map(|event| (event.text("what"), event.text("by"), event.text("os_user")))
+        .collect();
+    let page = acts[0].2;
+    assert!(page.starts_with("page"), "{page}");
+    assert_eq!(
+        acts,
+        ["sign_in", "acknowledge", "print_sheets", "sign_out"].map(|what| (what, "kim", page))
+    );
+    station.verify();
+}

@@ -5,8 +5,8 @@ use super::{Answer, Command, failed, refused};
 use crate::coded::{Coded, Refuses, coded};
 use crate::event::LogEvent;
 use crate::ledger::{
-    Challenge, Claim, Ledger, NewOperator, NotKnown, Party, PeopleRequest, Person, Proof, Refusal,
-    Request, Role, Secret, Typed, Who,
+    Act, Challenge, Claim, Ledger, NewOperator, NotKnown, Party, PeopleRequest, Person, Proof,
+    Refusal, Renewal, Request, Role, Secret, Typed, Who,
 };
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -137,6 +137,20 @@ impl Command {
             | Self::Scanners {} => return None,
         })
     }
+
+    /// What was done, and of what, where the ledger has no event of its own for it.
+    pub(super) fn leaves_no_event(&self) -> Option<(&'static str, Option<String>)> {
+        match self {
+            Self::Sheet { renewal: Renewal::Keep, .. } => Some(("print_sheets", None)),
+            Self::Acknowledge { scanner } => Some(("acknowledge", scanner.clone())),
+            _ => None,
+        }
+    }
+}
+
+/// The request that writes down what was done.
+pub(super) fn note_act(what: &str, of: Option<String>, who: Who) -> Request {
+    Request::People(PeopleRequest::Acted(Act { what: what.to_owned(), of, who }))
 }
 
 /// The request that writes a refusal down.

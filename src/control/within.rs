@@ -1,6 +1,6 @@
 //! The running daemon, for commands: the one way in which the socket's and the page's are carried out.
 
-use super::people::{self, Guests, Slow, note};
+use super::people::{self, Guests, Slow, note, note_act};
 use super::roster::Roster;
 use super::{Answer, Asked, Command, NotAsked, OfScanners, asked, failed, refused};
 use crate::envelope::Formats;
@@ -37,14 +37,27 @@ impl Within {
     }
 
     /// Carries a command out, on a runtime with time. Whoever signs in by it is among the guests from then on.
-    /// That it was refused is written down.
+    /// That it was refused is written down, and that it was done where it leaves no other event.
     pub async fn carry_out(&self, command: Command, guests: &mut Guests) -> Answer {
         let noted = command.noted().map(|what| (what, guests.party().by.who.clone()));
+        let silent = command.leaves_no_event();
         let answer = self.carried_out(command, guests).await;
-        if let (Some((what, who)), Answer::Refused { why, .. }) = (noted, &answer) {
-            self.refused(what, why, who).await;
+        match (noted, silent, &answer) {
+            (Some((what, who)), _, Answer::Refused { why, .. }) => {
+                self.refused(what, why, who).await;
+            }
+            (Some((_, who)), Some((what, of)), Answer::Sheet(_) | Answer::Acknowledged { .. }) => {
+                self.acted(what, of, who).await;
+            }
+            _ => {}
         }
         answer
+    }
+
+    /// Writes down what somebody did that leaves no other event.
+    pub async fn acted(&self, what: &str, of: Option<String>, who: Who) {
+        // A ledger that is closed takes no events any more.
+        let _sent = self.send(note_act(what, of, who)).await;
     }
 
     /// Who is signed in at which scanner; none where the ledger does not say so in time.

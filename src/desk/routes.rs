@@ -176,7 +176,7 @@ pub static ROUTES: &[Route] = &[
     get("/events", Access::Looker, |visit| done(events::stream(&visit))),
     get("/signin", Access::Anyone, |visit| done(signin::form(&visit))),
     post("/signin", Access::Anyone, |visit| Box::pin(signin::sign_in(visit))),
-    post("/signout", Access::Anyone, |visit| done(signin::sign_out(&visit))),
+    post("/signout", Access::Anyone, |visit| Box::pin(signin::sign_out(visit))),
     post("/language", Access::Anyone, |visit| done(signin::language(&visit))),
     get("/assets/{name}", Access::Anyone, |visit| done(assets::asset(&visit))),
     get("/manual", READS, |visit| done(manual::form(&visit))),
@@ -225,7 +225,7 @@ pub static ROUTES: &[Route] = &[
     post("/api/v1/session", Access::Anyone, |visit| Box::pin(signin::sign_in(visit)))
         .takes(SIGNING)
         .gives("Session"),
-    post("/api/v1/session/end", Access::Anyone, |visit| done(signin::sign_out(&visit)))
+    post("/api/v1/session/end", Access::Anyone, |visit| Box::pin(signin::sign_out(visit)))
         .gives("Session"),
     get("/api/v1/now", READS, |visit| done(clerk::now(&visit))).gives("Now"),
     post("/api/v1/manual/look-up", CLERK, |visit| Box::pin(manual::look_up(visit)))

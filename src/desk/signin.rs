@@ -128,6 +128,8 @@ pub(super) async fn sign_in(mut visit: Visit) -> Outcome {
                 from,
                 "An operator signed in."
             );
+            let who = visit.visitor.guests.party().by.who.clone();
+            visit.desk.within.acted("sign_in", None, who).await;
             let way = visit.peer.way;
             let cookie = cookie(cookie_name(way), &token, (way, SESSION_MAX.as_secs()));
             if visit.is_api() {
@@ -175,12 +177,14 @@ pub(super) fn session(visit: &Visit) -> Outcome {
 }
 
 /// `POST /signout`.
-pub(super) fn sign_out(visit: &Visit) -> Outcome {
+pub(super) async fn sign_out(visit: Visit) -> Outcome {
     if let (Some(session), Some((operator, _))) =
         (&visit.visitor.session, visit.visitor.guests.operator())
     {
         visit.desk.sessions.end(session);
         tracing::info!(event = LogEvent::SignedOut.name(), operator, "An operator signed out.");
+        let who = visit.visitor.guests.party().by.who.clone();
+        visit.desk.within.acted("sign_out", None, who).await;
     }
     let way = visit.peer.way;
     let response = if visit.is_api() {

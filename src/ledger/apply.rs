@@ -74,7 +74,7 @@ impl Projection<'_> {
         row: Option<&BallotRow>,
     ) -> rusqlite::Result<()> {
         match &event.fact {
-            Fact::Opened(_) | Fact::Refused(_) | Fact::Tokens { .. } => Ok(()),
+            Fact::Opened(_) | Fact::Refused(_) | Fact::Acted(_) | Fact::Tokens { .. } => Ok(()),
             Fact::BatchOpened(batch) => self.batch_opened(seq, batch),
             Fact::Scan(scan) => self.scanned(seq, event.at, scan, row),
             Fact::Set(set) => self.set(seq, event.at, set, row),

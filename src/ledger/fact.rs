@@ -5,8 +5,8 @@ mod people;
 mod proof;
 
 pub(super) use self::batch::{BatchClosed, BatchOpened, BatchReversed};
+pub use self::people::{Act, Decision, Person, Refusal, Role, TokenAct, TwoPersonAct, Who};
 pub(super) use self::people::{Decided, OperatorAdded};
-pub use self::people::{Decision, Person, Refusal, Role, TokenAct, TwoPersonAct, Who};
 pub(super) use self::proof::Checkpointed;
 pub use self::proof::Why;
 use crate::ballot::{BallotId, ElectionId, Status};
@@ -134,6 +134,8 @@ pub(super) enum Fact {
     Decided(Decided),
     /// Somebody was refused what they asked for.
     Refused(Refusal),
+    /// Somebody did what leaves no other event.
+    Acted(Act),
     /// The head of the chain was signed.
     Checkpointed(Checkpointed),
     /// Command sheets were printed anew: those of every earlier generation are stale.

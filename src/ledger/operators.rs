@@ -4,7 +4,7 @@
 //! Neither is ever in an event, an answer or a log as it was typed.
 
 use super::book::{Book, WriteError};
-use super::fact::{Fact, OperatorAdded, Person, Refusal, Role, TokenAct, Who};
+use super::fact::{Act, Fact, OperatorAdded, Person, Refusal, Role, TokenAct, Who};
 use super::report::{ReadError, Reader};
 use super::rows;
 use super::writer::Change;
@@ -255,6 +255,11 @@ impl Book {
             Some(refusal) => self.append(now, Fact::Refused(refusal), None).map(|_| ()),
             None => Ok(()),
         }
+    }
+
+    /// Writes down what somebody did.
+    pub(super) fn note_act(&mut self, now: Micros, act: Act) -> Result<(), WriteError> {
+        self.append(now, Fact::Acted(act), None).map(|_| ())
     }
 
     /// Adds an operator; whoever may use the ledger adds the first.

@@ -7,7 +7,9 @@
 use super::{ExportError, Exported, Record};
 use crate::ballot::ElectionId;
 use crate::clock::Micros;
-use crate::ledger::fact::{Decision, Fact, Opened, ScanFact, SetFact, TokenAct, TwoPersonAct, Who};
+use crate::ledger::fact::{
+    Act, Decision, Fact, Opened, ScanFact, SetFact, TokenAct, TwoPersonAct, Who,
+};
 use crate::ledger::report::Reader;
 use crate::scan::{Tone, Verdict};
 use serde::Serialize;
@@ -285,6 +287,9 @@ fn said_of_people(fact: &Fact) -> Said {
                 .by(&refusal.who)
                 .about(format!("{}: {}", refusal.what, refusal.why))
         },
+        Fact::Acted(Act { what, of, who }) => Said::new("operator", "act-done")
+            .by(who)
+            .about(of.as_ref().map_or_else(|| what.clone(), |of| format!("{what}: {of}"))),
         Fact::Proposed { what, who } => {
             let what = match what {
                 TwoPersonAct::SetBallot { election, ballot, to, .. } => {

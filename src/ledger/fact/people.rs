@@ -150,6 +150,19 @@ pub enum TwoPersonAct {
     },
 }
 
+/// Somebody did what leaves no other event: signed in or out on a page, let a scanner scan again, printed the sheets once more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Act {
+    /// What: `sign_in`, `sign_out`, `acknowledge` or `print_sheets`.
+    pub what: String,
+    /// Of which scanner, where it was of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of: Option<String>,
+    /// Who; the user of the operating system, or the place of the page, says where.
+    #[serde(flatten)]
+    pub who: Who,
+}
+
 /// Somebody was refused what they asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refusal {

@@ -2,7 +2,7 @@
 
 use super::super::at_scanners::SignedInAt;
 use super::super::book::{Book, WriteError};
-use super::super::fact::{Decision, Person, Refusal, Role, TokenAct};
+use super::super::fact::{Act, Decision, Person, Refusal, Role, TokenAct};
 use super::super::operators::{Challenge, Claim, NewOperator, NotAllowed};
 use super::super::outbox::Dropped;
 use super::super::proposals::{Done, NotDone, Party};
@@ -80,6 +80,8 @@ pub enum PeopleRequest {
     },
     /// Somebody was refused what they asked for: it is written down.
     Refused(Refusal),
+    /// Somebody did what leaves no other event: it is written down.
+    Acted(Act),
     /// Give up a change that the relay refused.
     Drop {
         /// Its row number.
@@ -128,6 +130,9 @@ impl Desk<'_> {
             PeopleRequest::Refused(refusal) => {
                 let refusal = refusals.take(refusal, elapsed);
                 with(book, Reply::new(drop), |book| book.note_refusal(now, refusal))
+            }
+            PeopleRequest::Acted(act) => {
+                with(book, Reply::new(drop), |book| book.note_act(now, act))
             }
             PeopleRequest::Drop { change, reason, by, reply } => {
                 with(book, reply, |book| book.drop_change(now, change, reason, &by))
