@@ -144,6 +144,13 @@ fn a_ledger_of_another_key_or_station_is_refused() {
     fs::remove_file(&key).unwrap();
     let run = station.run(&["run"]);
     assert_eq!(run.status.code(), Some(78), "{}", said(&run));
+    // None is made in its place: what is missing is said, today and when it is tried again.
+    assert!(said(&run).contains("is not there: put its copy back"), "{}", said(&run));
+    assert!(!key.exists());
+    fs::write(&key, [7; 32]).unwrap();
+    let run = station.run(&["run"]);
+    assert_eq!(run.status.code(), Some(78), "{}", said(&run));
+    assert!(said(&run).contains("put the signing key's copy back"), "{}", said(&run));
     fs::write(&key, ours).unwrap();
     let config = fs::read_to_string(station.config()).unwrap();
     fs::write(station.config(), config.replace("intake-1", "intake-2")).unwrap();

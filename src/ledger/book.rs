@@ -101,7 +101,9 @@ pub enum OpenError {
         seq: i64,
     },
     /// It belongs to another station, or its key file was replaced.
-    #[error("the ledger {path} belongs to {theirs}, not to {ours}")]
+    #[error(
+        "the ledger {path} belongs to {theirs}, not to {ours}; where only the key differs, put the signing key's copy back"
+    )]
     Foreign {
         /// The file.
         path: PathBuf,
@@ -195,8 +197,13 @@ impl Book {
     /// Opens the ledger, makes it if there is none, and reads what must be remembered. What scanners committed after row
     /// `answered_to` may not have been answered.
     pub(super) fn open(settings: Settings, answered_to: Option<i64>) -> Result<Self, OpenError> {
-        let key = StationKey::open(&settings.key_file).map_err(OpenError::Key)?;
         let conn = schema::open_writer(&settings.path).map_err(OpenError::Schema)?;
+        let is_begun = conn
+            .prepare("SELECT 1 FROM event WHERE seq > 0")
+            .and_then(|mut first| first.exists([]))
+            .map_err(|source| OpenError::Read { path: settings.path.clone(), source })?;
+        let key = if is_begun { StationKey::of_begun } else { StationKey::open };
+        let key = key(&settings.key_file).map_err(OpenError::Key)?;
         let origin =
             Origin { facility: settings.facility.clone(), station: settings.station.clone() };
         let path = settings.path.clone();

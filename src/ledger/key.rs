@@ -35,6 +35,14 @@ pub enum KeyError {
         #[source]
         source: io::Error,
     },
+    /// There is a ledger that was begun with it, and it is not there.
+    #[error(
+        "the signing key {path} is not there: put its copy back, a new one signs for another ledger"
+    )]
+    Missing {
+        /// The file.
+        path: PathBuf,
+    },
     /// The file cannot be read.
     #[error("cannot read the signing key {path}")]
     Read {
@@ -74,6 +82,17 @@ impl StationKey {
         match File::open(path) {
             Ok(file) => read(file, path),
             Err(e) if e.kind() == io::ErrorKind::NotFound => make(path),
+            Err(source) => Err(KeyError::Read { path: path.to_owned(), source }),
+        }
+    }
+
+    /// Reads the key of a ledger that was begun: a new one would be another's.
+    pub(super) fn of_begun(path: &Path) -> Result<Self, KeyError> {
+        match File::open(path) {
+            Ok(file) => read(file, path),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                Err(KeyError::Missing { path: path.to_owned() })
+            }
             Err(source) => Err(KeyError::Read { path: path.to_owned(), source }),
         }
     }
