@@ -480,6 +480,12 @@ fn sheets_are_printed_for_their_owner_only_and_with_hostile_arguments_not_at_all
     assert_eq!(labels(&envelopes).0, Some(0));
     let badge = labels(&["badge", "mary", "--out", to]);
     assert_eq!(badge.0, Some(64), "{}", badge.1);
+    // A code that is nobody's badge, as one is that was mistyped: nothing is printed over the file.
+    let (before, mistyped) = (fs::read(&out).unwrap(), "BIB-7ZZZZZZZZZZZZZZZZZZZZZZZZZ\n");
+    let badge = run(station, &["labels", "badge", "mary", "--out", to], mistyped);
+    assert_eq!(badge.0, Some(1), "{}", badge.1);
+    assert!(badge.1.contains("not the badge of mary"), "{}", badge.1);
+    assert_eq!(fs::read(&out).unwrap(), before);
     for (wrong, exit) in [
         (&["commands"][..], 64),
         (&["commands", "--out", to, "--symbology", "imb"], 64),

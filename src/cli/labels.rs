@@ -4,7 +4,7 @@ use super::ask::{have_done, unexpected};
 use super::place::Place;
 use super::{Common, Exit, Failure, people, print_json};
 use crate::config::{Config, Run};
-use crate::control::{Answer, Command};
+use crate::control::{Answer, Command, Hand};
 use crate::decode::image::DrawError;
 use crate::envelope::Formats;
 use crate::labels::{self, PRINTED, Print, Printed, Purpose, pdf};
@@ -100,6 +100,16 @@ pub(super) fn labels(
         }
         LabelsCommand::Badge { name, to } => {
             let code = people::read_badge(&name)?;
+            // A badge on paper that nobody can sign in with is found out at the first shift.
+            let sign_in =
+                Command::SignIn { operator: None, secret: code.clone(), hand: Hand::First };
+            match have_done(place, common, &config, sign_in)? {
+                Answer::SignedIn { operator, .. } if operator == name => {}
+                _ => {
+                    let why = anyhow!("this is not the badge of {name}: nothing was printed");
+                    return Err(Failure::new(Exit::No, why));
+                }
+            }
             write(common, &to, labels::badge(&name, &code, &to.print(&config)))
         }
         LabelsCommand::Envelopes { payloads, to } => envelopes(common, config, &payloads, &to),

@@ -99,6 +99,10 @@ pub(in crate::cli) fn story(out: &mut dyn io::Write, story: &BatchStory) -> io::
         ],
     )?;
     match &story.closed {
+        None if story.opener().is_none() => named(
+            out,
+            &[("closed", "no: it takes the day's scans while no other batch is open".to_owned())],
+        )?,
         None => named(out, &[("closed", "no: it takes scans".to_owned())])?,
         Some(closed) => named(
             out,

@@ -217,7 +217,11 @@ impl<'a> Cells<'a> {
         if of_rules.into_iter().flatten().any(|ours| *ours == election) {
             return Ok(election);
         }
-        let reason = format!("election {election} is another one; `--election` takes it");
+        let reason = if rules.election.is_none() {
+            format!("no election is configured; `--election {election}` takes it")
+        } else {
+            format!("election {election} is another one; `--election` takes it")
+        };
         Err(self.fault(Column::Election, reason))
     }
 

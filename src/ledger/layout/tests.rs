@@ -120,7 +120,7 @@ fn a_row_belongs_to_the_configured_or_the_named_election() {
         (named(rules()), "", "202705"),
         (named(none.clone()), "", "202705"),
         (none.clone(), "", "3 election: the row names no election, and none is configured"),
-        (none, "202705", another),
+        (none, "202705", "3 election: no election is configured; `--election 202705` takes it"),
         (
             rules(),
             "2 6",
