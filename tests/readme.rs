@@ -1,11 +1,14 @@
 //! The truth of the README: its commands, tables, configuration and names of tests are those of the program.
 #![cfg(test)]
 
+use ballot_intake::ballot::{Mode, Move, Status, scan_move};
 use ballot_intake::config::{Config, ConfigWorld, ProfileLookup};
 use ballot_intake::event::LogEvent;
 use ballot_intake::ledger::Layout;
 use ballot_intake::reason::Reason;
+use ballot_intake::scan::{Tone, Verdict};
 use ballot_intake::scanner::profile::Profile;
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -29,6 +32,19 @@ fn first_cells(header: &str) -> Vec<String> {
         .take_while(|line| line.starts_with('|'))
         .filter_map(|line| line.split('|').nth(1))
         .map(|cell| cell.trim().trim_matches('`').to_owned())
+        .collect()
+}
+
+/// The cells of each row of the table whose header begins so, without their backquotes.
+fn rows(header: &str) -> Vec<Vec<String>> {
+    let start = format!("| {header} |");
+    let cells = |line: &str| line.split('|').map(|cell| cell.trim().replace('`', "")).collect();
+    README
+        .lines()
+        .skip_while(|line| !line.starts_with(&start))
+        .skip(2)
+        .take_while(|line| line.starts_with('|'))
+        .map(cells)
         .collect()
 }
 
@@ -59,6 +75,52 @@ fn every_command_of_the_readme_is_one() {
     for command in commands {
         let words: Vec<&str> = command.split(' ').skip(1).collect();
         assert!(help_of(&words), "`{command}` is no command");
+    }
+}
+
+#[test]
+fn what_a_scan_comes_to_is_what_the_readme_says() {
+    let columns: [&[Status]; 7] = [
+        &[Status::Issued, Status::Mailed],
+        &[Status::Undeliverable],
+        &[Status::Received],
+        &[Status::NeedsAttention],
+        &[Status::Accepted],
+        &[Status::Rejected],
+        &[Status::Voided],
+    ];
+    let modes = rows("mode | issued, mailed");
+    assert_eq!(modes.len(), Mode::ALL.len());
+    for (row, mode) in modes.iter().zip(Mode::ALL) {
+        assert_eq!(row[1], mode.name());
+        for (cell, status) in row[2..]
+            .iter()
+            .zip(columns)
+            .flat_map(|(cell, of)| of.iter().map(move |status| (cell, *status)))
+        {
+            let verdict = match scan_move(mode, status) {
+                Move::To(to) => to.name(),
+                Move::Already => Verdict::AlreadyReceived.name(),
+                Move::Voided => Verdict::Voided.name(),
+                Move::Refused => Verdict::Refused.name(),
+                Move::Look => Verdict::Found.name(),
+            };
+            assert_eq!(cell, verdict, "{mode:?} {status}");
+        }
+    }
+    let told: BTreeMap<String, String> = rows("verdict | a scanner hears")
+        .iter()
+        .flat_map(|row| row[1].split(", ").map(|name| (name.to_owned(), row[2].clone())))
+        .collect();
+    assert_eq!(told.len(), Verdict::ALL.len());
+    for verdict in Verdict::ALL {
+        let hears = match verdict.tone().at_scanner() {
+            Tone::Good => "good",
+            Tone::Own | Tone::Notice => "notice",
+            Tone::Bad => "bad",
+            Tone::Fault => "the alarm",
+        };
+        assert_eq!(told[verdict.name()], hears, "{verdict}");
     }
 }
 
