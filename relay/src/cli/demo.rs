@@ -2,7 +2,8 @@
 //!
 //! What runs is the real relay with a real configuration. Around it stand a provider of texts and calls and a mail server that keep
 //! everything to themselves. It is fed by the daemon's own demonstration, `ballot-intake demo --relay URL --secret FILE`: started
-//! here where the program lies beside this one, or named with `--intake`, else in another terminal by the line that is printed.
+//! here where the program lies beside this one, or named with `--intake`, else in another terminal by the line that is printed. One
+//! daemon feeds it: a second would be another ledger under the first one's name, and is refused. So it works on, to be scanned at.
 
 mod county;
 mod scratch;
@@ -20,12 +21,16 @@ use crate::told::chain;
 use crate::web::Role;
 use clap::Args;
 use scratch::Scratch;
-use std::fs::File;
+use std::fs::{self, File};
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::net::unix::pipe;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval};
@@ -47,6 +52,9 @@ const SETTLED_MAX: Duration = Duration::from_mins(3);
 /// Between two looks whether it is.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
+/// What the daemon's demonstration writes behind the command that scans an envelope.
+const SCANS: &str = "scan an envelope";
+
 #[derive(Debug, Args)]
 pub(super) struct DemoArguments {
     /// Ends when everything is settled, with 0 where it is as it should be.
@@ -62,12 +70,12 @@ pub(super) fn demo(arguments: &DemoArguments) -> Result<(), Failure> {
     let scratch = Scratch::make().map_err(|error| Failure::new(69, error.to_string()))?;
     let runtime = runtime()?;
     let rig = Rig::set_up(&scratch, &runtime)?;
-    let feeder = rig.feed(arguments.intake.as_deref())?;
-    if arguments.once && feeder.is_none() {
+    let until = if arguments.once { Until::Settled } else { Until::Stopped };
+    let feeder = rig.feed(arguments.intake.as_deref(), until)?;
+    if until == Until::Settled && feeder.is_none() {
         let text = "there is no ballot-intake beside this program: build it (cargo build), or name it with --intake";
         return Err(Failure::new(66, text));
     }
-    let until = if arguments.once { Until::Settled } else { Until::Stopped };
     runtime.block_on(rig.run(feeder, until))
 }
 
@@ -89,6 +97,7 @@ struct Rig {
     events_url: String,
     secret_file: PathBuf,
     daemon_log: PathBuf,
+    daemon_dir: PathBuf,
 }
 
 impl Rig {
@@ -133,49 +142,58 @@ impl Rig {
             events_url: format!("http://{stations}/events"),
             secret_file: files.secret,
             daemon_log: scratch.path().join("ballot-intake.log"),
+            daemon_dir: scratch.path().to_owned(),
         })
     }
 
-    /// Starts the daemon's demonstration, where its program is to be had.
-    fn feed(&self, named: Option<&Path>) -> Result<Option<Child>, Failure> {
+    /// Starts the daemon's demonstration, where its program is to be had. What it leaves behind goes with our own folder.
+    fn feed(&self, named: Option<&Path>, until: Until) -> Result<Option<Guarded>, Failure> {
         let beside = || Some(std::env::current_exe().ok()?.parent()?.join("ballot-intake"));
         let Some(program) = named.map(Path::to_owned).or_else(beside).filter(|path| path.is_file())
         else {
             return Ok(None);
         };
-        let log = File::create(&self.daemon_log);
-        let log = log.map_err(|error| Failure::new(69, error.to_string()))?;
-        Command::new(&program)
-            .args(["demo", "--once", "--relay", &self.events_url, "--secret"])
-            .arg(&self.secret_file)
+        let log = File::create(&self.daemon_log).and_then(|log| Ok((log.try_clone()?, log)));
+        let (log, errors) = log.map_err(|error| Failure::new(69, error.to_string()))?;
+        let mut daemon = Command::new(&program);
+        daemon.args(["demo", "--relay", &self.events_url, "--secret"]).arg(&self.secret_file);
+        match until {
+            Until::Settled => daemon.arg("--once").stdout(log),
+            Until::Stopped => daemon.stdout(Stdio::piped()),
+        };
+        daemon
+            .env("TMPDIR", &self.daemon_dir)
             .stdin(Stdio::null())
-            .stderr(Stdio::null())
-            .stdout(log)
+            .stderr(errors)
             .spawn()
-            .map(Some)
+            .map(|child| Some(Guarded(child)))
             .map_err(|error| Failure::new(66, format!("cannot run {}: {error}", program.display())))
     }
 
-    fn explain(&self, feeder: Option<&Child>) -> Result<(), Failure> {
+    fn explain(&self, feeder: Option<&Guarded>) -> Result<(), Failure> {
         let Self { relay, stand_in_url, events_url, secret_file, .. } = self;
         let (pages, secret) = (&relay.config.public_url, secret_file.display());
         let (name, birth, zip, email) = county::VISITOR;
         let feeding = if feeder.is_some() {
-            "ballot-intake's own demonstration feeds it now: a clerk scans envelopes. Once more, in another terminal:"
+            "ballot-intake's own demonstration feeds it: a clerk scans envelopes, then you can."
+                .to_owned()
         } else {
-            "Feed it from another terminal, with the daemon's own demonstration:"
+            format!(
+                "Feed it from another terminal, with the daemon's own demonstration:\n    \
+                 cargo run --release -- demo --relay {events_url} --secret {secret}"
+            )
         };
         say(&format!(
             "{} voters, most of them signed up.\n\
              the voters' pages   {pages}/\n    sign up as {name}, born {birth}, ZIP {zip}, with {email}\n\
              the office's pages  {pages}/office\n    sue, sam (supervisors) or cleo (clerk), with the password {PASSWORD}\n\
              texts, calls, mail  {stand_in_url}/\n    everything that would have left this machine, codes too: answer YES, STOP or HELP there\n\
-             {feeding}\n    cargo run --release -- demo --relay {events_url} --secret {secret}",
+             {feeding}",
             county::VOTERS
         ))
     }
 
-    async fn run(self, feeder: Option<Child>, until: Until) -> Result<(), Failure> {
+    async fn run(self, feeder: Option<Guarded>, until: Until) -> Result<(), Failure> {
         self.explain(feeder.as_ref())?;
         let (stop, stopping) = watch::channel(false);
         let (relay, mail) = (Arc::clone(&self.relay), self.mail.clone());
@@ -184,9 +202,16 @@ impl Rig {
             let outcome = match until {
                 Until::Settled => until_settled(&relay, &mail, feeder).await,
                 Until::Stopped => {
-                    let _fed = feeder.map(Guarded);
-                    asked_to_stop().await;
-                    Ok(())
+                    let fed = async {
+                        if let Some(feeder) = feeder {
+                            pass_on(feeder, &self.daemon_log).await?;
+                        }
+                        std::future::pending().await
+                    };
+                    tokio::select! {
+                        () = asked_to_stop() => Ok(()),
+                        outcome = fed => outcome,
+                    }
                 }
             };
             stop.send_replace(true);
@@ -256,13 +281,35 @@ impl Standing {
     }
 }
 
+/// Prints the command that scans an envelope, once the daemon's demonstration has; then reads on until it ends.
+async fn pass_on(mut feeder: Guarded, log: &Path) -> Result<(), Failure> {
+    let away = |error: io::Error| Failure::new(69, error.to_string());
+    let Some(said) = feeder.0.stdout.take() else { return Ok(()) };
+    let said = pipe::Receiver::from_owned_fd(OwnedFd::from(said)).map_err(away)?;
+    let mut lines = BufReader::new(said).lines();
+    while let Some(line) = lines.next_line().await.map_err(away)? {
+        if let Some(command) = scan_command(&line) {
+            let (name, ..) = county::VISITOR;
+            say(&format!(
+                "The clerk is done. Scan the envelope of {name} from another terminal:\n    {command}"
+            ))?;
+        }
+    }
+    let why = fs::read_to_string(log).unwrap_or_default();
+    say(&format!("The daemon's demonstration has ended: nothing is scanned any more.\n{why}"))
+}
+
+/// The command of the line that tells how to scan.
+fn scan_command(line: &str) -> Option<&str> {
+    line.trim().strip_suffix(SCANS).map(str::trim_end)
+}
+
 /// Waits until the daemon is done and everything was told; says what came of it.
 async fn until_settled(
     relay: &Arc<Relay>,
     mail: &PostBox,
-    feeder: Option<Child>,
+    mut feeder: Option<Guarded>,
 ) -> Result<(), Failure> {
-    let mut feeder = feeder.map(Guarded);
     let deadline = Instant::now() + SETTLED_MAX;
     let mut look = interval(LOOK_AGAIN);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -318,4 +365,24 @@ fn conclude(standing: Standing, letters: usize, daemon: ExitStatus) -> Result<()
         lacking.push(format!("{letters} e-mails came, not {emails}"));
     }
     if lacking.is_empty() { Ok(()) } else { Err(Failure::new(1, lacking.join("\n"))) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_that_scans_is_found_among_what_the_daemon_says() {
+        for (line, expected) in [
+            (
+                r"  printf '2026110000000017\r' > /dev/pts/4          scan an envelope",
+                Some(r"printf '2026110000000017\r' > /dev/pts/4"),
+            ),
+            ("  cp PICTURE.png /tmp/pictures/          put a picture", None),
+            ("A clerk scans, 20 times as fast as people do.", None),
+        ] {
+            assert_eq!(scan_command(line), expected, "{line}");
+        }
+        assert!(include_str!("../../../src/cli/demo.rs").contains(&format!("          {SCANS}")));
+    }
 }
