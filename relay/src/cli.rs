@@ -15,7 +15,7 @@ use crate::template::Templates;
 use crate::told::chain;
 use clap::{Parser, Subcommand};
 use std::ffi::OsString;
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -101,7 +101,10 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn log() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal());
     if subscriber.try_init().is_err() {
         tracing::debug!("Somebody else set up the log.");
     }
@@ -142,6 +145,7 @@ fn config(file: &std::path::Path) -> Result<Config, Failure> {
 }
 
 /// Everything that would keep the relay from starting: its words, its channels with their keys and addresses, its certificates.
+/// What it lacks and starts without is a note.
 fn check(config: &Config) -> Result<(), Failure> {
     let mut faults = match Templates::load(config) {
         Ok(_) => Vec::new(),
@@ -154,6 +158,9 @@ fn check(config: &Config) -> Result<(), Failure> {
         if let Some(Err(error)) = listener.tls.as_ref().map(acceptor) {
             faults.push(format!("{table}: {}", chain(&error)));
         }
+    }
+    for note in config.notes() {
+        say(&format!("note: {note}"))?;
     }
     if faults.is_empty() { Ok(()) } else { Err(Failure::new(78, faults.join("\n"))) }
 }

@@ -13,6 +13,7 @@ use relay_wire::Secret;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -273,7 +274,7 @@ pub struct Faults(pub Vec<String>);
 pub enum ConfigError {
     /// The file cannot be read.
     #[error("cannot read {0}")]
-    Read(PathBuf, #[source] std::io::Error),
+    Read(PathBuf, #[source] io::Error),
     /// It makes no sense.
     #[error(transparent)]
     Faults(#[from] Faults),
@@ -311,6 +312,18 @@ impl Config {
         }
     }
 
+    /// What is not there and need not be, and what does not come of it.
+    pub fn notes(&self) -> Vec<&'static str> {
+        let mut notes = Vec::new();
+        if self.senders.is_empty() {
+            notes.push("there is no [[station]]: no scan of an envelope will be taken");
+        }
+        if !Channel::ALL.iter().any(|channel| self.has(*channel)) {
+            notes.push("there is no [email], [text] or [voice]: nobody can sign up or be told");
+        }
+        notes
+    }
+
     /// The county, if it is configured.
     pub fn county(&self, id: &str) -> Option<&County> {
         self.counties.get(id)
@@ -338,7 +351,7 @@ impl Sink {
         match fs::read_to_string(file) {
             Ok(text) => Some(text),
             Err(error) => {
-                self.fault(key, &format!("cannot read {}: {error}", file.display()));
+                self.fault(key, &unreadable(file, &error));
                 None
             }
         }
@@ -671,6 +684,17 @@ impl Sink {
     }
 }
 
+/// That a secret cannot be read, and what helps where it is somebody else's.
+fn unreadable(file: &Path, error: &io::Error) -> String {
+    let hint = match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            "; in /etc/ballot-relay `systemd-tmpfiles --create` puts owner and mode right"
+        }
+        _ => "",
+    };
+    format!("cannot read {}: {error}{hint}", file.display())
+}
+
 /// `Some(None)` where nothing was written, nothing where it was and did not do.
 #[expect(clippy::option_option, reason = "what is not written differs from what does not do")]
 fn optional<T>(made: Option<Option<T>>) -> Option<Option<T>> {
@@ -718,6 +742,17 @@ mod tests {
         assert_eq!(duration("250ms"), Some(Duration::from_millis(250)));
         assert_eq!(duration("soon"), None);
         assert_eq!(duration("0s"), None);
+    }
+
+    #[test]
+    fn a_secret_of_somebody_elses_comes_with_what_helps() {
+        for (kind, is_hinted) in
+            [(io::ErrorKind::PermissionDenied, true), (io::ErrorKind::NotFound, false)]
+        {
+            let told = unreadable(Path::new("/etc/ballot-relay/key"), &kind.into());
+            assert!(told.starts_with("cannot read /etc/ballot-relay/key: "), "{told}");
+            assert_eq!(told.contains("`systemd-tmpfiles --create`"), is_hinted, "{told}");
+        }
     }
 
     #[test]

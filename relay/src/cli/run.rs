@@ -15,6 +15,9 @@ use tokio::sync::watch;
 
 /// Runs until `SIGTERM` or `SIGINT`.
 pub(super) fn run(relay: &Arc<Relay>) -> Result<(), Failure> {
+    for note in relay.config.notes() {
+        tracing::warn!("note: {note}");
+    }
     runtime()?.block_on(async {
         let (stop, stopping) = watch::channel(false);
         tokio::spawn(async move {

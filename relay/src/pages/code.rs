@@ -38,7 +38,7 @@ const WRONG_FROM_ONE: Limit =
 /// What a code to sign in with is for.
 const SIGN_IN: &str = "signin";
 
-/// The page on which a code is asked for.
+/// The page on which a code is asked for; without a channel it says that there is none yet.
 #[derive(Template)]
 #[template(path = "signin.html")]
 struct Ask<'v> {
@@ -78,7 +78,11 @@ pub(super) async fn send(visit: Visit) -> Outcome {
             if to.is_none() {
                 wrong.push("signin.wrong_where");
             }
-            return visit.page_with(StatusCode::BAD_REQUEST, &Ask::new(&visit, wrong));
+            let page = Ask::new(&visit, wrong);
+            let is_possible = !page.channels.is_empty();
+            let status =
+                if is_possible { StatusCode::BAD_REQUEST } else { StatusCode::SERVICE_UNAVAILABLE };
+            return visit.page_with(status, &page);
         }
     };
     who::within_limits(&visit, (CODES, &identity)).await?;

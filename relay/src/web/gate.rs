@@ -31,6 +31,9 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// For an answer to be made.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// So much of the origin that a browser tells is logged, in characters.
+const ORIGIN_CHARS_MAX: usize = 100;
+
 /// The cookie with the language.
 const LANG_COOKIE: &str = "lang";
 
@@ -113,6 +116,8 @@ fn refused(site: &Site, route: &str, lang: Lang, refusal: &Refusal) -> Response<
     let why = refusal.name();
     if let Refusal::Failed(error) = refusal {
         tracing::error!(route, error, "A page could not be made.");
+    } else if let Refusal::Forged(what) = refusal {
+        tracing::warn!(route, why, what, "A request to the pages was refused.");
     } else if refusal.is_suspect() {
         tracing::warn!(route, why, "A request to the pages was refused.");
     }
@@ -234,7 +239,7 @@ async fn pass(visit: &mut Visit, parts: &Parts, body: Body) -> Result<(), Refusa
     visit.form = fields::read(text)?;
     let sent = visit.field("csrf").unwrap_or_default();
     if visit.is_new || !visit.site.keys().verify(Purpose::Csrf, &visit.token, sent) {
-        return Err(Refusal::Forged);
+        return Err(forged(visit, &parts.headers, "the token of the form is not the cookie's"));
     }
     Ok(())
 }
@@ -263,16 +268,24 @@ const fn may(visit: &Visit) -> Result<(), Refusal> {
 fn from_here(visit: &Visit, headers: &HeaderMap) -> Result<(), Refusal> {
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
     if text("sec-fetch-site").is_some_and(|site| site != "same-origin") {
-        return Err(Refusal::Forged);
+        return Err(forged(visit, headers, "the page is another site's"));
     }
     let scheme = if visit.site.way() == Way::Tls { "https" } else { "http" };
     let own = format!("{scheme}://{}", text("host").unwrap_or_default());
     match text("origin") {
         Some(origin) if origin != own && origin != visit.site.relay.config.public_url => {
-            Err(Refusal::Forged)
+            Err(forged(visit, headers, "the page is another origin's"))
         }
         _ => Ok(()),
     }
+}
+
+/// A form that is not believed. Most often nobody forged it: the browser's bar has another address than `public_url`.
+fn forged(visit: &Visit, headers: &HeaderMap, what: &str) -> Refusal {
+    let came = headers.get("origin").map(|value| value.to_str().unwrap_or("?"));
+    let came: String = came.unwrap_or("no origin").chars().take(ORIGIN_CHARS_MAX).collect();
+    let own = &visit.site.relay.config.public_url;
+    Refusal::Forged(format!("{what}: it came from {came}, and public_url is {own}"))
 }
 
 fn lang(headers: &HeaderMap) -> Lang {

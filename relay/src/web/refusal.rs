@@ -56,8 +56,8 @@ pub enum Refusal {
     NotSignedIn,
     /// It takes another role.
     WrongRole,
-    /// It comes from another site, or the form is not of this visitor.
-    Forged,
+    /// It comes from another site, or the form is not of this visitor: why, for the log.
+    Forged(String),
     /// There is no such page.
     NotFound,
     /// The page is not asked in that way.
@@ -83,7 +83,7 @@ impl Refusal {
     pub const fn status(&self) -> StatusCode {
         match self {
             Self::NotSignedIn => StatusCode::UNAUTHORIZED,
-            Self::WrongRole | Self::Forged => StatusCode::FORBIDDEN,
+            Self::WrongRole | Self::Forged(_) => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
             Self::Malformed(_) => StatusCode::BAD_REQUEST,
@@ -100,7 +100,7 @@ impl Refusal {
         match self {
             Self::NotSignedIn => "not_signed_in",
             Self::WrongRole => "wrong_role",
-            Self::Forged => "forged",
+            Self::Forged(_) => "forged",
             Self::NotFound => "not_found",
             Self::WrongMethod => "wrong_method",
             Self::Malformed(_) => "malformed",
@@ -124,7 +124,7 @@ impl Refusal {
 
     /// Whether somebody tried what they may not.
     pub const fn is_suspect(&self) -> bool {
-        matches!(self, Self::WrongRole | Self::Forged | Self::TooOften)
+        matches!(self, Self::WrongRole | Self::Forged(_) | Self::TooOften)
     }
 }
 

@@ -53,6 +53,30 @@ fn looked_for(world: &World, n: i64) {
     });
 }
 
+/// Where nothing can be sent, nobody is told that their address is wrong.
+#[test]
+fn without_a_channel_the_page_says_that_signing_up_is_not_possible_yet() {
+    let mut rig = Rig::sqlite();
+    rig.without = &["email", "text", "voice"];
+    let world = open(&rig);
+    for (lang, not_yet) in
+        [("en", "Signing up is not possible yet"), ("es", "no es posible inscribirse")]
+    {
+        let mut guest = Browser::new(&world);
+        guest.more.push(("accept-language", lang.to_owned()));
+        let page = guest.get("/signin");
+        assert_eq!(page.status, 200);
+        let fields = facts(ANA, &[("channel", EMAIL.0), ("address", EMAIL.1)]);
+        let answer = guest.post(("/status", "/signin"), &fields);
+        assert_eq!(answer.status, 503, "{}", answer.body);
+        for body in [page.body, answer.body] {
+            assert!(body.contains(not_yet), "{body}");
+            assert!(!body.contains("id=\"address\"") && !body.contains("role=\"alert\""), "{body}");
+        }
+    }
+    assert_eq!(codes(&world), 0);
+}
+
 on_both! {
     /// Who a voter is, whether confidential, signed up, or nobody: no answer tells.
     fn no_answer_tells_whom_the_file_holds(rig) {

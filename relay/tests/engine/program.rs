@@ -1,7 +1,8 @@
 //! The program's own commands, as the county and its mail server type them.
 
+use crate::killed::{first_line, kill};
 use crate::on_both;
-use crate::rig::{NOON, Rig, World, event, eventually, written};
+use crate::rig::{NOON, Rig, World, client, event, eventually, written};
 use crate::sink::Manners;
 use ballot_relay::news::Channel;
 use ballot_relay::stand_in::Settings;
@@ -109,6 +110,67 @@ fn check_config_tells_what_keeps_the_relay_from_starting() {
     let (code, told) = check(&nobody.replace(&rig.pages_more, ""));
     assert!(code == Some(78) && told.contains("from or reply_to is no address"), "{told}");
     assert_eq!(check(&text.replace(&rig.pages_more, "")), (Some(0), String::new()));
+}
+
+/// The shipped configuration has neither station nor channel: that is no fault, and it is told.
+#[test]
+fn what_the_relay_starts_without_is_told() {
+    let rig = Rig::sqlite();
+    let (whole, bare) = whole_and_bare(&rig);
+    let told = |text: &str| {
+        let done = run(&written(rig.folder.path(), "relay.toml", text), &["check-config"], b"");
+        assert_eq!(done.status.code(), Some(0), "{}", said(&done.stderr));
+        said(&done.stdout)
+    };
+    assert_eq!(told(&whole), "");
+    let told = told(&bare);
+    let told: Vec<_> = told.lines().collect();
+    let starts = NOTES.map(|note| format!("note: {note}"));
+    let is_so = told.len() == 2 && starts.iter().zip(&told).all(|(so, told)| told.starts_with(so));
+    assert!(is_so, "{told:?}");
+}
+
+/// Whoever runs a relay reads in its log what it lacks, and by which address somebody came whose form was refused; a file's log has
+/// no colors.
+#[test]
+fn the_log_tells_what_is_lacking_and_where_a_refused_form_came_from() {
+    let rig = Rig::sqlite();
+    let config = written(rig.folder.path(), "relay.toml", &whole_and_bare(&rig).1);
+    let log = rig.path("relay.log");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_ballot-relay"))
+        .args(["run", "--config"])
+        .arg(config)
+        .env_remove("RUST_LOG")
+        .stdout(Stdio::piped())
+        .stderr(std::fs::File::create(&log).unwrap())
+        .spawn()
+        .unwrap();
+    let first = first_line(&mut child);
+    let own = format!("http://{}", rig.pages);
+    let form = client().post(format!("{own}/signin")).header("origin", "https://b.example.net");
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let answer = runtime.block_on(async { form.form(&[("csrf", "x")]).send().await });
+    kill(Some(child));
+    assert!(first.starts_with("ready"), "{first}");
+    assert_eq!(answer.unwrap().status(), 403);
+    let log = std::fs::read_to_string(log).unwrap();
+    let origins = format!("it came from https://b.example.net, and public_url is {own}");
+    for what in NOTES.into_iter().chain([origins.as_str()]) {
+        assert!(log.contains(what), "{what}: {log}");
+    }
+    assert!(!log.contains('\u{1b}'), "{log}");
+}
+
+const NOTES: [&str; 2] = ["there is no [[station]]: ", "there is no [email], [text] or [voice]: "];
+
+/// A configuration, and the same without stations and channels.
+fn whole_and_bare(rig: &Rig) -> (String, String) {
+    let whole = rig.config(Some("http://127.0.0.1:9"), Some("127.0.0.1:9".parse().unwrap()));
+    let (before, rest) = whole.split_once("[[station]]").unwrap();
+    let (_station, rest) = rest.split_once("[sending]").unwrap();
+    let (sending, _channels) = rest.split_once("[text]").unwrap();
+    let bare = format!("{before}[sending]{sending}");
+    (whole, bare)
 }
 
 /// The file of the relay's own configuration.
