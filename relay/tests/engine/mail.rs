@@ -41,6 +41,7 @@ fn a_mail_server_proves_who_it_is_before_it_is_told_anything() {
     certificate(&dir, "server");
     let (address, saw) = start(&dir);
     written(&dir, "mail.password", "a password of mail");
+    rig.without = &["email"];
     rig.more = format!(
         "[email]\nserver = 'localhost:{}'\nuser = 'relay'\npassword_file = '{}/mail.password'\n\
          from = 'Boulder County <no-reply@example.org>'\nreturn_domain = 'bounce.example.org'\n",
