@@ -261,10 +261,11 @@ fn undo_of(codes: &SheetCodes) -> &str {
     &codes.codes.iter().find(|code| code.order == Order::Undo).unwrap().payload
 }
 
-/// What a reader reads in the pages of a PDF file, drawn at 200 dots to the inch.
+/// What a reader reads in the pages of a PDF file, drawn at 300 dots to the inch: fewer than any printer's, and enough that no
+/// bar's width is a matter of rounding.
 fn symbols_of(file: &str) -> Vec<String> {
-    const PX: f64 = 200.0 / 72.0;
-    let (width, height) = (1_700_usize, 2_200_usize);
+    const PX: f64 = 300.0 / 72.0;
+    let (width, height) = (2_550_usize, 3_300_usize);
     let mut found = Vec::new();
     for page in file.split("\nstream\n").skip(1).map(|rest| rest.split("endstream").next().unwrap())
     {
@@ -278,7 +279,7 @@ fn symbols_of(file: &str) -> Vec<String> {
                 luma[row * width..][columns.clone()].fill(0);
             }
         }
-        let picture = Picture::from_luma(1_700, 2_200, luma).unwrap();
+        let picture = Picture::from_luma(2_550, 3_300, luma).unwrap();
         let symbols = find(&picture, &[Symbology::Code128]).unwrap();
         found.extend(symbols.into_iter().map(|f| String::from_utf8(f.symbol.payload.0).unwrap()));
     }
