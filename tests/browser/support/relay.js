@@ -4,11 +4,10 @@ import { spawn, spawnSync } from "node:child_process";
 import { createHmac, generateKeyPairSync, randomBytes, randomUUID } from "node:crypto";
 import { once } from "node:events";
 import fs from "node:fs";
-import net from "node:net";
 import os from "node:os";
 import path from "node:path";
 import readline from "node:readline";
-import { PATIENCE_MS, ROOT, eventually } from "./station.js";
+import { PATIENCE_MS, ROOT, eventually, free_port } from "./station.js";
 
 const PROGRAM = process.env.BALLOT_RELAY ?? path.join(ROOT, "target/debug/ballot-relay");
 const ACCOUNT = "AC00000000000000000000000000000000";
@@ -37,16 +36,6 @@ const VOTERS = [
 const BALLOTS = [
   "ballot,voter,election,status,mailed", ...["1", "2", "3", "4", "5"].map((n) => `90000000${n},${n},${ELECTION},mailed,2026-10-12`),
 ];
-
-/** A port that is free now. */
-const free_port = async () => {
-  const server = net.createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address();
-  server.close();
-  await once(server, "close");
-  return port;
-};
 
 export class Relay {
   /** Nothing runs yet. `mailbox`: letters go to that server instead of the stand-in's own. */
