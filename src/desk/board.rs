@@ -1,9 +1,9 @@
 //! What the clerk's page shows at any moment, kept by one task from what happens at the station, and the frames that tell pages of it.
 //!
 //! A scan comes by the ledger's feed, after its commit, and is on the board and in a frame at once; only in a burst do scans share
-//! frames. Scanners are looked at twice a
-//! second; the ledger is read beside, every few seconds and when people changed something. A reading during which somebody
-//! scanned does not know for sure which scans are in it: its counts are left aside, and the ledger is read again.
+//! frames. Scanners are looked at twice a second; the ledger is read beside, every few seconds and when people changed something: its
+//! scans at the begin alone, and where the feed was lost. A reading during which somebody scanned does not know for sure which scans
+//! are in it: its counts are left aside, and the ledger is read again.
 
 use super::view::{News, Tell};
 use super::words::{Lang, Lexicon};
@@ -182,7 +182,15 @@ struct Reading {
     now: Now,
     operators: Vec<Operator>,
     had_operators: bool,
-    scans: Vec<ScanNow>,
+    /// The last scans, where they were asked for.
+    scans: Option<Vec<ScanNow>>,
+}
+
+/// Whether the last scans are read, too: looking back for them may pass over an import's thousands of events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Scans {
+    Wanted,
+    Known,
 }
 
 /// Where it is read from.
@@ -194,7 +202,7 @@ struct Source {
 }
 
 impl Source {
-    fn read(&self) -> Result<Reading, ReadError> {
+    fn read(&self, scans: Scans) -> Result<Reading, ReadError> {
         let reader = Reader::open(&self.ledger, self.zone.clone())?;
         let all = reader.operators()?;
         let may = all.iter().filter(|entry| entry.disabled.is_none());
@@ -206,7 +214,10 @@ impl Source {
             now: reader.now(self.clock.now())?,
             operators: may.map(operator).collect(),
             had_operators: !all.is_empty(),
-            scans: reader.last_scans(SCANS_SHOWN)?,
+            scans: match scans {
+                Scans::Wanted => Some(reader.last_scans(SCANS_SHOWN)?),
+                Scans::Known => None,
+            },
         })
     }
 }
@@ -260,7 +271,8 @@ impl Looker {
             zone: settings.zone.clone(),
             clock: Arc::clone(clock),
         };
-        let Reading { now, operators, had_operators, scans } = source.read()?;
+        let Reading { now, operators, had_operators, scans } = source.read(Scans::Wanted)?;
+        let scans = scans.unwrap_or_default();
         let seen = u64::try_from(scans.len()).unwrap_or_default();
         let board = Board {
             now,
@@ -297,6 +309,11 @@ impl Looker {
         })
     }
 
+    /// Whether the next reading has to bring the scans.
+    fn scans(&self) -> Scans {
+        if self.board.scans.is_empty() { Scans::Wanted } else { Scans::Known }
+    }
+
     pub(super) const fn board(&self) -> &Board {
         &self.board
     }
@@ -315,8 +332,8 @@ impl Looker {
             if self.looks == 0 && reading.is_none() {
                 self.looks = LOOKS_A_READING;
                 self.is_doubtful = false;
-                let source = self.source.clone();
-                reading = Some(spawn_blocking(move || source.read().map_err(|e| chain(&e))));
+                let (source, scans) = (self.source.clone(), self.scans());
+                reading = Some(spawn_blocking(move || source.read(scans).map_err(|e| chain(&e))));
             }
             let heard = tokio::select! {
                 biased;
@@ -397,10 +414,15 @@ impl Looker {
             self.looks = self.looks.min(1);
         } else {
             self.board.now = reading.now;
-            if self.board.scans.is_empty() {
-                self.board.seen += u64::try_from(reading.scans.len()).unwrap_or_default();
-                self.board.scans = numbered(reading.scans, self.board.seen);
-                self.board.before = self.board.seen;
+            match reading.scans {
+                Some(scans) if self.board.scans.is_empty() => {
+                    self.board.seen += u64::try_from(scans.len()).unwrap_or_default();
+                    self.board.scans = numbered(scans, self.board.seen);
+                    self.board.before = self.board.seen;
+                }
+                // The feed was lost while this reading was on its way.
+                None if self.board.scans.is_empty() => self.looks = 0,
+                _ => {}
             }
         }
         self.publish(standing, Of::Standing);

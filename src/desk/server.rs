@@ -202,7 +202,8 @@ fn makes_room(guests: &mut VecDeque<Guest>, from: IpAddr) -> bool {
     guests.retain(|guest| !guest.abort.is_finished());
     let crowd = crowd(guests, from);
     let is_in_it = |guest: &Guest| match crowd {
-        Crowd::Nobodys | Crowd::Everybodys => from.is_loopback() || guest.is_elsewhere(),
+        Crowd::Nobodys => false,
+        Crowd::Everybodys => from.is_loopback() || guest.is_elsewhere(),
         Crowd::Others => guest.is_elsewhere(),
         Crowd::ItsOwn => guest.from == from,
     };
