@@ -9,7 +9,7 @@ use crate::control::{Socket, Within};
 use crate::decode::DecodeError;
 use crate::desk::{self, Desk, DeskError};
 use crate::event::{LogEvent, chain};
-use crate::forward::{self, Relay, RelayError, Timeouts};
+use crate::forward::{self, Relay, RelayError, Timeouts, shown};
 use crate::ledger::backup::{Keeper, Nightly, Plan};
 use crate::ledger::{Ledger, Lock, LockError, Request, Settings, StartError, Told, Unsent};
 use crate::pipeline::{LedgerCheckpoints, LedgerOutbox, Shutdown};
@@ -31,9 +31,6 @@ const PULSE_AGAIN: Duration = Duration::from_millis(100);
 
 /// Longest secret file, in bytes.
 const SECRET_BYTES_MAX: usize = 1_024;
-
-/// Longest file with a certificate and those that it stands on, in bytes.
-const PEM_BYTES_MAX: u64 = 256 << 10;
 
 /// What the daemon finds around it.
 pub struct World {
@@ -402,21 +399,13 @@ fn open_relay(config: &RelayConfig, world: &World) -> Result<Relay, DaemonError>
     let timeouts = Timeouts::default();
     let relay = match &config.client {
         None => Relay::new(&config.url, secret, timeouts),
-        Some(client) => Relay::showing(&config.url, secret, timeouts, &shown(client)?),
+        Some(Tls { certificate_file, key_file }) => {
+            let pem = shown(certificate_file, key_file)
+                .map_err(|(path, source)| DaemonError::CertificateFile { path, source })?;
+            Relay::showing(&config.url, secret, timeouts, &pem)
+        }
     };
     relay.map_err(DaemonError::Relay)
-}
-
-/// The certificate that is shown to the relay, and its key after it.
-fn shown(client: &Tls) -> Result<Vec<u8>, DaemonError> {
-    let mut pem = Vec::new();
-    for path in [&client.certificate_file, &client.key_file] {
-        let read = std::fs::File::open(path)
-            .and_then(|file| file.take(PEM_BYTES_MAX).read_to_end(&mut pem));
-        read.map_err(|source| DaemonError::CertificateFile { path: path.clone(), source })?;
-        pem.push(b'\n');
-    }
-    Ok(pem)
 }
 
 fn read_secret(path: &Path) -> io::Result<String> {

@@ -10,7 +10,7 @@ mod relay;
 mod schedule;
 mod witness;
 
-pub use relay::{Relay, RelayError, Timeouts, can_show};
+pub use relay::{Relay, RelayError, Timeouts, can_show, shown};
 pub use witness::{Checkpoints, witness};
 
 use crate::clock::{Clock, Micros};

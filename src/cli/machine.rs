@@ -3,7 +3,7 @@
 use super::place::Place;
 use crate::config::{Config, SecretSource, Tls};
 use crate::event::chain;
-use crate::forward::can_show;
+use crate::forward::{can_show, shown};
 use std::fs::{self, File, Permissions};
 use std::io::{self, Read as _};
 use std::os::unix::fs::PermissionsExt as _;
@@ -11,9 +11,6 @@ use std::path::Path;
 
 /// Longest secret file that is read, in bytes.
 const SECRET_BYTES_MAX: u64 = 1_024;
-
-/// Longest file with a certificate and those that it stands on, in bytes.
-const PEM_BYTES_MAX: u64 = 256 << 10;
 
 /// The permission that everybody has to read a file.
 const READ_BY_OTHERS: u32 = 0o004;
@@ -64,7 +61,7 @@ impl Machine {
 
     fn look_at_secret(&mut self, path: &Path) {
         let name = format!("the relay's secret {}", path.display());
-        match read(path, SECRET_BYTES_MAX) {
+        match read(path) {
             Ok((text, permissions)) => {
                 if let Err(error) = relay_wire::Secret::parse(&text) {
                     self.faults.push(format!("{name} is none: {}", chain(&error)));
@@ -79,21 +76,21 @@ impl Machine {
 
     /// What is shown to the relay: a certificate and its own key.
     fn look_at_certificate(&mut self, client: &Tls) {
-        let mut pem = String::new();
-        for (what, path) in [("certificate", &client.certificate_file), ("key", &client.key_file)] {
-            let name = format!("the relay's client {what} {}", path.display());
-            match read(path, PEM_BYTES_MAX) {
-                Ok((text, permissions)) => {
-                    pem = pem + &text + "\n";
-                    if what == "key" && permissions.mode() & READ_BY_OTHERS != 0 {
-                        self.faults.push(format!("{name} can be read by everybody: chmod 600"));
-                    }
+        let (certificate, key) = (&client.certificate_file, &client.key_file);
+        let name = |path: &Path| {
+            let what = if path == key { "key" } else { "certificate" };
+            format!("the relay's client {what} {}", path.display())
+        };
+        match shown(certificate, key) {
+            Ok(pem) => {
+                if let Err(error) = can_show(&pem) {
+                    self.faults.push(chain(&error));
                 }
-                Err(error) => return self.unread(&name, &error),
             }
+            Err((path, error)) => return self.unread(&name(&path), &error),
         }
-        if let Err(error) = can_show(pem.as_bytes()) {
-            self.faults.push(chain(&error));
+        if fs::metadata(key).is_ok_and(|found| found.permissions().mode() & READ_BY_OTHERS != 0) {
+            self.faults.push(format!("{} can be read by everybody: chmod 600", name(key)));
         }
     }
 
@@ -118,10 +115,10 @@ impl Machine {
     }
 }
 
-fn read(path: &Path, bytes_max: u64) -> io::Result<(String, Permissions)> {
+fn read(path: &Path) -> io::Result<(String, Permissions)> {
     let file = File::open(path)?;
     let permissions = file.metadata()?.permissions();
     let mut text = String::new();
-    file.take(bytes_max).read_to_string(&mut text)?;
+    file.take(SECRET_BYTES_MAX).read_to_string(&mut text)?;
     Ok((text, permissions))
 }

@@ -8,7 +8,13 @@ use relay_wire::{CONTENT_TYPE, HEADER_ID, HEADER_SIGNATURE, HEADER_TIMESTAMP, Se
 use reqwest::header::{CONTENT_TYPE as CONTENT_TYPE_HEADER, HeaderMap, RETRY_AFTER};
 use reqwest::{Client, Identity, Response, StatusCode, Url, redirect};
 use std::fmt;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+/// Longest file with a certificate and those that it stands on, in bytes.
+const PEM_BYTES_MAX: u64 = 256 << 10;
 
 /// How long a connection may take, name look-up and TLS included.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -142,6 +148,18 @@ impl fmt::Debug for Relay {
 enum Security {
     None,
     Tls,
+}
+
+/// A certificate with those that it stands on and its key after them, as a relay is shown them; else which file cannot be read. Of a
+/// file no more than 256 KiB are read.
+pub fn shown(certificate: &Path, key: &Path) -> Result<Vec<u8>, (PathBuf, io::Error)> {
+    let mut pem = Vec::new();
+    for path in [certificate, key] {
+        let read = File::open(path).and_then(|file| file.take(PEM_BYTES_MAX).read_to_end(&mut pem));
+        read.map_err(|error| (path.to_owned(), error))?;
+        pem.push(b'\n');
+    }
+    Ok(pem)
 }
 
 /// Whether the certificates and the key of `pem` can be shown to a relay.
