@@ -16,6 +16,11 @@ use std::time::Duration;
 
 pub use code::Class;
 
+/// The name of the bucket that a number or a mail server empties.
+pub(crate) fn bucket(channel: Channel, sender: &str) -> String {
+    format!("{channel}:{sender}")
+}
+
 /// One message to one address: a committed attempt.
 #[derive(Clone)]
 pub struct Message {

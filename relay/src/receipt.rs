@@ -9,10 +9,10 @@
 //! - What says that the account or its number is refused is about every message: the notice is owed again, and its sender rests.
 
 use crate::alarm::{Alarm, raise};
-use crate::channel::Class;
 use crate::channel::code::{
     DAY_FULL, QUEUE_FULL, class, is_final, is_of_account, is_success, rank,
 };
+use crate::channel::{Class, bucket};
 use crate::clock::Micros;
 use crate::config::Config;
 use crate::hours::Hours;
@@ -174,10 +174,12 @@ fn refused_account(
          WHERE id = $1 AND state IN ('calling', 'unknown', 'sent', 'unconfirmed')",
         params![notice, code, now],
     )?;
+    let sent = tx.row("SELECT channel, sender FROM attempt WHERE id = $1", params![attempt])?;
+    let Some(sent) = sent else { return Ok(()) };
+    let channel = Channel::from_name(&sent.text(0)?).ok_or(StoreError::Column(0))?;
     tx.run(
-        "UPDATE bucket SET tokens = 0, filled_at = $2 WHERE filled_at < $2
-         AND name = (SELECT a.channel || ':' || a.sender FROM attempt a WHERE a.id = $1)",
-        params![attempt, now.plus(SENDER_REST)],
+        "UPDATE bucket SET tokens = 0, filled_at = $2 WHERE filled_at < $2 AND name = $1",
+        params![bucket(channel, &sent.text(1)?), now.plus(SENDER_REST)],
     )
     .map(drop)
 }

@@ -18,14 +18,10 @@ const LATELY: Duration = Duration::from_hours(60 * 24);
 /// Longest reply that is looked at.
 const REPLY_CHARACTERS_MAX: usize = 1_600;
 
-const STOP: [&str; 20] = [
+const STOP: [&str; 10] = [
     "stop",
     "stopall",
     "unsubscribe",
-    "cancel",
-    "end",
-    "quit",
-    "revoke",
     "optout",
     "alto",
     "parar",
@@ -33,6 +29,13 @@ const STOP: [&str; 20] = [
     "paren",
     "detener",
     "basta",
+];
+/// Words that are a stop where they stand first; beside "not me" they may speak of the ballot.
+const STOP_FIRST: [&str; 10] = [
+    "cancel",
+    "end",
+    "quit",
+    "revoke",
     "cancelar",
     "baja",
     "terminar",
@@ -49,19 +52,6 @@ const STOP_PHRASES: [&str; 8] = [
     "no me envien",
     "no envien",
     "leave me alone",
-];
-/// Words that mean a stop wherever they stand beside "not me"; the others may speak of the ballot.
-const STOP_ANYWHERE: [&str; 10] = [
-    "stop",
-    "stopall",
-    "unsubscribe",
-    "optout",
-    "alto",
-    "parar",
-    "pare",
-    "paren",
-    "detener",
-    "basta",
 ];
 const HELP: [&str; 4] = ["help", "info", "ayuda", "informacion"];
 const YES: [&str; 4] = ["yes", "y", "si", "confirmar"];
@@ -152,8 +142,8 @@ impl Reply {
         let says =
             |phrases: &[&str]| phrases.iter().any(|phrase| spaced.contains(&format!(" {phrase} ")));
         if begins(&NOT_ME) {
-            if says(&STOP_ANYWHERE) || says(&STOP_PHRASES) { Self::NotMeStop } else { Self::NotMe }
-        } else if STOP.contains(&first) || begins(&STOP_PHRASES) {
+            if says(&STOP) || says(&STOP_PHRASES) { Self::NotMeStop } else { Self::NotMe }
+        } else if STOP.contains(&first) || STOP_FIRST.contains(&first) || begins(&STOP_PHRASES) {
             if says(&NOT_ME) { Self::NotMeStop } else { Self::Stop }
         } else if HELP.contains(&first) {
             Self::Help

@@ -2,7 +2,7 @@
 
 use super::bucket::Bucket;
 use super::{Sender, Turn, due};
-use crate::channel::Message;
+use crate::channel::{Message, bucket};
 use crate::clock::Micros;
 use crate::config::{County, Rate};
 use crate::hours::Hours;
@@ -45,7 +45,7 @@ pub(super) fn claim(
         return Ok(turn);
     }
     let sender = Sender::of(&relay.config, channel);
-    let mut bucket = Bucket::hold(tx, &bucket_name(channel, &sender.name), rate, now)?;
+    let mut tokens = Bucket::hold(tx, &bucket(channel, &sender.name), rate, now)?;
     let mut addresses = HashSet::new();
     for id in ids {
         let Some(owed) = read(tx, &id)? else { continue };
@@ -56,8 +56,8 @@ pub(super) fn claim(
             Verdict::Now(message) => {
                 let n_segments =
                     if channel == Channel::Text { segments(&message.said.body) } else { 1 };
-                if !bucket.take(n_segments) {
-                    turn.wait = Some(bucket.wait(n_segments));
+                if !tokens.take(n_segments) {
+                    turn.wait = Some(tokens.wait(n_segments));
                     break;
                 }
                 addresses.insert(owed.address.clone());
@@ -66,15 +66,10 @@ pub(super) fn claim(
             }
         }
     }
-    bucket.put(tx)?;
+    tokens.put(tx)?;
     // There may be more, or what was deferred made room.
     turn.wait = turn.wait.or(Some(Duration::from_millis(5)));
     Ok(turn)
-}
-
-/// The bucket of a number or a mail server.
-fn bucket_name(channel: Channel, sender: &str) -> String {
-    format!("{channel}:{sender}")
 }
 
 /// A notice and all that is known of where it goes.

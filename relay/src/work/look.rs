@@ -73,15 +73,8 @@ impl Look {
             (None, Channel::Email) => self.give_back().await?,
             (provider, _) => self.look(provider.as_ref()).await?,
         };
-        Ok((!self.is_configured() && self.hand_on().await?) || is_busy)
-    }
-
-    fn is_configured(&self) -> bool {
-        match self.channel {
-            Channel::Email => self.channels.email.is_some(),
-            Channel::Text => self.channels.text.is_some(),
-            Channel::Voice => self.channels.voice.is_some(),
-        }
+        let is_configured = self.relay.config.has(self.channel);
+        Ok((!is_configured && self.hand_on().await?) || is_busy)
     }
 
     fn provider(&self) -> Option<Provider> {
